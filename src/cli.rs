@@ -1,0 +1,2 @@
+//! The command line.
+//! Must not know: rooms on higher floors.

@@ -1,0 +1,2 @@
+//! The configuration: a file, then settings that every part can trust.
+//! Must not know: rooms on higher floors.

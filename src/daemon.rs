@@ -1,0 +1,2 @@
+//! The one place where the app is put together.
+//! Must not know: rooms on higher floors.

@@ -1,0 +1,2 @@
+//! The engines that run a statement.
+//! Must not know: rooms on higher floors.

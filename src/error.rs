@@ -1,0 +1,428 @@
+//! Every error of Tusk: a SQLSTATE, whose fault it is, and the words a client may read.
+//! Must not know: sockets, engines, sessions. One place (`wire/respond`) turns an [`Error`] into bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A SQLSTATE: five ASCII letters or digits, as PostgreSQL's appendix A lists them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SqlState(&'static str);
+
+macro_rules! sql_states {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        impl SqlState {
+            $($(#[$doc])* pub const $name: SqlState = SqlState($code);)*
+
+            /// The known SQLSTATE with this code, if Tusk has a name for it.
+            #[must_use]
+            pub fn from_code(code: &str) -> Option<SqlState> {
+                match code {
+                    $($code => Some(SqlState::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+sql_states! {
+    /// A warning without a class of its own.
+    WARNING = "01000";
+    /// A source cannot be reached.
+    CONNECT_FAILED = "08001";
+    /// A source was lost while it was read.
+    CONNECTION_FAILURE = "08006";
+    /// A peer broke the protocol.
+    PROTOCOL_VIOLATION = "08P01";
+    /// A feature Tusk does not have (or refuses to approximate).
+    FEATURE_NOT_SUPPORTED = "0A000";
+    /// A scalar subquery returned more than one row.
+    CARDINALITY_VIOLATION = "21000";
+    /// Text longer than its declared length.
+    STRING_DATA_RIGHT_TRUNCATION = "22001";
+    /// A number does not fit its type.
+    NUMERIC_VALUE_OUT_OF_RANGE = "22003";
+    /// A NULL where none is allowed.
+    NULL_VALUE_NOT_ALLOWED = "22004";
+    /// Text that is no date or time.
+    INVALID_DATETIME_FORMAT = "22007";
+    /// A date or time out of range.
+    DATETIME_FIELD_OVERFLOW = "22008";
+    /// An unknown time zone displacement.
+    INVALID_TIME_ZONE_DISPLACEMENT = "22009";
+    /// Division by zero.
+    DIVISION_BY_ZERO = "22012";
+    /// A power or root outside its domain.
+    INVALID_ARGUMENT_FOR_POWER = "2201F";
+    /// A logarithm outside its domain.
+    INVALID_ARGUMENT_FOR_LOG = "2201E";
+    /// A negative LIMIT.
+    INVALID_ROW_COUNT_IN_LIMIT = "2201W";
+    /// A negative OFFSET.
+    INVALID_ROW_COUNT_IN_OFFSET = "2201X";
+    /// A substring of negative length.
+    SUBSTRING_ERROR = "22011";
+    /// A regular expression that does not compile.
+    INVALID_REGULAR_EXPRESSION = "2201B";
+    /// Bytes that are not UTF-8.
+    CHARACTER_NOT_IN_REPERTOIRE = "22021";
+    /// A parameter value out of its range.
+    INVALID_PARAMETER_VALUE = "22023";
+    /// A LIKE pattern that ends in its escape character.
+    INVALID_ESCAPE_SEQUENCE = "22025";
+    /// Text that is not a value of the wanted type.
+    INVALID_TEXT_REPRESENTATION = "22P02";
+    /// A binary value that is malformed.
+    INVALID_BINARY_REPRESENTATION = "22P03";
+    /// A malformed row of a text file.
+    BAD_COPY_FILE_FORMAT = "22P04";
+    /// A statement that is not allowed in this transaction state.
+    ACTIVE_SQL_TRANSACTION = "25001";
+    /// A write in a read-only transaction.
+    READ_ONLY_SQL_TRANSACTION = "25006";
+    /// COMMIT or ROLLBACK outside a transaction block.
+    NO_ACTIVE_SQL_TRANSACTION = "25P01";
+    /// A statement in a failed transaction block.
+    IN_FAILED_SQL_TRANSACTION = "25P02";
+    /// A transaction block that was idle for too long.
+    IDLE_IN_TRANSACTION_SESSION_TIMEOUT = "25P03";
+    /// A prepared statement that does not exist.
+    INVALID_SQL_STATEMENT_NAME = "26000";
+    /// A login that is refused.
+    INVALID_AUTHORIZATION = "28000";
+    /// A wrong password (or an unknown user: the same text, the same time).
+    INVALID_PASSWORD = "28P01";
+    /// A portal or cursor that does not exist.
+    INVALID_CURSOR_NAME = "34000";
+    /// A database that does not exist.
+    INVALID_CATALOG_NAME = "3D000";
+    /// A savepoint that does not exist.
+    INVALID_SAVEPOINT = "3B001";
+    /// A schema that does not exist.
+    INVALID_SCHEMA_NAME = "3F000";
+    /// A file changed while it was read.
+    SERIALIZATION_FAILURE = "40001";
+    /// A privilege that is missing (administrative verbs only).
+    INSUFFICIENT_PRIVILEGE = "42501";
+    /// A statement PostgreSQL's grammar refuses.
+    SYNTAX_ERROR = "42601";
+    /// A name that is malformed.
+    INVALID_NAME = "42602";
+    /// A cast that does not exist.
+    CANNOT_COERCE = "42846";
+    /// A column outside GROUP BY, or a misplaced aggregate.
+    GROUPING_ERROR = "42803";
+    /// Types that do not fit together.
+    DATATYPE_MISMATCH = "42804";
+    /// An aggregate or window function where none may be.
+    WINDOWING_ERROR = "42P20";
+    /// A parameter whose type cannot be found out.
+    INDETERMINATE_DATATYPE = "42P18";
+    /// A column that does not exist.
+    UNDEFINED_COLUMN = "42703";
+    /// A column name that could mean several.
+    AMBIGUOUS_COLUMN = "42702";
+    /// A column named twice.
+    DUPLICATE_COLUMN = "42701";
+    /// A type or setting that does not exist.
+    UNDEFINED_OBJECT = "42704";
+    /// A function or operator that does not exist for these types.
+    UNDEFINED_FUNCTION = "42883";
+    /// A function call that could mean several.
+    AMBIGUOUS_FUNCTION = "42725";
+    /// A table that does not exist.
+    UNDEFINED_TABLE = "42P01";
+    /// A parameter that does not exist.
+    UNDEFINED_PARAMETER = "42P02";
+    /// A cursor that exists already.
+    DUPLICATE_CURSOR = "42P03";
+    /// A prepared statement that exists already.
+    DUPLICATE_PREPARED_STATEMENT = "42P05";
+    /// A table named twice in one FROM.
+    DUPLICATE_ALIAS = "42712";
+    /// A misplaced ORDER BY position or column reference.
+    INVALID_COLUMN_REFERENCE = "42P10";
+    /// A setting that may not be changed now.
+    CANT_CHANGE_RUNTIME_PARAM = "55P02";
+    /// An object that is not in the state the statement needs.
+    OBJECT_NOT_IN_PREREQUISITE_STATE = "55000";
+    /// A lock that could not be had in time.
+    LOCK_NOT_AVAILABLE = "55P03";
+    /// A resource that ran out.
+    INSUFFICIENT_RESOURCES = "53000";
+    /// The disk is full.
+    DISK_FULL = "53100";
+    /// A memory limit was reached.
+    OUT_OF_MEMORY = "53200";
+    /// Too many connections.
+    TOO_MANY_CONNECTIONS = "53300";
+    /// A configured limit was reached.
+    CONFIGURATION_LIMIT_EXCEEDED = "53400";
+    /// A result or value that is larger than a limit.
+    PROGRAM_LIMIT_EXCEEDED = "54000";
+    /// A statement that is too deep or too long.
+    STATEMENT_TOO_COMPLEX = "54001";
+    /// More columns than a result may have.
+    TOO_MANY_COLUMNS = "54011";
+    /// Cancelled by the user or by a timeout.
+    QUERY_CANCELED = "57014";
+    /// Ended by an administrator.
+    ADMIN_SHUTDOWN = "57P01";
+    /// Not accepting connections now.
+    CANNOT_CONNECT_NOW = "57P03";
+    /// A session that was idle for too long.
+    IDLE_SESSION_TIMEOUT = "57P05";
+    /// An error of the system below.
+    SYSTEM_ERROR = "58000";
+    /// Reading or writing failed.
+    IO_ERROR = "58030";
+    /// A file that is missing.
+    UNDEFINED_FILE = "58P01";
+    /// A configuration that is wrong.
+    CONFIG_FILE_ERROR = "F0000";
+    /// A bug of Tusk.
+    INTERNAL_ERROR = "XX000";
+    /// Stored data that is corrupt.
+    DATA_CORRUPTED = "XX001";
+}
+
+impl SqlState {
+    /// The five characters.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Whose fault an error is. Decides what is logged and what a client may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The statement or the message that the client sent.
+    Client,
+    /// A rule forbids it.
+    Policy,
+    /// A source is down, slow or hands out bad data.
+    Source,
+    /// A limit of memory, time, connections or size.
+    Resource,
+    /// A bug of Tusk. The client reads a query id and nothing else; the log has the chain.
+    Internal,
+}
+
+struct Inner {
+    state: SqlState,
+    fault: Fault,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    position: Option<u32>,
+    context: Option<String>,
+    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// An error with everything PostgreSQL's ErrorResponse can say. Small (one pointer), cheap to return.
+///
+/// Message: PostgreSQL's style, lower case, no full stop. Detail and hint: sentences.
+pub struct Error(Box<Inner>);
+
+/// `Result` with Tusk's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error with its SQLSTATE, whose fault it is, and its message.
+    pub fn new(state: SqlState, fault: Fault, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            state,
+            fault,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            context: None,
+            cause: None,
+        }))
+    }
+
+    /// The client's fault.
+    pub fn client(state: SqlState, message: impl Into<String>) -> Self {
+        Error::new(state, Fault::Client, message)
+    }
+
+    /// A rule forbids it.
+    pub fn policy(state: SqlState, message: impl Into<String>) -> Self {
+        Error::new(state, Fault::Policy, message)
+    }
+
+    /// A source's fault.
+    pub fn source_fault(state: SqlState, message: impl Into<String>) -> Self {
+        Error::new(state, Fault::Source, message)
+    }
+
+    /// A limit was reached.
+    pub fn resource(state: SqlState, message: impl Into<String>) -> Self {
+        Error::new(state, Fault::Resource, message)
+    }
+
+    /// A bug of Tusk (`XX000`). The message goes to the log only.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Error::new(SqlState::INTERNAL_ERROR, Fault::Internal, message)
+    }
+
+    /// A feature that is refused rather than approximated (`0A000`).
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Error::new(SqlState::FEATURE_NOT_SUPPORTED, Fault::Client, message)
+    }
+
+    /// The statement was cancelled on request, with PostgreSQL's text.
+    #[must_use]
+    pub fn canceled() -> Self {
+        Error::resource(SqlState::QUERY_CANCELED, "canceling statement due to user request")
+    }
+
+    /// The statement ran into `statement_timeout`, with PostgreSQL's text.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        Error::resource(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
+    }
+
+    /// Adds a detail: a sentence.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds a hint: a sentence.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the position in the statement: characters, counted from 1.
+    #[must_use]
+    pub fn with_position(mut self, position: u32) -> Self {
+        self.0.position = Some(position);
+        self
+    }
+
+    /// Adds where it happened (file, line and column of a row, say).
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<String>) -> Self {
+        self.0.context = Some(context.into());
+        self
+    }
+
+    /// Adds the cause; it is logged, never sent to a client.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.cause = Some(Arc::new(cause));
+        self
+    }
+
+    /// The SQLSTATE.
+    #[must_use]
+    pub fn state(&self) -> SqlState {
+        self.0.state
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.0.fault
+    }
+
+    /// The message, for a client unless the fault is [`Fault::Internal`].
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The detail, if any.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// The hint, if any.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The position in the statement, in characters from 1, if known.
+    #[must_use]
+    pub fn position(&self) -> Option<u32> {
+        self.0.position
+    }
+
+    /// Where it happened, if known.
+    #[must_use]
+    pub fn context(&self) -> Option<&str> {
+        self.0.context.as_deref()
+    }
+
+    /// The message and the whole chain of causes, for the log.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = format!("{}: {}", self.0.state, self.0.message);
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+}
+
+impl Clone for Error {
+    fn clone(&self) -> Self {
+        let inner = &self.0;
+        Error(Box::new(Inner {
+            state: inner.state,
+            fault: inner.fault,
+            message: inner.message.clone(),
+            detail: inner.detail.clone(),
+            hint: inner.hint.clone(),
+            position: inner.position,
+            context: inner.context.clone(),
+            cause: inner.cause.clone(),
+        }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("state", &self.0.state)
+            .field("fault", &self.0.fault)
+            .field("message", &self.0.message)
+            .field("cause", &self.0.cause)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.cause.as_ref().map(|cause| &**cause as &(dyn std::error::Error + 'static))
+    }
+}

@@ -1,0 +1,2 @@
+//! Metrics and health over HTTP.
+//! Must not know: rooms on higher floors.

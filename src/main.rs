@@ -1,0 +1,2 @@
+//! The `tusk` binary. Everything is in the library; this only calls the command line.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The system views: one file per `tusk.*` relation.
+//! Must not know: rooms on higher floors.
