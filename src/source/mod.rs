@@ -1,2 +1,214 @@
-//! Sources: where rows come from. A `Connector` introspects, answers a ping and reads.
-//! Must not know: SQL text beyond what it is handed, roles, sessions.
+//! Sources: where rows come from. A [`Connector`] introspects, answers a ping and reads.
+//! Must not know: who asks, what they may see, how SQL for a source is written (it is handed over, printed by `sql/print`).
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use futures::Stream;
+
+use crate::config::SourceKind;
+use crate::error::Result;
+use crate::types::{self, PgType};
+
+/// Batches on their way out of a source. Dropping it stops the work at the source and gives up the connection.
+pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+
+/// One source, connected lazily. Errors name the source and never a secret, a path outside it or its URL.
+#[async_trait]
+pub trait Connector: Debug + Send + Sync {
+    /// The source's name in the config.
+    fn name(&self) -> &str;
+
+    /// What it is.
+    fn kind(&self) -> SourceKind;
+
+    /// Reads the whole schema of the source. Bounded in time by the source's own settings.
+    ///
+    /// # Errors
+    /// `08001` where the source cannot be reached; whatever its files or catalogs are wrong with.
+    async fn introspect(&self) -> Result<RemoteSchema>;
+
+    /// Answers whether the source is there, bounded in time.
+    ///
+    /// # Errors
+    /// `08001` where it is not.
+    async fn ping(&self) -> Result<()>;
+
+    /// How its rows are read.
+    fn access(&self) -> Access<'_>;
+
+    /// Connections, for metrics and views: (in use, idle, maximum). Sources without a pool: `None`.
+    fn pool(&self) -> Option<PoolStatus> {
+        None
+    }
+}
+
+/// A pool as views show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Connections that a statement uses.
+    pub in_use: usize,
+    /// Connections that wait for work.
+    pub idle: usize,
+    /// Connections at most.
+    pub maximum: usize,
+}
+
+/// The two ways to read.
+pub enum Access<'a> {
+    /// The source takes SQL.
+    Sql(&'a dyn SqlReader),
+    /// The source is files, read by the engine.
+    Files(&'a dyn FileReader),
+}
+
+/// A source that takes SQL.
+pub trait SqlReader: Send + Sync {
+    /// Starts reading when the stream is first polled. The stream owns its connection; dropping it cancels the statement at the
+    /// source within a second and never leaves a connection in an unknown state in the pool.
+    fn read(&self, query: RemoteQuery) -> BatchStream;
+}
+
+/// A source of files.
+pub trait FileReader: Send + Sync {
+    /// A table of this source as the engine scans it: its schema is `RemoteTable::arrow_schema`, exactly.
+    ///
+    /// # Errors
+    /// `58P01` where the files are gone; `XX001` where they are corrupt.
+    fn provider(&self, table: &RemoteTable) -> Result<Arc<dyn TableProvider>>;
+}
+
+/// A statement for a source.
+#[derive(Debug, Clone)]
+pub struct RemoteQuery {
+    /// The SQL, as it is sent. For PostgreSQL: `COPY (SELECT …) TO STDOUT (FORMAT binary)`.
+    pub sql: String,
+    /// What comes back, in order: names as the engine wants them, Arrow types as `types::storage` has them.
+    pub schema: SchemaRef,
+    /// For each column: the source was asked for its text form (`::text`), as its binary form is not known to us.
+    pub as_text: Vec<bool>,
+    /// Names the statement at the source (`application_name`), so that people there can find it.
+    pub query_id: String,
+    /// Counts what was read.
+    pub meter: Arc<ScanMeter>,
+}
+
+/// Rows and bytes that statements read from sources.
+#[derive(Debug, Default)]
+pub struct ScanMeter {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl ScanMeter {
+    /// Adds a batch.
+    pub fn add(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Bytes so far: on the wire where the source is remote, in memory otherwise.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// What a source holds, as one introspection found it.
+#[derive(Debug, Clone, Default)]
+pub struct RemoteSchema {
+    /// Its tables, ordered by schema and name.
+    pub tables: Vec<Arc<RemoteTable>>,
+    /// What could not be mounted and why (a file that is corrupt, a column type that is refused): for the log and `tusk.events`.
+    pub problems: Vec<String>,
+}
+
+/// What kind of relation it is at its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableKind {
+    /// A table (or a file).
+    Table,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A partitioned table.
+    Partitioned,
+    /// A foreign table.
+    Foreign,
+}
+
+/// A table of a source.
+#[derive(Debug, Clone)]
+pub struct RemoteTable {
+    /// The schema at the source; empty for files.
+    pub schema: String,
+    /// Its exact name at the source.
+    pub name: String,
+    /// What it is there.
+    pub kind: TableKind,
+    /// Its columns in order.
+    pub columns: Vec<RemoteColumn>,
+    /// Positions of the primary key's columns, in key order.
+    pub primary_key: Vec<usize>,
+    /// The comment on it.
+    pub comment: Option<String>,
+    /// Rows, as the source estimates them.
+    pub estimated_rows: Option<u64>,
+    /// What the connector needs to read it (its files, say); nobody else looks inside.
+    pub handle: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// A column of a source's table.
+#[derive(Debug, Clone)]
+pub struct RemoteColumn {
+    /// Its exact name.
+    pub name: String,
+    /// Its type towards clients.
+    pub ty: PgType,
+    /// NULL is impossible.
+    pub not_null: bool,
+    /// The type's quoted, qualified name at the source, for casts of literals (enums, say); empty where `ty` says it all.
+    pub remote_type: String,
+    /// Comparing and ordering this column's text at the source agrees with bytewise comparison (collation C or POSIX), or it is no text.
+    pub bytewise: bool,
+    /// Its default, as the source prints it.
+    pub default: Option<String>,
+    /// The comment on it.
+    pub comment: Option<String>,
+}
+
+impl RemoteTable {
+    /// The table's columns as Arrow has them, with PostgreSQL's types in the fields' metadata.
+    #[must_use]
+    pub fn arrow_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(
+            self.columns
+                .iter()
+                .map(|column| types::field(&column.name, column.ty, !column.not_null))
+                .collect::<Vec<_>>(),
+        ))
+    }
+
+    /// A number that changes when names, types or order of the columns change: guards prepared statements.
+    #[must_use]
+    pub fn shape(&self) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        for column in &self.columns {
+            (&column.name, column.ty.oid, column.ty.typmod, &column.remote_type).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
