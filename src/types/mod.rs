@@ -1,2 +1,38 @@
 //! PostgreSQL types and Arrow: the text and the binary form of every value.
 //! Must not know: rooms on higher floors.
+
+mod abbreviations;
+mod binary;
+mod builtin;
+mod calendar;
+mod canonical;
+mod encoder;
+mod format;
+mod forms;
+#[cfg(test)]
+mod golden;
+mod input;
+mod numeric;
+mod params;
+mod pg_type;
+mod read;
+mod read_decimal;
+mod storage;
+mod text;
+mod type_names;
+mod zone;
+
+pub use self::binary::binary_encoder;
+pub use self::encoder::ColumnEncoder;
+pub use self::format::{
+    ByteaOutput, DateFormat, DateOrder, DateStyle, FormatOptions, IntervalStyle, parse_extra_float_digits,
+};
+pub use self::numeric::Numeric;
+pub use self::params::{decode_param, text_to_array};
+pub use self::pg_type::{PgType, TypeRow, builtin_types};
+pub use self::read::{ColumnBuilder, binary_readable};
+pub use self::storage::{
+    Comparable, META_OID, META_TYPMOD, comparable, field, ignores_trailing_blanks, is_text_form, pg_type_of, storage,
+};
+pub use self::text::{row_text, text_encoder};
+pub use self::zone::TimeZone;
