@@ -13,7 +13,8 @@ use bytes::BytesMut;
 
 use super::binary::{bad_binary, scalar};
 use super::format::FormatOptions;
-use super::forms::{OwnedReceive, canonical_numeric, receiver, utf8, write_canonical};
+use super::forms::{OwnedReceive, receiver, utf8};
+use super::held_text::{canonical_numeric, write_canonical};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
 use super::input::{bits, datetime, interval};
 use super::numeric::Numeric;

@@ -23,7 +23,7 @@ use self::line::write_int;
 use super::canonical::canonical;
 use super::encoder::{ByteValues, ColumnEncoder, TextValues, leaf, unexpected};
 use super::format::FormatOptions;
-use super::forms::restyled;
+use super::held_text::restyled;
 use super::pg_type::PgType;
 use super::storage::pg_type_of;
 use crate::error::{Error, Result};
