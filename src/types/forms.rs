@@ -244,10 +244,10 @@ pub(crate) fn receive_utf8(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
 #[inline]
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error.valid_up_to()))?;
-    match bytes.iter().position(|b| *b == 0) {
-        Some(at) => Err(invalid_utf8(bytes, at)),
-        None => Ok(text),
+    if bytes.contains(&0) {
+        return Err(invalid_utf8(bytes, bytes.iter().position(|b| *b == 0).unwrap_or(0)));
     }
+    Ok(text)
 }
 
 #[cold]
