@@ -7,7 +7,9 @@ mod registry;
 mod transaction;
 mod vars;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tokio_util::sync::CancellationToken;
 
 pub use portal::{Portal, PortalState, Portals, RowCursor};
 pub use prepared::{Prepared, PreparedStatement, PreparedStatements};
@@ -17,6 +19,9 @@ pub use vars::{
     Check, Context, Kind, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable, find as find_variable,
     join_identifiers, split_identifiers,
 };
+
+use crate::error::Result;
+use crate::sql::Statement;
 
 /// The state of one client, from its login to its end.
 #[derive(Debug)]
@@ -65,6 +70,52 @@ impl Session {
     #[must_use]
     pub fn database(&self) -> &str {
         self.entry.database()
+    }
+
+    /// `application_name`.
+    #[must_use]
+    pub fn application_name(&self) -> String {
+        self.vars.text("application_name").to_owned()
+    }
+
+    /// The client's address; empty for a socket in the file system.
+    #[must_use]
+    pub fn client_address(&self) -> String {
+        self.entry.client().map(|(address, _)| address.to_string()).unwrap_or_default()
+    }
+
+    /// The text of a variable, by its name in any case; empty for an unknown one.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> String {
+        self.vars.shown(name).map(|shown| shown.setting).unwrap_or_default()
+    }
+
+    /// The schemas in which unqualified names are looked for, in order.
+    #[must_use]
+    pub fn search_path(&self) -> Vec<String> {
+        self.vars.search_path()
+    }
+
+    /// How long a statement may take: the stricter of `statement_timeout` and a ceiling. `None`: for ever.
+    #[must_use]
+    pub fn statement_timeout(&self, ceiling: Option<Duration>) -> Option<Duration> {
+        let ceiling = ceiling.filter(|ceiling| !ceiling.is_zero());
+        [self.vars.statement_timeout(), ceiling].into_iter().flatten().min()
+    }
+
+    /// A statement begins: other sessions see it, and cancel requests find the token until it ends.
+    #[must_use]
+    pub fn begin_statement(&self, text: &str) -> CancellationToken {
+        self.entry.active(text);
+        self.entry.begin_statement()
+    }
+
+    /// Refuses what may not run in the state that the transaction is in.
+    ///
+    /// # Errors
+    /// `25P02` in a failed block, for everything that does not end it.
+    pub fn check_may_run(&self, statement: &Statement) -> Result<()> {
+        self.transaction.admit(statement.runs_in_failed_transaction())
     }
 
     /// When its transaction began, which is what `now()` says; the present moment outside one.

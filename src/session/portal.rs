@@ -55,7 +55,7 @@ impl RowCursor {
     ///
     /// # Errors
     /// What the stream says; it has ended then.
-    pub async fn batch(&mut self) -> Result<Option<(&RecordBatch, usize)>> {
+    pub async fn batch(&mut self) -> Result<Option<(RecordBatch, usize)>> {
         while !self.ended && self.batch.as_ref().is_none_or(|batch| self.offset >= batch.num_rows()) {
             match self.rows.batches.next().await.transpose() {
                 Ok(Some(batch)) => {
@@ -69,7 +69,7 @@ impl RowCursor {
                 }
             }
         }
-        Ok(self.batch.as_ref().map(|batch| (batch, self.offset)))
+        Ok(self.batch.clone().map(|batch| (batch, self.offset)))
     }
 
     fn end(&mut self) {

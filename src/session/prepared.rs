@@ -5,7 +5,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result, SqlState};
 use crate::rows::RowShape;
@@ -39,6 +40,46 @@ pub struct PreparedStatement {
     pub created_at: SystemTime,
     /// By PREPARE, not by a Parse message.
     pub from_sql: bool,
+    used: Arc<AtomicBool>,
+}
+
+/// How long a plan counts as made for the execution that follows it.
+const FRESH: Duration = Duration::from_secs(1);
+
+impl PreparedStatement {
+    /// A statement that is not planned.
+    #[must_use]
+    pub fn utility(statement: Statement, shape: Option<Arc<RowShape>>) -> Self {
+        PreparedStatement {
+            name: String::new(),
+            statement: Arc::new(statement),
+            parameters: Vec::new(),
+            shape,
+            plan: None,
+            created_at: SystemTime::now(),
+            from_sql: false,
+            used: Arc::default(),
+        }
+    }
+
+    /// A statement that is planned.
+    #[must_use]
+    pub fn planned(
+        statement: Statement,
+        parameters: Vec<PgType>,
+        shape: Arc<RowShape>,
+        plan: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        PreparedStatement { parameters, plan: Some(plan), ..PreparedStatement::utility(statement, Some(shape)) }
+    }
+
+    /// Whether this is the first execution and follows the planning at once: then what the plan took from the session and the clock
+    /// is still true. True at most once.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let first = !self.used.swap(true, Ordering::Relaxed);
+        first && self.created_at.elapsed().is_ok_and(|age| age < FRESH)
+    }
 }
 
 impl fmt::Debug for PreparedStatement {

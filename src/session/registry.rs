@@ -363,16 +363,21 @@ impl SessionRegistry {
         }
     }
 
-    /// `pg_cancel_backend`: false if there is no such session. One that runs nothing is left alone.
-    #[must_use]
-    pub fn cancel_pid(&self, pid: i32) -> bool {
-        self.find(pid).map(|entry| entry.cancel()).is_some()
+    /// The session with this id, if it belongs to `owner`; `None` owns all.
+    fn owned(&self, pid: i32, owner: Option<&str>) -> Option<Arc<SessionEntry>> {
+        self.find(pid).filter(|entry| owner.is_none_or(|owner| owner == entry.user()))
     }
 
-    /// `pg_terminate_backend`: false if there is no such session.
+    /// `pg_cancel_backend`: false if there is no such session of `owner`'s (`None`: of anybody's). One that runs nothing is left alone.
     #[must_use]
-    pub fn terminate(&self, pid: i32) -> bool {
-        self.find(pid).map(|entry| entry.terminated.cancel()).is_some()
+    pub fn cancel_pid(&self, pid: i32, owner: Option<&str>) -> bool {
+        self.owned(pid, owner).map(|entry| entry.cancel()).is_some()
+    }
+
+    /// `pg_terminate_backend`: false if there is no such session of `owner`'s (`None`: of anybody's).
+    #[must_use]
+    pub fn terminate(&self, pid: i32, owner: Option<&str>) -> bool {
+        self.owned(pid, owner).map(|entry| entry.terminated.cancel()).is_some()
     }
 
     /// All sessions, ordered by id.
@@ -448,10 +453,10 @@ mod tests {
         a.active("select 1");
         let row = registry.get(a.pid()).unwrap();
         assert_eq!((row.application_name.as_str(), row.activity.name(), &*row.query), ("psql", "active", "select 1"));
-        assert!(registry.terminate(b.pid()) && b.is_terminated() && !a.is_terminated());
+        assert!(!registry.terminate(b.pid(), Some("ana")) && registry.terminate(b.pid(), Some("bob")) && b.is_terminated() && !a.is_terminated());
         assert_eq!((registry.len(), registry.count_of("ana")), (2, 1));
         let pid = a.pid();
         drop(a);
-        assert!(!registry.cancel_pid(pid) && registry.list().len() == 1);
+        assert!(!registry.cancel_pid(pid, None) && registry.list().len() == 1);
     }
 }
