@@ -49,6 +49,7 @@ impl App {
             Arc::clone(&catalog),
             memory::available(),
             administration(&catalog, &registry),
+            Arc::new(pg_catalog::functions),
         )?);
         let virtuals = Arc::new(Virtuals::new(virtual_tables(&catalog, &registry, &running)));
         let service: Arc<dyn Service> = Arc::new(Query::new(Parts {
@@ -89,7 +90,7 @@ fn connector(source: &SourceSettings) -> Result<Arc<dyn Connector>> {
 
 fn virtual_tables(catalog: &Arc<SchemaCache>, registry: &Arc<SessionRegistry>, running: &Running) -> Vec<Arc<dyn VirtualTable>> {
     let mut all = views::all(catalog, registry, running);
-    all.extend(pg_catalog::all(registry));
+    all.extend(pg_catalog::all());
     all
 }
 
