@@ -3,3 +3,6 @@
 
 #[allow(dead_code, reason = "each test uses a part of the harness")]
 mod harness;
+
+mod federated;
+mod tidy;
