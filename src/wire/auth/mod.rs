@@ -244,4 +244,4 @@ fn trust(claim: Claim<'_>) -> Result<Outcome> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -282,4 +282,4 @@ impl<'a> Attributes<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
