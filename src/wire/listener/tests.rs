@@ -366,6 +366,38 @@ async fn tls_carries_certificates_and_refuses_what_came_before_it() {
 }
 
 #[tokio::test]
+async fn new_terms_hold_for_new_handshakes() {
+    let (old, new) = (certificates(), certificates());
+    let terms = |certificates: &Certificates| ServerSettings {
+        tls: Some(TlsSettings { client_ca: None, ..certificates.settings.clone() }),
+        ..settings()
+    };
+    let running = run(&terms(&old));
+    let (trusts_old, trusts_new) = (connector(&old, false, &[]), connector(&new, false, &[]));
+    let mut held = encrypted(&running, &trusts_old, &SSL_REQUEST).await.unwrap();
+    assert!(encrypted(&running, &trusts_new, &SSL_REQUEST).await.is_err());
+    running.wire.adopt(Terms::load(&terms(&new)).unwrap());
+    assert!(encrypted(&running, &trusts_old, &SSL_REQUEST).await.is_err());
+    assert!(encrypted(&running, &trusts_new, &SSL_REQUEST).await.is_ok());
+    held.write_all(&startup("ana")).await.unwrap();
+    assert_eq!(answers(&mut held).await.0, "RSZ");
+}
+
+#[tokio::test]
+async fn idle_sockets_keep_nobody_out() {
+    let running = run(&ServerSettings { max_connections: 4, startup_timeout: Duration::from_secs(30), ..settings() });
+    let mut idle = Vec::new();
+    for _ in 0..400 {
+        idle.push(TcpStream::connect(running.address).await.unwrap());
+        assert!(running.wire.waiting() <= 260);
+    }
+    let (_held, kinds, _) = connect(&running, &startup("root")).await;
+    assert_eq!(kinds, "RSZ");
+    // The first have been sent away to make room.
+    assert!(closed(&mut idle[0]).await);
+}
+
+#[tokio::test]
 async fn direct_tls_wants_alpn() {
     let certificates = certificates();
     let tls = Some(TlsSettings { client_ca: None, ..certificates.settings.clone() });

@@ -26,11 +26,15 @@ async fn begin(bytes: &[u8]) -> (DuplexStream, Result<Option<Opened>, Refused>) 
     (client, opened.await.expect("an answer"))
 }
 
-async fn session(code: u32, body: &[u8]) -> Startup {
+async fn greeting(code: u32, body: &[u8]) -> Greeting {
     match begin(&packet(code, body)).await.1.unwrap().unwrap().opening {
-        Opening::Session(startup) => startup,
+        Opening::Session(greeting) => greeting,
         other => panic!("{other:?}"),
     }
+}
+
+async fn session(code: u32, body: &[u8]) -> Startup {
+    greeting(code, body).await.into_startup().unwrap()
 }
 
 async fn refused(bytes: &[u8]) -> (String, String) {
@@ -47,7 +51,6 @@ async fn reads_a_startup_in_order() {
     let body = b"user\0ana\0application_name\0psql\0options\0-c jit=off --a-b=c\0TimeZone\0UTC\0replication\0off\0\0";
     let startup = session(V3_0, body).await;
     assert_eq!((startup.user.as_str(), startup.database.as_str(), startup.minor), ("ana", "ana", 0));
-    assert_eq!(startup.negotiate, None);
     let params: Vec<_> = startup.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(params, [("jit", "off"), ("a_b", "c"), ("application_name", "psql"), ("TimeZone", "UTC")]);
     let startup = session(V3_0, b"user\0ana\0database\0tusk\0empty\0\0\0").await;
@@ -64,20 +67,25 @@ async fn cuts_long_names_between_characters() {
 
 #[tokio::test]
 async fn negotiates_versions() {
-    let startup = session(V3_0 + 2, b"user\0a\0\0").await;
-    assert_eq!((startup.minor, startup.negotiate), (2, None));
-    let startup = session(V3_0 + 9999, b"user\0a\0\0").await;
-    assert_eq!(startup.minor, 2);
-    assert_eq!(startup.negotiate.unwrap().version, 196_610);
-    let startup = session(V3_0, b"user\0a\0_pq_.x\x001\0\0").await;
-    let negotiate = startup.negotiate.unwrap();
-    assert_eq!((negotiate.version, negotiate.unknown), (196_608, vec!["_pq_.x".to_owned()]));
-    assert!(startup.params.is_empty());
+    let plain = greeting(V3_0 + 2, b"user\0a\0\0").await;
+    assert_eq!((plain.negotiate(), plain.into_startup().unwrap().minor), (None, 2));
+    let newer = greeting(V3_0 + 9999, b"user\0a\0\0").await;
+    assert_eq!(newer.negotiate(), Some((196_610, Vec::new())));
+    assert_eq!(newer.into_startup().unwrap().minor, 2);
+    let option = greeting(V3_0, b"user\0a\0_pq_.x\x001\0\0").await;
+    assert_eq!(option.negotiate(), Some((196_608, vec!["_pq_.x".to_owned()])));
+    assert!(option.into_startup().unwrap().params.is_empty());
     let words =
         |version: &str| says("0A000", &format!("unsupported frontend protocol {version}: server supports 3.0 to 3.2"));
     assert_eq!(refused(&packet(2 << 16, b"x\0")).await, words("2.0"));
     assert_eq!(refused(&packet(4 << 16, b"")).await, words("4.0"));
     assert_eq!(refused(&packet(0, b"")).await, words("0.0"));
+}
+
+#[tokio::test]
+async fn options_are_judged_after_the_proof() {
+    let error = greeting(V3_0, b"user\0a\0options\0-Z\0\0").await.into_startup().unwrap_err();
+    assert_eq!(error.state().code(), "42601");
 }
 
 #[tokio::test]

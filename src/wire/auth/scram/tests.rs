@@ -161,3 +161,34 @@ fn parses_verifiers_strictly() {
         assert!(Verifier::parse(text).is_none(), "{text}");
     }
 }
+
+#[test]
+fn no_message_panics() {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+    let mut random = StdRng::seed_from_u64(11);
+    let hash = [9u8; 32];
+    let mutate = |text: &str, random: &mut StdRng| {
+        let mut bytes = text.as_bytes().to_vec();
+        for _ in 0..random.random_range(0..4) {
+            let at = random.random_range(0..bytes.len());
+            match random.random_range(0..4) {
+                0 => bytes[at] = random.random(),
+                1 => bytes[at] = b",=npy\xc3\xa4"[at % 7],
+                2 => bytes.insert(at, b",=\xc3\xa4"[at % 4]),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        bytes
+    };
+    for round in 0..20_000 {
+        let plus = round % 2 == 0;
+        let offer = Offer { mechanism: if plus { PLUS } else { PLAIN }, binding: plus.then_some(&hash[..]) };
+        let first = if plus { "p=tls-server-end-point,,n=ana,r=abc,x=y" } else { FIRST };
+        if let Ok((_, exchange)) = begin(&offer, &mutate(first, &mut random), Verifier::mock(&[1; 32], "a"), NONCE) {
+            let Exchange { channel, nonce, .. } = &exchange;
+            let last = format!("c={channel},r={nonce},x=y,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
+            assert!(!matches!(exchange.finish(&mutate(&last, &mut random)), Ok(Some(_))));
+        }
+    }
+}
