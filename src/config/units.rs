@@ -81,7 +81,7 @@ pub(super) fn size(text: &str) -> Result<Size, String> {
 pub(super) fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     for (unit, factor) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if ms >= factor && ms % factor == 0 {
+        if ms >= factor && ms.is_multiple_of(factor) {
             return format!("{}{unit}", ms / factor);
         }
     }

@@ -15,8 +15,10 @@ pub mod guard;
 mod keywords;
 mod lexer;
 pub mod parse;
+pub mod scope;
 mod statement;
 mod tokens;
+mod type_name;
 mod utility;
 
 pub use copy_options::{CopyFormat, CopyOptions, ForceQuote};
@@ -26,4 +28,6 @@ pub use statement::{
     Assignment, Copy, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue, Statement,
     StatementKind, TransactionModes,
 };
+pub use scope::{FunctionRef, Scope, TableRef};
 pub use tokens::position;
+pub use type_name::{TypeName, type_name};

@@ -1,6 +1,7 @@
 //! DataFusion: binds, plans and runs statements over relations that were resolved and narrowed for one role.
 //! Must not know: sessions, routes, how statements are authorised (it runs only what is).
 
+mod administration;
 mod plan;
 mod pushdown;
 mod remote;
@@ -19,12 +20,14 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionConfig;
 
+pub use administration::Administration;
 pub use plan::{Plan, PlanRequest};
 pub use run::{Explained, RemoteRead};
 
-use crate::catalog::SchemaCache;
+use crate::catalog::{SchemaCache, Viewer};
 use crate::config::{EngineSettings, Size};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::source::ScanMeter;
@@ -43,7 +46,12 @@ pub struct StatementContext {
 pub struct Federated {
     template: SessionState,
     scanner: Arc<Scanner>,
+    administration: Administration,
+    functions: Functions,
 }
+
+/// Functions that depend on who asks: a room above the engine hands them in.
+pub type Functions = Arc<dyn Fn(&Arc<Viewer>) -> Vec<Arc<ScalarUDF>> + Send + Sync>;
 
 /// Operators that are named when memory runs out.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
@@ -53,7 +61,13 @@ impl Federated {
     ///
     /// # Errors
     /// `58030` where the spill directory cannot be made.
-    pub fn new(settings: &EngineSettings, sources: Arc<SchemaCache>, machine_memory: u64) -> Result<Self> {
+    pub fn new(
+        settings: &EngineSettings,
+        sources: Arc<SchemaCache>,
+        machine_memory: u64,
+        administration: Administration,
+        functions: Functions,
+    ) -> Result<Self> {
         let memory = match settings.memory_limit {
             Size::Bytes(bytes) => bytes,
             Size::Percent(percent) => machine_memory / 100 * u64::from(percent),
@@ -78,7 +92,7 @@ impl Federated {
         let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
         let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
         let template = semantics::install(builder).build();
-        Ok(Federated { template, scanner: Arc::new(Scanner::new(sources)) })
+        Ok(Federated { template, scanner: Arc::new(Scanner::new(sources)), administration, functions })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::execution::SessionState;
+use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 
@@ -71,18 +71,21 @@ impl Federated {
             };
             providers.insert((reference.schema, reference.table), provider);
         }
-        let state = self.state_for(StatementTables::new(providers), request.facts, &request.viewer.database);
+        let state = self.state_for(StatementTables::new(providers), request.facts, &request.viewer)?;
         let bound = semantics::plan(request.statement, &state, request.parameters).await?;
         let shape = Arc::new(shape_of(&bound.logical, bound.names.as_deref()));
         Ok(Plan { logical: bound.logical, state, shape, parameters: bound.parameters, tables, reads_virtual })
     }
 
-    fn state_for(&self, tables: StatementTables, facts: SessionFacts, database: &str) -> SessionState {
-        let mut config = self.template.config().clone().with_default_catalog_and_schema(database, SEARCH_PATH);
-        config = semantics::with_facts(config, facts);
-        SessionStateBuilder::new_from_existing(self.template.clone())
-            .with_config(config)
+    fn state_for(&self, tables: StatementTables, facts: SessionFacts, viewer: &Arc<Viewer>) -> Result<SessionState> {
+        let config = self.template.config().clone().with_default_catalog_and_schema(&viewer.database, SEARCH_PATH);
+        let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
+            .with_config(semantics::with_facts(config, facts))
             .with_catalog_list(Arc::new(StatementCatalogs(Arc::new(tables))))
-            .build()
+            .build();
+        for function in self.administration.functions(viewer).into_iter().chain((self.functions)(viewer)) {
+            state.register_udf(function).map_err(semantics::from_datafusion)?;
+        }
+        Ok(state)
     }
 }
