@@ -2,6 +2,7 @@
 //! Must not know: who asks, what they may see, how SQL for a source is written (it is handed over, printed by `sql/print`).
 
 pub mod files;
+pub mod postgres;
 pub mod sqlite;
 
 use std::any::Any;
@@ -135,19 +136,8 @@ pub struct RemoteSchema {
     pub tables: Vec<Arc<RemoteTable>>,
     /// What could not be mounted and why (a file that is corrupt, a column type that is refused): for the log and `tusk.events`.
     pub problems: Vec<String>,
-    /// Tables that are there but cannot be read: a statement that names one gets its error, not `42P01`.
-    pub broken: Vec<BrokenTable>,
-}
-
-/// A table that is there but cannot be read.
-#[derive(Debug, Clone)]
-pub struct BrokenTable {
-    /// The schema at the source; empty for files.
-    pub schema: String,
-    /// Its exact name at the source.
-    pub name: String,
-    /// What a statement that reads it gets.
-    pub error: Error,
+    /// Tables that are known but cannot be read: remote schema, name, and what a statement that names them is told.
+    pub broken: Vec<(String, String, Error)>,
 }
 
 /// What kind of relation it is at its source.

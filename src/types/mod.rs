@@ -32,3 +32,10 @@ pub fn field(name: &str, ty: PgType, nullable: bool) -> Field {
         HashMap::from([("pg.oid".to_owned(), ty.oid.to_string()), ("pg.typmod".to_owned(), ty.typmod.to_string())]);
     Field::new(name, storage(ty), nullable).with_metadata(metadata)
 }
+
+/// The PostgreSQL type of a field.
+#[must_use]
+pub fn pg_type_of(field: &Field) -> PgType {
+    let get = |key: &str| field.metadata().get(key).and_then(|text| text.parse::<i64>().ok());
+    PgType { oid: get("pg.oid").map_or(25, |oid| oid as u32), typmod: get("pg.typmod").map_or(-1, |m| m as i32) }
+}

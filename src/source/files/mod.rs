@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 
-use super::{Access, BrokenTable, Connector, FileReader, RemoteSchema, RemoteTable, TableKind};
+use super::{Access, Connector, FileReader, RemoteSchema, RemoteTable, TableKind};
 use crate::config::{FilesSettings, Patterns, SourceKind};
 use crate::error::{Error, Result, SqlState};
 use find::{Candidate, Finds};
@@ -181,10 +181,10 @@ impl Introspection {
         for (name, error) in broken {
             let context = error.context().map_or_else(String::new, |context| format!(" ({context})"));
             schema.problems.push(format!("table \"{name}\": {error}{context}"));
-            schema.broken.push(BrokenTable { schema: String::new(), name, error });
+            schema.broken.push((String::new(), name, error));
         }
         schema.tables.sort_by(|a, b| a.name.cmp(&b.name));
-        schema.broken.sort_by(|a, b| a.name.cmp(&b.name));
+        schema.broken.sort_by(|a, b| a.1.cmp(&b.1));
         self.shapes.forget_before(self.round);
         Ok(schema)
     }
