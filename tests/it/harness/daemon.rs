@@ -11,44 +11,44 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 /// A running daemon.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     /// Where clients connect.
-    pub address: String,
+    pub(crate) address: String,
     /// Where metrics are.
-    pub http: String,
+    pub(crate) http: String,
     directory: TempDir,
 }
 
 /// What a daemon is started with: everything of the file but `[server]`, `[http]`, `[log]` and `[history]`.
 #[derive(Default)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Sources, roles, users and what else is wanted.
-    pub config: String,
+    pub(crate) config: String,
     /// Lines of `[server]` beside `listen`.
-    pub server: String,
+    pub(crate) server: String,
     /// Variables of the environment.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
     /// `listen` addresses; empty: a loopback port of the kernel's choice.
-    pub listen: String,
+    pub(crate) listen: String,
 }
 
 impl Setup {
     /// With this rest of the config, trusting the users in it.
-    pub fn trusting(config: impl Into<String>) -> Self {
+    pub(crate) fn trusting(config: impl Into<String>) -> Self {
         Setup { config: config.into(), server: "auth = \"trust\"".into(), ..Setup::default() }
     }
 }
 
 /// The path of the binary under test.
-pub fn binary() -> &'static str {
+pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_tusk")
 }
 
 impl Daemon {
     /// Starts one and waits until it says that it is ready.
-    pub fn start(setup: &Setup) -> Self {
+    pub(crate) fn start(setup: &Setup) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tusk.toml");
         std::fs::write(&path, text(setup)).unwrap();
@@ -85,32 +85,32 @@ impl Daemon {
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The port that clients connect to.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.rsplit(':').next().unwrap().parse().unwrap()
     }
 
     /// Its directory: the config, and room for a test's files.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// Its log so far, a JSON object a line.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
 
     /// A connection of this user.
-    pub async fn connect(&self, user: &str) -> Client {
+    pub(crate) async fn connect(&self, user: &str) -> Client {
         self.try_connect(&format!("user={user} dbname=tusk")).await.unwrap()
     }
 
     /// A connection with these parameters beside host and port.
-    pub async fn try_connect(&self, parameters: &str) -> Result<Client, tokio_postgres::Error> {
+    pub(crate) async fn try_connect(&self, parameters: &str) -> Result<Client, tokio_postgres::Error> {
         let (client, connection) = tokio_postgres::connect(&format!("host=127.0.0.1 port={} {parameters}", self.port()), NoTls).await?;
         tokio::spawn(async move {
             let _ = connection.await;
@@ -119,24 +119,24 @@ impl Daemon {
     }
 
     /// Resident memory in bytes.
-    pub fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).unwrap();
         text.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the process to end; its exit code.
-    pub fn wait(&mut self, deadline: Duration) -> Option<i32> {
+    pub(crate) fn wait(&mut self, deadline: Duration) -> Option<i32> {
         wait_for(deadline, || self.child.try_wait().unwrap()).and_then(|status| status.code())
     }
 
     /// Runs psql against it; what it printed on both streams.
-    pub fn psql(&self, user: &str, arguments: &[&str]) -> (String, String) {
+    pub(crate) fn psql(&self, user: &str, arguments: &[&str]) -> (String, String) {
         let output = Command::new("psql")
             .args(["-X", "-h", "127.0.0.1", "-p", &self.port().to_string(), "-U", user, "-d", "tusk"])
             .args(arguments)
@@ -166,7 +166,7 @@ fn text(setup: &Setup) -> String {
 }
 
 /// Asks again and again until there is an answer or the deadline has passed.
-pub fn wait_for<T>(deadline: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn wait_for<T>(deadline: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask() {
@@ -180,6 +180,6 @@ pub fn wait_for<T>(deadline: Duration, mut ask: impl FnMut() -> Option<T>) -> Op
 }
 
 /// A file of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -14,13 +14,13 @@ use futures::SinkExt;
 use tokio_postgres::Client;
 
 /// A table as rows of text; `None` is NULL.
-pub struct Table {
+pub(crate) struct Table {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Columns and their SQL types.
-    pub columns: &'static [(&'static str, &'static str)],
+    pub(crate) columns: &'static [(&'static str, &'static str)],
     /// Its rows.
-    pub rows: Vec<Vec<Option<String>>>,
+    pub(crate) rows: Vec<Vec<Option<String>>>,
 }
 
 /// A generator with a fixed seed: the same rows in every run.
@@ -47,7 +47,7 @@ fn some(text: impl ToString) -> Option<String> {
 }
 
 /// `nation` and `region`.
-pub fn geography() -> Vec<Table> {
+pub(crate) fn geography() -> Vec<Table> {
     let regions = ["AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST"];
     let nation = (0..25).map(|n| vec![some(n), some(format!("NATION {n:02}")), some(n % 5)]).collect();
     let region = regions.iter().enumerate().map(|(n, name)| vec![some(n), some(name)]).collect();
@@ -62,7 +62,7 @@ pub fn geography() -> Vec<Table> {
 }
 
 /// `customer` and `orders`.
-pub fn shop(customers: u64, orders: u64) -> Vec<Table> {
+pub(crate) fn shop(customers: u64, orders: u64) -> Vec<Table> {
     let mut random = Random(1);
     let segments = ["AUTOMOBILE", "BUILDING", "FURNITURE", "HOUSEHOLD", "MACHINERY"];
     let customer = (1..=customers)
@@ -118,7 +118,7 @@ pub fn shop(customers: u64, orders: u64) -> Vec<Table> {
 }
 
 /// `lineitem`, for as many orders.
-pub fn lineitem(orders: u64, lines: u64) -> Table {
+pub(crate) fn lineitem(orders: u64, lines: u64) -> Table {
     let mut random = Random(2);
     let rows = (0..lines)
         .map(|_| {
@@ -149,7 +149,7 @@ pub fn lineitem(orders: u64, lines: u64) -> Table {
 }
 
 /// `rates` (for CSV) and `events` (for ndjson).
-pub fn texts(customers: u64) -> Vec<Table> {
+pub(crate) fn texts(customers: u64) -> Vec<Table> {
     let mut random = Random(3);
     let rates = (1992..1999)
         .flat_map(|year| ["EUR", "USD", "GBP"].into_iter().map(move |currency| (year, currency)))
@@ -176,7 +176,7 @@ pub fn texts(customers: u64) -> Vec<Table> {
 }
 
 /// Makes the tables in a schema of a PostgreSQL and fills them.
-pub async fn load_postgres(client: &Client, schema: &str, tables: &[Table]) {
+pub(crate) async fn load_postgres(client: &Client, schema: &str, tables: &[Table]) {
     client.batch_execute(&format!("create schema if not exists {schema}")).await.unwrap();
     for table in tables {
         let columns: Vec<String> = table.columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
@@ -196,7 +196,7 @@ pub async fn load_postgres(client: &Client, schema: &str, tables: &[Table]) {
 }
 
 /// Makes a SQLite database of the tables.
-pub fn write_sqlite(path: &Path, tables: &[Table]) {
+pub(crate) fn write_sqlite(path: &Path, tables: &[Table]) {
     let mut connection = rusqlite::Connection::open(path).unwrap();
     let transaction = connection.transaction().unwrap();
     for table in tables {
@@ -212,7 +212,7 @@ pub fn write_sqlite(path: &Path, tables: &[Table]) {
 }
 
 /// Writes the table as CSV with a header.
-pub fn write_csv(path: &Path, table: &Table) {
+pub(crate) fn write_csv(path: &Path, table: &Table) {
     let mut text = table.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
     text.push('\n');
     for row in &table.rows {
@@ -227,7 +227,7 @@ pub fn write_csv(path: &Path, table: &Table) {
 }
 
 /// Writes the table as one JSON object a line; NULLs are left out of it.
-pub fn write_ndjson(path: &Path, table: &Table) {
+pub(crate) fn write_ndjson(path: &Path, table: &Table) {
     let mut text = String::new();
     for row in &table.rows {
         let mut object = serde_json::Map::new();
@@ -243,7 +243,7 @@ pub fn write_ndjson(path: &Path, table: &Table) {
 }
 
 /// Writes the table as a folder of Parquet files.
-pub fn write_parquet(folder: &Path, table: &Table, files: usize) {
+pub(crate) fn write_parquet(folder: &Path, table: &Table, files: usize) {
     fs::create_dir_all(folder).unwrap();
     for (number, rows) in table.rows.chunks(table.rows.len().div_ceil(files)).enumerate() {
         let batch = parquet_batch(table, rows);

@@ -9,13 +9,13 @@ use super::data;
 use super::postgres::TestPostgres;
 
 /// Everything that runs for a federated test.
-pub struct Federation {
+pub(crate) struct Federation {
     /// The live source, and the oracle beside it in another database.
-    pub postgres: TestPostgres,
+    pub(crate) postgres: TestPostgres,
     /// The daemon.
-    pub tusk: Daemon,
+    pub(crate) tusk: Daemon,
     /// The files of the other sources.
-    pub files: TempDir,
+    pub(crate) files: TempDir,
 }
 
 /// Customers, orders and lines of orders of the small set.
@@ -24,12 +24,12 @@ const SIZES: (u64, u64, u64) = (300, 1500, 6000);
 impl Federation {
     /// Schemas: `shop` (PostgreSQL), `lake` (Parquet, CSV, ndjson), `crm` (SQLite). User `ana` may read everything; `bob` the orders
     /// without their price, and the rates; `root` is an administrator who may read everything.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with("", "").await
     }
 
     /// The same, with more of a config: for the source `shop`, and at the end.
-    pub async fn start_with(shop: &str, rest: &str) -> Self {
+    pub(crate) async fn start_with(shop: &str, rest: &str) -> Self {
         let postgres = TestPostgres::start();
         let files = tempfile::tempdir().unwrap();
         let (customers, orders, lines) = SIZES;
@@ -110,7 +110,7 @@ roles = ["administrator"]
     }
 
     /// A connection to the oracle.
-    pub async fn oracle(&self) -> Client {
+    pub(crate) async fn oracle(&self) -> Client {
         self.postgres.connect_to("oracle").await
     }
 }
