@@ -113,7 +113,9 @@ impl Admission {
             };
             tokio::select! {
                 biased;
-                ticket = &mut waiting.granted => return ticket.map_err(|_| Error::internal("the admission queue lost a waiter")),
+                ticket = &mut waiting.granted => {
+                    return ticket.map_err(|_| Error::internal("the admission queue lost a waiter"));
+                }
                 () = cancel.cancelled() => return Err(Error::canceled()),
                 () = sleep_until(deadline) => return Err(self.timed_out(identity, timeout)),
                 () = sleep_until(retry_at) => Shared::dispatch(&self.0),
@@ -180,7 +182,8 @@ impl Admission {
             Some(Obstacle::Rate { role, limit, .. }) => {
                 self.0.metrics.limit_hits("statements_per_minute").inc();
                 limit_error(&role).with_detail(format!(
-                    "The role may start {limit} statements a minute (statements_per_minute); it had no room within {waited}."
+                    "The role may start {limit} statements a minute (statements_per_minute); \
+                     it had no room within {waited}."
                 ))
             }
             Some(Obstacle::Concurrency { role, limit }) => {

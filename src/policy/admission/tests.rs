@@ -6,7 +6,8 @@ use crate::policy::role::tests::identity;
 
 fn who(limits: &str) -> Identity {
     identity(&format!(
-        "[[user]]\nname = \"u\"\nroles = [\"a\", \"b\"]\n[[role]]\nname = \"a\"\n[role.limits]\n{limits}\n[[role]]\nname = \"b\"\n"
+        "[[user]]\nname = \"u\"\nroles = [\"a\", \"b\"]\n[[role]]\nname = \"a\"\n[role.limits]\n{limits}\n\
+         [[role]]\nname = \"b\"\n"
     ))
 }
 
