@@ -15,6 +15,7 @@ pub mod guard;
 mod keywords;
 mod lexer;
 pub mod parse;
+pub mod print;
 pub mod rewrite;
 pub mod scope;
 mod statement;
