@@ -3,3 +3,6 @@
 
 #[allow(dead_code, reason = "each test uses a part of the harness")]
 mod harness;
+
+mod source_files;
+mod source_sqlite;
