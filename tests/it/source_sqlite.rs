@@ -1,6 +1,8 @@
 //! SQLite sources through the library: schema, values, locks, damage, and that the file never changes.
 //! Must not know: the wire.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
