@@ -3,6 +3,8 @@
 
 mod execute;
 mod explain;
+#[cfg(test)]
+pub(crate) mod fake;
 mod prepare;
 mod route;
 mod running;
