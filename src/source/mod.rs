@@ -1,7 +1,9 @@
 //! Sources: where rows come from. A [`Connector`] introspects, answers a ping and reads.
 //! Must not know: who asks, what they may see, how SQL for a source is written (it is handed over, printed by `sql/print`).
 
+pub mod files;
 pub mod postgres;
+pub mod sqlite;
 
 use std::any::Any;
 use std::fmt::Debug;

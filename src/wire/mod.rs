@@ -2,8 +2,8 @@
 //! Must not know: rooms on higher floors.
 //!
 //! From the wire inwards: [`listener`] accepts, [`startup`] negotiates, [`auth`] proves, and whoever implements
-//! [`listener::Serve`] takes the [`listener::Login`] over. [`framing`] cuts what a peer sends into exact, bounded messages and
-//! [`messages`] gives them types; no other place reads a length that came from a socket.
+//! [`listener::Serve`] takes the [`listener::Login`] over. [`framing`] cuts what a peer sends into exact, bounded
+//! messages and [`messages`] gives them types; no other place reads a length that came from a socket.
 
 pub mod auth;
 mod connection;

@@ -110,7 +110,7 @@ impl Dialer {
             match timeout_at(share(deadline, addresses.len() - tried), address.open()).await {
                 Ok(Ok(wire)) => {
                     let endpoint = Endpoint { host: host.to_owned(), address: address.clone() };
-                    return self.login(wire, endpoint).await.map_err(Failure::login);
+                    return self.login(wire, endpoint).await;
                 }
                 Ok(Err(error)) => failure = Failure::socket(error),
                 Err(_) => failure = Reason::TimedOut.into(),
@@ -119,12 +119,13 @@ impl Dialer {
         Err(failure)
     }
 
-    async fn login(&self, wire: Socket, endpoint: Endpoint) -> std::result::Result<Connection, tokio_postgres::Error> {
+    async fn login(&self, wire: Socket, endpoint: Endpoint) -> std::result::Result<Connection, Failure> {
         let mut config = self.config.clone();
         let mode = self.mode(&endpoint.address);
         config.ssl_mode(mode);
         let socket = Frames::plain(wire, mode != WireSslMode::Disable);
-        let (client, connection) = config.connect_raw(socket, self.tls_to(&endpoint.host)).await?;
+        let connected = config.connect_raw(socket, self.tls_to(&endpoint.host)).await;
+        let (client, connection) = connected.map_err(|error| Failure::login(error, None))?;
         let end = Arc::new(OnceLock::new());
         let driver = tokio::spawn({
             let end = Arc::clone(&end);
@@ -138,7 +139,7 @@ impl Dialer {
         })
         .abort_handle();
         let mut cut = Cut { driver: driver.clone(), armed: true };
-        client.batch_execute(&self.setup).await?;
+        client.batch_execute(&self.setup).await.map_err(|error| Failure::login(error, end.get()))?;
         // Since PostgreSQL 14, and not on every system: the server notices within two seconds that we are gone.
         let _ = client.batch_execute("SET client_connection_check_interval = '2s'").await;
         cut.armed = false;

@@ -97,9 +97,9 @@ impl Failure {
         Failure { reason, cause: Some(Box::new(error)) }
     }
 
-    /// TLS or the login failed.
-    pub(super) fn login(error: tokio_postgres::Error) -> Self {
-        Failure { reason: login_reason(&error), cause: Some(Box::new(error)) }
+    /// TLS, the login or the session's set-up failed. `why`: what the connection's driver ended with, if it did.
+    pub(super) fn login(error: tokio_postgres::Error, why: Option<&tokio_postgres::Error>) -> Self {
+        Failure { reason: login_reason(why.unwrap_or(&error)), cause: Some(Box::new(error)) }
     }
 
     /// As clients read it.

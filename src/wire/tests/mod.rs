@@ -95,7 +95,6 @@ impl House {
             database: "tusk".into(),
             params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             minor: 0,
-            negotiate: None,
         };
         let login = Login {
             reader: FrameReader::new(half, BytesMut::new()),
