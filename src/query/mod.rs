@@ -4,6 +4,8 @@
 mod execute;
 mod explain;
 mod facts;
+#[cfg(test)]
+pub(crate) mod fake;
 mod prepare;
 mod route;
 mod running;

@@ -99,8 +99,9 @@ impl RowCursor {
 pub enum PortalState {
     /// Nothing has run.
     Bound,
-    /// Some rows have been read.
-    Suspended(Box<RowCursor>),
+    /// Some rows have been read. The lock is never contended: it is there because a stream alone may not be looked at by two threads,
+    /// and a session may.
+    Suspended(Box<Mutex<RowCursor>>),
     /// It has run to its end.
     Done,
 }

@@ -45,11 +45,11 @@ impl Connection {
     /// The session, from its first ReadyForQuery to its end.
     pub(super) async fn run(mut self) {
         let ended = self.serve().await;
-        // Rows that wait and statements go before the farewell: their work stops first.
-        self.session.portals.clear();
-        self.session.entry.end_statement();
+        let Connection { mut io, session, .. } = self;
+        // Rows that wait and statements end before the farewell, which may take its time.
+        drop(session);
         if let Ended::Fatal(error) = ended {
-            self.io.farewell(&error).await;
+            io.farewell(&error).await;
         }
     }
 
@@ -144,6 +144,8 @@ impl Connection {
             }
             Err((Stop::Failed(error), running)) => {
                 self.failed(&error, running.as_ref());
+                // The statement has ended, however long the client takes to read that.
+                drop(running);
                 if extended {
                     self.state = State::Drain;
                     // What the client waits for may be this very answer: errors leave at once, as in PostgreSQL.

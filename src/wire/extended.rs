@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::connection::Connection;
 use super::encode::{self, Formats};
@@ -129,9 +130,7 @@ impl Connection {
                 [all] => *all,
                 each => each.get(index).copied().unwrap_or(0),
             };
-            binary(format)
-                .and_then(|_| types::decode_param(*ty, format, value.as_deref(), options))
-                .map_err(|error| {
+            types::decode_param(*ty, format, value.as_deref(), options).map_err(|error| {
                 let place =
                     if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
                 error.with_context(format!("{place} parameter ${}", index + 1))
@@ -197,6 +196,7 @@ impl Connection {
         match std::mem::replace(&mut portal.state, PortalState::Done) {
             PortalState::Done => self.run_again(name, &prepared).map_err(plain),
             PortalState::Suspended(cursor) => {
+                let cursor = cursor.into_inner();
                 self.io.entry.active(&prepared.statement.text);
                 self.io.entry.resume_statement(&cursor.cancel);
                 self.send(portal, cursor, &formats, limit).await
@@ -214,7 +214,7 @@ impl Connection {
                 };
                 let cancel = running.bounds().cancel.clone();
                 let cursor = RowCursor::new(rows, tag, cancel, Box::new(running));
-                self.send(portal, Box::new(cursor), &formats, limit).await
+                self.send(portal, cursor, &formats, limit).await
             }
         }
     }
@@ -223,7 +223,7 @@ impl Connection {
     async fn send(
         &mut self,
         portal: &mut Portal,
-        mut cursor: Box<RowCursor>,
+        mut cursor: RowCursor,
         formats: &Formats,
         limit: Option<u64>,
     ) -> Run<()> {
@@ -233,7 +233,7 @@ impl Connection {
         let delivered = self.deliver(&mut cursor, formats, running.bounds(), limit).await;
         let delivered = delivered.map_err(|stop| (stop, Some(running)))?;
         if delivered.suspended {
-            portal.state = PortalState::Suspended(cursor);
+            portal.state = PortalState::Suspended(Box::new(Mutex::new(cursor)));
             self.io.out.portal_suspended();
         } else {
             self.io.out.command_complete(&cursor.tag.text(delivered.rows));

@@ -26,3 +26,5 @@ pub use server::Server;
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,25 @@ impl Accounts for Shared {
 }
 
 impl Shared {
+    pub(super) fn new(
+        settings: &Settings,
+        service: Arc<dyn Service>,
+        policy: Arc<Policy>,
+        registry: Arc<SessionRegistry>,
+        metrics: Metrics,
+        shutdown: Shutdown,
+    ) -> Result<Shared> {
+        Ok(Shared {
+            service,
+            settings: settings.server.clone(),
+            registry,
+            metrics,
+            shutdown,
+            users: RwLock::new(Users::new(settings, policy)),
+            vars: initial_vars(settings)?,
+        })
+    }
+
     /// Who a user is at this moment; `None`: nobody any more.
     pub(super) fn identity(&self, user: &str) -> Option<Arc<Identity>> {
         self.users.read().known.get(user).cloned()
@@ -153,7 +172,7 @@ impl Serve for Served {
 }
 
 /// The implementation of the listener's trait.
-struct Served(Arc<Shared>);
+pub(super) struct Served(pub(super) Arc<Shared>);
 
 /// Counts a session as long as it lives.
 struct Counted<'a>(&'a Metrics);
@@ -192,15 +211,7 @@ impl Server {
         shutdown: Shutdown,
     ) -> Result<Server> {
         let terms = Terms::load(&settings.server)?;
-        let shared = Arc::new(Shared {
-            service,
-            settings: settings.server.clone(),
-            registry,
-            metrics,
-            shutdown: shutdown.clone(),
-            users: RwLock::new(Users::new(settings, policy)),
-            vars: initial_vars(settings)?,
-        });
+        let shared = Arc::new(Shared::new(settings, service, policy, registry, metrics, shutdown.clone())?);
         let accounts: Arc<dyn Accounts> = Arc::clone(&shared) as Arc<dyn Accounts>;
         let serve = Arc::new(Served(Arc::clone(&shared)));
         let wire = Wire::new(terms, accounts, serve, shutdown.clone());

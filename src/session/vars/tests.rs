@@ -1,4 +1,5 @@
 //! Tests of session variables; the expected texts are PostgreSQL 15's own.
+//! Must not know: how values are kept.
 
 use super::*;
 
