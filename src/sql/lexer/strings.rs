@@ -285,6 +285,11 @@ fn unicode(content: &str, escape: char, position: u32) -> Result<String> {
     let mut out = Collector::new(position);
     let mut rest = content;
     while let Some(c) = rest.chars().next() {
+        // PostgreSQL points at the escape: behind `U&'`, if no doubled quote stands before it.
+        let before = content.len() - rest.len();
+        let passed = content.get(..before).map_or(0, |passed| passed.chars().count());
+        let position = position + 3 + u32::try_from(passed).unwrap_or(0);
+        out.position = position;
         rest = &rest[c.len_utf8()..];
         if c != escape {
             out.plain(c)?;

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::error::{Error, Result, SqlState};
 
 use super::super::position;
-use super::super::scope::parts;
+use super::super::scope::{is_call, parts};
 use super::super::type_name::type_name;
 
 /// Types whose values are oids of something with a name.
@@ -31,6 +31,15 @@ pub(super) const REG_TYPES: &[&str] = &[
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     match expr {
         Expr::Collate { .. } => collate(expr),
+        Expr::Identifier(ident) if is_call(ident) => {
+            let mut called = call(&ident.value, *placeholder());
+            if let Expr::Function(function) = &mut called {
+                function.args = FunctionArguments::None;
+                function.name = ObjectName::from(vec![ident.clone()]);
+            }
+            *expr = called;
+            Ok(())
+        }
         Expr::TypedString(_) => {
             typed_string(expr);
             cast(expr)
