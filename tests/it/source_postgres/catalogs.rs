@@ -103,7 +103,7 @@ async fn types_are_resolved() {
             ("n", 1700, 655_366, "", true),
             ("plain", 1700, -1, "", true),
             ("d", 1043, 14, "", true),
-            ("many", 1015, -1, "", true),
+            ("many", 1015, -1, "\"pg_catalog\".\"varchar\"[]", false),
             ("list", 1007, -1, "", true),
             ("m", 25, -1, "\"public\".\"mood\"", false),
             ("moods", 1009, -1, "\"public\".\"mood\"[]", false),
