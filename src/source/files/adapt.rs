@@ -39,7 +39,9 @@ impl PhysicalExprAdapter for Adapter {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
         expr.transform_down(|expr| match expr.downcast_ref::<Column>() {
             // What stands for a column must not be looked into again: it holds the file's column of the same name.
-            Some(column) => Ok(Transformed::new(self.column(column)?, true, datafusion::common::tree_node::TreeNodeRecursion::Jump)),
+            Some(column) => {
+                Ok(Transformed::new(self.column(column)?, true, datafusion::common::tree_node::TreeNodeRecursion::Jump))
+            }
             None => Ok(Transformed::no(expr)),
         })
         .data()
@@ -63,12 +65,9 @@ impl Adapter {
             // Metadata alone is no reason to compute anything: a bare column can be pruned by statistics and bloom filters.
             Some(Conversion::Same) => inner,
             Some(Conversion::Cast) => Arc::new(CastExpr::new_with_target_field(inner, Arc::new(wanted.clone()), None)),
-            Some(conversion) => Arc::new(Convert {
-                inner,
-                from: Arc::new(from.clone()),
-                to: Arc::new(wanted.clone()),
-                conversion,
-            }),
+            Some(conversion) => {
+                Arc::new(Convert { inner, from: Arc::new(from.clone()), to: Arc::new(wanted.clone()), conversion })
+            }
             None => {
                 let message = format!(
                     "column \"{}\" of a file cannot be read as {} without changing values",
@@ -92,7 +91,10 @@ struct Convert {
 
 impl PartialEq for Convert {
     fn eq(&self, other: &Self) -> bool {
-        self.inner.eq(&other.inner) && self.from == other.from && self.to == other.to && self.conversion == other.conversion
+        self.inner.eq(&other.inner)
+            && self.from == other.from
+            && self.to == other.to
+            && self.conversion == other.conversion
     }
 }
 

@@ -56,7 +56,10 @@ fn by_type(field: &Field) -> Option<PgType> {
         DataType::Dictionary(_, value) => by_type(&Field::new(field.name(), (**value).clone(), true)),
         DataType::RunEndEncoded(_, value) => by_type(value),
         DataType::UInt64 => Some(PgType::numeric(20, 0)),
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => {
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s) => {
             let sound = *s >= 0 && s.unsigned_abs() <= *p;
             Some(if sound { PgType::numeric(u16::from(*p), i16::from(*s)) } else { PgType::NUMERIC })
         }
@@ -66,7 +69,9 @@ fn by_type(field: &Field) -> Option<PgType> {
 
 /// Types in a file's own metadata are not to be trusted: a list's item could claim any oid.
 fn without_metadata(data_type: &DataType) -> DataType {
-    let bare = |field: &Arc<Field>| Arc::new(Field::new(field.name(), without_metadata(field.data_type()), field.is_nullable()));
+    let bare = |field: &Arc<Field>| {
+        Arc::new(Field::new(field.name(), without_metadata(field.data_type()), field.is_nullable()))
+    };
     match data_type {
         DataType::List(item) => DataType::List(bare(item)),
         DataType::LargeList(item) => DataType::LargeList(bare(item)),
@@ -102,7 +107,9 @@ pub(super) fn plan(from: &Field, to: PgType) -> Option<Conversion> {
         {
             Some(Conversion::Nanoseconds)
         }
-        (DataType::Time64(TimeUnit::Nanosecond), DataType::Time64(TimeUnit::Microsecond)) => Some(Conversion::Nanoseconds),
+        (DataType::Time64(TimeUnit::Nanosecond), DataType::Time64(TimeUnit::Microsecond)) => {
+            Some(Conversion::Nanoseconds)
+        }
         (DataType::Date64, DataType::Timestamp(TimeUnit::Microsecond, None)) => Some(Conversion::Milliseconds),
         (DataType::Duration(_) | DataType::Interval(_), DataType::Interval(IntervalUnit::MonthDayNano)) => {
             Some(Conversion::Interval)
@@ -116,9 +123,9 @@ pub(super) fn plan(from: &Field, to: PgType) -> Option<Conversion> {
 
 fn is_lossless(from: &DataType, to: &DataType) -> bool {
     use DataType::{
-        Binary, BinaryView, Date32, Decimal32, Decimal64, Decimal128, Decimal256, FixedSizeBinary, Float16, Float32, Float64,
-        Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, Null, Time32, Time64, Timestamp, UInt8, UInt16, UInt32, UInt64,
-        Utf8, Utf8View,
+        Binary, BinaryView, Date32, Decimal32, Decimal64, Decimal128, Decimal256, FixedSizeBinary, Float16, Float32,
+        Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, Null, Time32, Time64, Timestamp, UInt8, UInt16,
+        UInt32, UInt64, Utf8, Utf8View,
     };
     match (from, to) {
         (Null, _) => true,
@@ -135,7 +142,9 @@ fn is_lossless(from: &DataType, to: &DataType) -> bool {
             Decimal128(q, t) | Decimal256(q, t),
         ) => t >= s && i16::from(*q) - i16::from(*t) >= i16::from(*p) - i16::from(*s),
         // Seconds and milliseconds to microseconds: out of range is an error of the cast.
-        (Timestamp(unit, a), Timestamp(TimeUnit::Microsecond, b)) => *unit != TimeUnit::Nanosecond && a.is_some() == b.is_some(),
+        (Timestamp(unit, a), Timestamp(TimeUnit::Microsecond, b)) => {
+            *unit != TimeUnit::Nanosecond && a.is_some() == b.is_some()
+        }
         (Date32, Timestamp(TimeUnit::Microsecond, None)) => true,
         (Time32(_), Time64(TimeUnit::Microsecond)) => true,
         _ => false,
@@ -152,9 +161,8 @@ pub(super) fn convert(array: &ArrayRef, from: &Field, to: PgType, conversion: &C
         Conversion::Same => Ok(Arc::clone(array)),
         Conversion::Cast => cast(array, &stored),
         Conversion::Nanoseconds => match array.data_type() {
-            DataType::Time64(_) => {
-                whole_micros::<Time64NanosecondType, Time64MicrosecondType>(array).map(|times| Arc::new(times) as ArrayRef)
-            }
+            DataType::Time64(_) => whole_micros::<Time64NanosecondType, Time64MicrosecondType>(array)
+                .map(|times| Arc::new(times) as ArrayRef),
             _ => {
                 let micros = whole_micros::<TimestampNanosecondType, TimestampMicrosecondType>(array)?;
                 Ok(Arc::new(micros.with_data_type(stored)))
@@ -205,9 +213,8 @@ where
 }
 
 fn interval(array: &ArrayRef) -> Result<ArrayRef> {
-    let from_nanos = |nanos: Option<i64>| {
-        nanos.map(|nanos| IntervalMonthDayNano::new(0, 0, nanos)).ok_or_else(out_of_range)
-    };
+    let from_nanos =
+        |nanos: Option<i64>| nanos.map(|nanos| IntervalMonthDayNano::new(0, 0, nanos)).ok_or_else(out_of_range);
     let intervals: IntervalMonthDayNanoArray = match array.data_type() {
         DataType::Duration(TimeUnit::Second) => {
             primitive::<DurationSecondType>(array)?.try_unary(|n| from_nanos(n.checked_mul(1_000_000_000)))?
@@ -224,9 +231,8 @@ fn interval(array: &ArrayRef) -> Result<ArrayRef> {
         DataType::Interval(IntervalUnit::YearMonth) => {
             primitive::<IntervalYearMonthType>(array)?.unary(|months| IntervalMonthDayNano::new(months, 0, 0))
         }
-        _ => primitive::<IntervalDayTimeType>(array)?.unary(|value| {
-            IntervalMonthDayNano::new(0, value.days, i64::from(value.milliseconds) * 1_000_000)
-        }),
+        _ => primitive::<IntervalDayTimeType>(array)?
+            .unary(|value| IntervalMonthDayNano::new(0, value.days, i64::from(value.milliseconds) * 1_000_000)),
     };
     Ok(Arc::new(intervals))
 }
@@ -259,8 +265,8 @@ fn text(array: &ArrayRef, from: &Field) -> Result<ArrayRef> {
         }
         bytes.clear();
         encoder.write(row, &mut bytes)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|e| Error::internal("a text form is not UTF-8").with_cause(e))?;
+        let text =
+            std::str::from_utf8(&bytes).map_err(|e| Error::internal("a text form is not UTF-8").with_cause(e))?;
         builder.append_value(text);
     }
     Ok(Arc::new(builder.finish()))
@@ -283,7 +289,9 @@ pub(super) fn widen(a: PgType, b: PgType) -> Option<PgType> {
             let precision = u16::try_from(before + i32::from(scale)).ok().filter(|precision| *precision <= 76)?;
             Some(PgType::numeric(precision, scale))
         }
-        _ if matches!((a, b), (PgType::FLOAT4, PgType::FLOAT8) | (PgType::FLOAT8, PgType::FLOAT4)) => Some(PgType::FLOAT8),
+        _ if matches!((a, b), (PgType::FLOAT4, PgType::FLOAT8) | (PgType::FLOAT8, PgType::FLOAT4)) => {
+            Some(PgType::FLOAT8)
+        }
         _ => None,
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn find_root(source: &Arc<str>, path: &str, tables: &Patterns, finds:
             finds.candidates.append(&mut candidates);
             continue;
         }
-        let paths: Vec<String> = candidates.iter().filter_map(|c| c.files.first()).map(|f| f.located.shown.clone()).collect();
+        let paths: Vec<String> =
+            candidates.iter().filter_map(|c| c.files.first()).map(|f| f.located.shown.clone()).collect();
         let error = Error::source_fault(
             SqlState::CONFIG_FILE_ERROR,
             format!("table name \"{name}\" of source \"{source}\" is used by several files: {}", paths.join(", ")),
@@ -220,7 +221,9 @@ impl Root {
         // A link to a folder could lead into itself; a link to a file inside the root is just another name of it.
         let inside = target.starts_with(&self.folder);
         if !inside || !std::fs::symlink_metadata(&target).is_ok_and(|target| target.is_file()) {
-            finds.problems.push(format!("link \"{shown}\" does not lead to a file inside the source and is not followed"));
+            finds
+                .problems
+                .push(format!("link \"{shown}\" does not lead to a file inside the source and is not followed"));
             return None;
         }
         // The name decides format and table, the target is what is opened; so the two must agree.
@@ -245,15 +248,13 @@ impl Root {
             return None;
         }
         let mut files = Vec::new();
-        let made = self
-            .collect(&entry.path, 0, false, &mut files, finds)
-            .and_then(|()| match files.is_empty() {
-                true => Ok(None),
-                false => one_format(&files)
-                    .map_err(|why| self.error(&name, why))
-                    .and_then(|format| self.table(name.clone(), format, std::mem::take(&mut files)))
-                    .map(Some),
-            });
+        let made = self.collect(&entry.path, 0, false, &mut files, finds).and_then(|()| match files.is_empty() {
+            true => Ok(None),
+            false => one_format(&files)
+                .map_err(|why| self.error(&name, why))
+                .and_then(|format| self.table(name.clone(), format, std::mem::take(&mut files)))
+                .map(Some),
+        });
         match made {
             Ok(candidate) => candidate,
             Err(error) => {
@@ -273,7 +274,9 @@ impl Root {
         finds: &mut Finds,
     ) -> Result<()> {
         if depth > MAX_DEPTH || files.len() > MAX_FILES {
-            finds.problems.push(format!("\"{}\" is too deep or holds too many files", open::shown(&self.folder, folder)));
+            finds
+                .problems
+                .push(format!("\"{}\" is too deep or holds too many files", open::shown(&self.folder, folder)));
             return Ok(());
         }
         for entry in self.list(folder, finds)? {
@@ -300,7 +303,8 @@ impl Root {
         let mut partitions: Option<Vec<String>> = None;
         let mut found = Vec::with_capacity(files.len());
         for path in files {
-            let (names, values): (Vec<String>, Vec<Option<String>>) = partitions_of(&self.folder, &path).into_iter().unzip();
+            let (names, values): (Vec<String>, Vec<Option<String>>) =
+                partitions_of(&self.folder, &path).into_iter().unzip();
             match &partitions {
                 Some(known) if *known != names => {
                     return Err(self.error(&name, "its files have different partition folders"));
@@ -402,10 +406,7 @@ mod tests {
 
     #[test]
     fn globs_split_at_the_first_wildcard() {
-        assert_eq!(
-            split_glob(Path::new("/no/such/x_*.csv")),
-            (PathBuf::from("/no/such"), Some("x_*.csv".to_owned()))
-        );
+        assert_eq!(split_glob(Path::new("/no/such/x_*.csv")), (PathBuf::from("/no/such"), Some("x_*.csv".to_owned())));
         assert_eq!(
             split_glob(Path::new("/no/*/b/{c,d}.csv")),
             (PathBuf::from("/no"), Some("*/b/{c,d}.csv".to_owned()))

@@ -62,7 +62,9 @@ impl Guess {
         match self {
             Guess::Bool => PgType::BOOL,
             Guess::Int(_) => PgType::INT8,
-            Guess::Decimal(whole, scale) if whole + scale <= SHORT_PRECISION => PgType::numeric(SHORT_PRECISION, scale as i16),
+            Guess::Decimal(whole, scale) if whole + scale <= SHORT_PRECISION => {
+                PgType::numeric(SHORT_PRECISION, scale as i16)
+            }
             Guess::Decimal(whole, scale) if whole.saturating_add(scale) <= LONG_PRECISION => {
                 PgType::numeric(LONG_PRECISION, scale as i16)
             }
@@ -140,7 +142,9 @@ fn of_number(bytes: &[u8]) -> Guess {
     let (whole, scale) = (count(whole), count(scale));
     match rest.first() {
         None if scale > 0 => Guess::Decimal(whole, scale),
-        None if whole < 19 || std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<i64>().is_ok()) => Guess::Int(whole),
+        None if whole < 19 || std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<i64>().is_ok()) => {
+            Guess::Int(whole)
+        }
         None => Guess::Decimal(whole, 0),
         Some(b'e' | b'E') if is_exponent(&rest[1..]) => Guess::Float(whole.saturating_add(scale)),
         Some(_) => Guess::Text,
@@ -189,7 +193,8 @@ fn is_date(bytes: &[u8]) -> bool {
     if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return false;
     }
-    let (Some(year), Some(month), Some(day)) = (number(&bytes[..4]), number(&bytes[5..7]), number(&bytes[8..10])) else {
+    let (Some(year), Some(month), Some(day)) = (number(&bytes[..4]), number(&bytes[5..7]), number(&bytes[8..10]))
+    else {
         return false;
     };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -205,9 +210,7 @@ fn is_date(bytes: &[u8]) -> bool {
 
 /// `hh:mm`, `hh:mm:ss` or `hh:mm:ss.ffffff`; what stands behind it.
 fn after_time_of_day(bytes: &[u8]) -> Option<&[u8]> {
-    let two = |at: usize, below: u32| {
-        bytes.get(at..at + 2).and_then(number).is_some_and(|n| n < below)
-    };
+    let two = |at: usize, below: u32| bytes.get(at..at + 2).and_then(number).is_some_and(|n| n < below);
     if bytes.len() < 5 || bytes[2] != b':' || !two(0, 24) || !two(3, 60) {
         return None;
     }

@@ -107,11 +107,10 @@ impl Connector for FilesConnector {
 
 impl FileReader for FilesConnector {
     fn provider(&self, table: &RemoteTable) -> Result<Arc<dyn TableProvider>> {
-        let handle = table
-            .handle
-            .clone()
-            .and_then(|handle| handle.downcast::<FileTable>().ok())
-            .ok_or_else(|| Error::internal(format!("table \"{}\" is not of source \"{}\"", table.name, self.name)))?;
+        let handle =
+            table.handle.clone().and_then(|handle| handle.downcast::<FileTable>().ok()).ok_or_else(|| {
+                Error::internal(format!("table \"{}\" is not of source \"{}\"", table.name, self.name))
+            })?;
         Ok(Arc::new(FilesProvider::new(handle)))
     }
 }

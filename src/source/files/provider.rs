@@ -84,7 +84,8 @@ impl FilesProvider {
         let table = &self.table;
         let (file_fields, partition_fields) = table.schema.fields().split_at(table.file_columns());
         let file_schema: SchemaRef = Arc::new(Schema::new(file_fields.to_vec()));
-        let table_schema = TableSchema::builder(Arc::clone(&file_schema)).with_table_partition_cols(partition_fields.to_vec()).build();
+        let table_schema =
+            TableSchema::builder(Arc::clone(&file_schema)).with_table_partition_cols(partition_fields.to_vec()).build();
         let mut group = Vec::with_capacity(files.len());
         let mut all = Vec::with_capacity(files.len());
         for file in files {
@@ -126,7 +127,8 @@ impl TableProvider for FilesProvider {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> PlanResult<Vec<TableProviderFilterPushDown>> {
         let helps = self.table.reading.format == FileFormat::Parquet || !self.table.candidate.partitions.is_empty();
-        let answer = if helps { TableProviderFilterPushDown::Inexact } else { TableProviderFilterPushDown::Unsupported };
+        let answer =
+            if helps { TableProviderFilterPushDown::Inexact } else { TableProviderFilterPushDown::Unsupported };
         Ok(vec![answer; filters.len()])
     }
 
@@ -215,7 +217,8 @@ fn statistics(
 ) -> Result<Statistics> {
     let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(metadata, file_schema)
         .unwrap_or_else(|_| Statistics::new_unknown(file_schema));
-    let rows: i64 = metadata.row_groups().iter().map(datafusion::parquet::file::metadata::RowGroupMetaData::num_rows).sum();
+    let rows: i64 =
+        metadata.row_groups().iter().map(datafusion::parquet::file::metadata::RowGroupMetaData::num_rows).sum();
     statistics.num_rows = Precision::Exact(usize::try_from(rows).unwrap_or(0));
     for (field, column) in file_schema.fields().iter().zip(&mut statistics.column_statistics) {
         let plain = physical

@@ -9,9 +9,9 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::text::BadRecord;
+use super::text::Block;
 use super::text::csv::{self, Field, Layout, Records};
 use super::text::json::{self, Member, Value};
-use super::text::Block;
 use crate::error::{Error, Result, SqlState};
 use crate::types::{self, ColumnBuilder, FormatOptions, PgType};
 
@@ -67,7 +67,12 @@ pub(super) struct Outcome {
 }
 
 /// Parses a block into batches.
-pub(super) fn parse(plan: &Plan, file: &FilePlan, block: &Block, sink: &mut Sink<'_>) -> std::result::Result<Outcome, Failure> {
+pub(super) fn parse(
+    plan: &Plan,
+    file: &FilePlan,
+    block: &Block,
+    sink: &mut Sink<'_>,
+) -> std::result::Result<Outcome, Failure> {
     let mut growing = Growing::new(plan, file);
     match &plan.kind {
         Kind::Csv(layout) => growing.csv(layout, block, sink)?,

@@ -68,11 +68,17 @@ impl FilesExec {
         let all: Vec<usize> = (0..table.columns.len()).collect();
         let wanted = projection.unwrap_or(&all);
         let schema: SchemaRef = Arc::new(
-            table.schema.project(wanted).map_err(|e| Error::internal("a projection is not of its table").with_cause(e))?,
+            table
+                .schema
+                .project(wanted)
+                .map_err(|e| Error::internal("a projection is not of its table").with_cause(e))?,
         );
         let rows = (table.reading.format != FileFormat::Arrow).then(|| files.iter().map(|file| file.shape.rows).sum());
-        let files: Vec<(LiveFile, FilePlan)> =
-            files.into_iter().map(|file| (file_plan(table, &file, wanted), file)).map(|(plan, file)| (file, plan)).collect();
+        let files: Vec<(LiveFile, FilePlan)> = files
+            .into_iter()
+            .map(|file| (file_plan(table, &file, wanted), file))
+            .map(|(plan, file)| (file, plan))
+            .collect();
         let bytes: u64 = files.iter().map(|(file, _)| file.identity.size).sum();
         // Small files are not worth a thread each; Arrow files are read whole by one.
         let useful = match table.reading.format {

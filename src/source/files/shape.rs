@@ -69,7 +69,9 @@ impl Reading {
                 .iter()
                 .map(|(name, ty)| match PgType::from_name(ty) {
                     Some(ty) => Ok((name.clone(), ty)),
-                    None => Err(Error::source_fault(SqlState::UNDEFINED_OBJECT, format!("type \"{ty}\" does not exist"))),
+                    None => {
+                        Err(Error::source_fault(SqlState::UNDEFINED_OBJECT, format!("type \"{ty}\" does not exist")))
+                    }
                 })
                 .collect::<Result<Arc<[_]>>>()
         });
@@ -133,7 +135,10 @@ impl Shapes {
             Ok(_) => true,
             Err(error) => !matches!(
                 error.state(),
-                SqlState::SERIALIZATION_FAILURE | SqlState::QUERY_CANCELED | SqlState::IO_ERROR | SqlState::UNDEFINED_FILE
+                SqlState::SERIALIZATION_FAILURE
+                    | SqlState::QUERY_CANCELED
+                    | SqlState::IO_ERROR
+                    | SqlState::UNDEFINED_FILE
             ),
         };
         if lasts {
@@ -175,11 +180,7 @@ fn text_shape(inferred: infer::Inferred) -> Shape {
 ///
 /// # Errors
 /// `42804` where types do not fit together, `42701` where a partition has a column's name.
-pub(super) fn columns_of(
-    candidate: &Candidate,
-    reading: &Reading,
-    shapes: &[Arc<Shape>],
-) -> Result<Vec<RemoteColumn>> {
+pub(super) fn columns_of(candidate: &Candidate, reading: &Reading, shapes: &[Arc<Shape>]) -> Result<Vec<RemoteColumn>> {
     let mut columns = match &reading.declared {
         Some(declared) => declared.iter().map(|(name, ty)| remote(name.clone(), *ty, false)).collect(),
         None => merged(candidate, shapes)?,
@@ -192,7 +193,8 @@ pub(super) fn columns_of(
                 format!("column \"{name}\" is both in the files and in the names of their folders"),
             ));
         }
-        let values = || candidate.files.iter().map(move |file| file.partition_values.get(at).and_then(Option::as_deref));
+        let values =
+            || candidate.files.iter().map(move |file| file.partition_values.get(at).and_then(Option::as_deref));
         let guess = values().flatten().map(Guess::of_field).fold(Guess::Nothing, Guess::merge);
         let ty = match guess.pg_type() {
             ty @ (PgType::INT8 | PgType::DATE) => ty,
@@ -218,7 +220,8 @@ fn merged(candidate: &Candidate, shapes: &[Arc<Shape>]) -> Result<Vec<RemoteColu
                 }
                 Some((ty, not_null, files)) => {
                     *ty = together(*ty, column.ty).ok_or_else(|| {
-                        let what = format!("column \"{}\" has types in its files that do not fit together", column.name);
+                        let what =
+                            format!("column \"{}\" has types in its files that do not fit together", column.name);
                         mismatch(candidate, SqlState::DATATYPE_MISMATCH, what)
                     })?;
                     *not_null &= column.not_null;

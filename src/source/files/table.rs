@@ -37,7 +37,12 @@ impl FileTable {
     ///
     /// # Errors
     /// Whatever is wrong with one of the files, or with all of them together.
-    pub(super) fn open(candidate: Candidate, shapes: Arc<Shapes>, round: u64, stop: &AtomicBool) -> Result<(Self, u64)> {
+    pub(super) fn open(
+        candidate: Candidate,
+        shapes: Arc<Shapes>,
+        round: u64,
+        stop: &AtomicBool,
+    ) -> Result<(Self, u64)> {
         let reading = Reading::of(&candidate)?;
         let mut found = Vec::with_capacity(candidate.files.len());
         for file in &candidate.files {

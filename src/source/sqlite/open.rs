@@ -53,11 +53,7 @@ struct Identity {
 impl Identity {
     fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        Identity {
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-            inode: (metadata.dev(), metadata.ino()),
-        }
+        Identity { size: metadata.len(), modified: metadata.modified().ok(), inode: (metadata.dev(), metadata.ino()) }
     }
 }
 

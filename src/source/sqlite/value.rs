@@ -222,7 +222,10 @@ fn iso<'a>(text: &'a str, shapes: &[&str]) -> Option<&'a str> {
     });
     let fraction_fits = fraction.is_none_or(|digits| {
         // More than microseconds would have to be rounded.
-        whole.len() >= 8 && whole.contains(':') && (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        whole.len() >= 8
+            && whole.contains(':')
+            && (1..=6).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
     });
     (shape_fits && fraction_fits).then_some(text)
 }

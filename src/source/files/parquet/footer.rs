@@ -76,11 +76,8 @@ pub(crate) fn shape(file: &SameFile) -> Result<Shape> {
         .fields()
         .iter()
         .map(|field| {
-            let known = if uuids.contains(field.name()) {
-                convert::pg_type(&as_uuid(field))
-            } else {
-                convert::pg_type(field)
-            };
+            let known =
+                if uuids.contains(field.name()) { convert::pg_type(&as_uuid(field)) } else { convert::pg_type(field) };
             ShapeColumn {
                 name: field.name().clone(),
                 ty: known.map_or(ShapeType::Refused, ShapeType::Known),
@@ -119,7 +116,8 @@ fn check(file: &SameFile, metadata: &ParquetMetaData) -> Result<u64> {
         for column in group.columns() {
             let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
             let end = start.checked_add(column.compressed_size());
-            let inside = start >= 0 && column.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= file.size());
+            let inside =
+                start >= 0 && column.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= file.size());
             if !inside {
                 return Err(file.located().corrupt("a column lies outside the file"));
             }
@@ -135,7 +133,9 @@ fn check(file: &SameFile, metadata: &ParquetMetaData) -> Result<u64> {
 /// So row groups and pages must not be skipped because of a float.
 fn without_float_statistics(metadata: ParquetMetaData) -> ParquetResult<ParquetMetaData> {
     let is_float = |kind: PhysicalType| matches!(kind, PhysicalType::FLOAT | PhysicalType::DOUBLE);
-    let floats = |group: &RowGroupMetaData| group.columns().iter().any(|column| is_float(column.column_type()) || is_half(column.column_descr()));
+    let floats = |group: &RowGroupMetaData| {
+        group.columns().iter().any(|column| is_float(column.column_type()) || is_half(column.column_descr()))
+    };
     if !metadata.row_groups().iter().any(floats) {
         return Ok(metadata);
     }

@@ -106,7 +106,9 @@ impl AsyncFileReader for Reader {
 }
 
 /// A disk may take its time: its reads stay off the threads that run queries.
-fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> BoxFuture<'static, ParquetResult<T>> {
+fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> BoxFuture<'static, ParquetResult<T>> {
     async move {
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(|e| ParquetError::External(Box::new(e))),
@@ -130,7 +132,8 @@ fn read_ranges(file: &SameFile, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
             last += 1;
         }
         let length = end.checked_sub(start).and_then(|length| usize::try_from(length).ok());
-        let length = length.ok_or_else(|| file.located().corrupt("it names a range of bytes that ends before it begins"))?;
+        let length =
+            length.ok_or_else(|| file.located().corrupt("it names a range of bytes that ends before it begins"))?;
         let bytes = Bytes::from(file.read_range(start, length)?);
         for at in &order[next..last] {
             let range = &ranges[*at];

@@ -165,7 +165,8 @@ impl BlockReader {
         if self.buffer.starts_with(b"\xEF\xBB\xBF") {
             self.buffer.drain(..3);
         } else if self.buffer.starts_with(b"\xFF\xFE") || self.buffer.starts_with(b"\xFE\xFF") {
-            let bad = BadRecord::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, 1, "the file is encoded in UTF-16, not in UTF-8");
+            let bad =
+                BadRecord::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, 1, "the file is encoded in UTF-16, not in UTF-8");
             return Err(self.error(bad));
         }
         Ok(())

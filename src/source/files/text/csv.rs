@@ -176,11 +176,9 @@ pub(crate) fn check_width(fields: &[Field<'_>], names: &[String], line: u64) -> 
     }
     match names.get(fields.len()) {
         None => Ok(()),
-        Some(missing) => Err(BadRecord::new(
-            SqlState::BAD_COPY_FILE_FORMAT,
-            line,
-            format!("missing data for column \"{missing}\""),
-        )),
+        Some(missing) => {
+            Err(BadRecord::new(SqlState::BAD_COPY_FILE_FORMAT, line, format!("missing data for column \"{missing}\"")))
+        }
     }
 }
 
@@ -210,10 +208,7 @@ mod tests {
     #[test]
     fn records() {
         assert_eq!(read("a,b\r\n1,\n"), vec![ok(1, &["a", "b"]), ok(2, &["1", ""])]);
-        assert_eq!(
-            read("\"a\nb\",\"c\"\"d\",\"\"\"\"\n\n,x"),
-            vec![ok(1, &["a\nb", "c\"d", "\""]), ok(4, &["", "x"])]
-        );
+        assert_eq!(read("\"a\nb\",\"c\"\"d\",\"\"\"\"\n\n,x"), vec![ok(1, &["a\nb", "c\"d", "\""]), ok(4, &["", "x"])]);
         assert_eq!(read("\"\"\"a\",\"\"\n"), vec![ok(1, &["\"a", ""])]);
     }
 

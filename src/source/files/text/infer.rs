@@ -37,7 +37,8 @@ pub(crate) fn infer_csv(
         Some(names) => names,
         None => csv_names(&first, layout).map_err(|bad| reader.lock().error(bad))?,
     };
-    let whole = in_parallel(&reader, first, stop, |block, so_far: &mut CsvGuess| csv_block(block, layout, &names, so_far))?;
+    let whole =
+        in_parallel(&reader, first, stop, |block, so_far: &mut CsvGuess| csv_block(block, layout, &names, so_far))?;
     let guesses = whole.guesses.into_iter().chain(std::iter::repeat(Guess::Nothing));
     Ok(Inferred { columns: names.into_iter().zip(guesses).collect(), rows: whole.rows })
 }
@@ -53,7 +54,11 @@ fn csv_names(first: &Block, layout: &Layout) -> std::result::Result<Vec<String>,
         record?;
     }
     if fields.len() > MAX_COLUMNS {
-        return Err(BadRecord::new(SqlState::TOO_MANY_COLUMNS, 1, format!("tables can have at most {MAX_COLUMNS} columns")));
+        return Err(BadRecord::new(
+            SqlState::TOO_MANY_COLUMNS,
+            1,
+            format!("tables can have at most {MAX_COLUMNS} columns"),
+        ));
     }
     let by_position = |at: usize| format!("column{}", at + 1);
     let mut names: Vec<String> = Vec::with_capacity(fields.len());
@@ -90,7 +95,12 @@ impl Gathered for CsvGuess {
     }
 }
 
-fn csv_block(block: &Block, layout: &Layout, names: &[String], so_far: &mut CsvGuess) -> std::result::Result<(), BadRecord> {
+fn csv_block(
+    block: &Block,
+    layout: &Layout,
+    names: &[String],
+    so_far: &mut CsvGuess,
+) -> std::result::Result<(), BadRecord> {
     so_far.guesses.resize(names.len(), Guess::Nothing);
     let mut records = Records::new(block, layout);
     let mut fields: Vec<Field<'_>> = Vec::with_capacity(names.len());
@@ -202,8 +212,7 @@ fn in_parallel<G: Gathered>(
     if !first.last {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
         let results = std::thread::scope(|scope| {
-            let handles: Vec<_> =
-                (0..threads).map(|_| scope.spawn(|| gather(reader, stop, &failed, &work))).collect();
+            let handles: Vec<_> = (0..threads).map(|_| scope.spawn(|| gather(reader, stop, &failed, &work))).collect();
             handles.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
         });
         for result in results {

@@ -95,7 +95,11 @@ impl<'a> Scanner<'a> {
             match members.iter_mut().find(|member| member.name == name) {
                 Some(member) => (member.value, member.raw) = (value, raw),
                 None if full => {
-                    return Err(BadRecord::new(SqlState::TOO_MANY_COLUMNS, self.line, "a JSON object has too many members"));
+                    return Err(BadRecord::new(
+                        SqlState::TOO_MANY_COLUMNS,
+                        self.line,
+                        "a JSON object has too many members",
+                    ));
                 }
                 None => members.push(Member { name, value, raw }),
             }
@@ -223,7 +227,8 @@ impl<'a> Scanner<'a> {
         }
         sound &= !bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'.');
         if !sound {
-            let token: String = self.text[start..].chars().take(40).take_while(|c| !",}] \t\r\n".contains(*c)).collect();
+            let token: String =
+                self.text[start..].chars().take(40).take_while(|c| !",}] \t\r\n".contains(*c)).collect();
             return Err(self.bad(&format!("token \"{token}\" is not valid JSON")));
         }
         self.at = at;
@@ -333,7 +338,8 @@ mod tests {
 
     #[test]
     fn members() {
-        let read = read(r#" {"a": 1.50, "b" :"x\u00e9\ud83d\ude00\n","c":{"d":[1,{},[]]},"e":null,"f":true,"a":-2e3}"#).unwrap();
+        let read = read(r#" {"a": 1.50, "b" :"x\u00e9\ud83d\ude00\n","c":{"d":[1,{},[]]},"e":null,"f":true,"a":-2e3}"#)
+            .unwrap();
         assert_eq!(
             read,
             vec![
@@ -349,9 +355,26 @@ mod tests {
     #[test]
     fn what_is_no_json() {
         for bad in [
-            "{", "{\"a\"", "{\"a\":}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":NaN}", "{\"a\":1,}", "{a:1}", "[1]",
-            "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\t\"}", "{\"a\":[1,]}", "{\"a\":{\"b\":1]}",
-            "{\"a\":\"x}", "{\"a\":tru}", "{\"a\":\"\\x\"}", "{\"a\":-}", "{\"a\":1e}", "{\"a\":\"\\u0000\"}",
+            "{",
+            "{\"a\"",
+            "{\"a\":}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":NaN}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "[1]",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":\"\\udc00\"}",
+            "{\"a\":\"\t\"}",
+            "{\"a\":[1,]}",
+            "{\"a\":{\"b\":1]}",
+            "{\"a\":\"x}",
+            "{\"a\":tru}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":-}",
+            "{\"a\":1e}",
+            "{\"a\":\"\\u0000\"}",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
