@@ -6,6 +6,5 @@
 #[allow(dead_code, reason = "each test uses a part of the harness")]
 mod harness;
 
-mod federated;
-mod source_postgres;
-mod tidy;
+mod source_files;
+mod source_sqlite;
