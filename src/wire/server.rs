@@ -225,8 +225,8 @@ impl Server {
 
     /// Where it listens, with real ports; Unix sockets as `unix:` and their path.
     #[must_use]
-    pub fn addresses(&self) -> &[String] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<String> {
+        self.addresses.clone()
     }
 
     /// From now on these users and roles hold; statements that run go on, the next one of a session is judged anew.

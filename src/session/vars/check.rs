@@ -112,10 +112,10 @@ pub(super) fn may_set(variable: &Variable) -> Result<()> {
     }
 }
 
-/// SET ROLE and SET SESSION AUTHORIZATION take nobody but the user who logged in.
+/// SET ROLE and SET SESSION AUTHORIZATION take nobody but the user who logged in, `own`.
 pub(super) fn identity(variable: &Variable, text: &str, own: &str) -> Result<()> {
     let fits = match variable.name {
-        "role" => text.eq_ignore_ascii_case("none"),
+        "role" => text.eq_ignore_ascii_case("none") || text == own,
         "session_authorization" => text == own,
         _ => true,
     };

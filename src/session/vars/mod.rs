@@ -163,7 +163,7 @@ impl SessionVars {
         let variable = find(name).and_then(|index| VARIABLES.get(index));
         if let Some(variable) = variable {
             check::may_set(variable)?;
-            if let (Some(text), Some(own)) = (text, self.defaults.slot(name)) {
+            if let (Some(text), Some(own)) = (text, self.defaults.slot("session_authorization")) {
                 check::identity(variable, text, &value::raw(&own.value))?;
             }
         }

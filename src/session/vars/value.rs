@@ -30,9 +30,11 @@ const MEMORY: [(&str, f64); 5] =
 const TIME_HINT: &str = "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".";
 const MEMORY_HINT: &str = "Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".";
 
+/// Units that may be written, one of the variable's unit in the smallest of them, and what to say of another.
+type Family = (&'static [(&'static str, f64)], f64, &'static str);
+
 impl Unit {
-    /// The units that may be written, and one of this unit in the smallest of them.
-    fn family(self) -> Option<(&'static [(&'static str, f64)], f64, &'static str)> {
+    fn family(self) -> Option<Family> {
         match self {
             Unit::None => None,
             Unit::Millis => Some((&TIME, 1.0, TIME_HINT)),
@@ -189,7 +191,7 @@ pub(super) fn show(variable: &Variable, value: &Value) -> String {
 }
 
 /// In the largest unit that leaves a whole number.
-fn with_unit(number: f64, (units, own, _): (&[(&str, f64)], f64, &str)) -> String {
+fn with_unit(number: f64, (units, own, _): Family) -> String {
     let smallest = number * own;
     for (name, factor) in units {
         let count = smallest / factor;
