@@ -1,2 +1,4 @@
-//! The engines that run a statement.
-//! Must not know: rooms on higher floors.
+//! The engine: what plans and runs a federated statement.
+//! Must not know: the wire, sessions.
+
+pub mod datafusion;
