@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::types::format::FormatOptions;
+use crate::types::FormatOptions;
 
 /// Looks up a setting by its lower-case name.
 pub type SettingLookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;

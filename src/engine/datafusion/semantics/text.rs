@@ -143,8 +143,3 @@ pub(super) fn quote_literal(text: &str) -> String {
     let body = text.replace('\'', "''").replace('\\', "\\\\");
     if text.contains('\\') { format!("E'{body}'") } else { format!("'{body}'") }
 }
-
-/// The MD5 of bytes in hexadecimal.
-pub(super) fn md5_hex(bytes: &[u8]) -> String {
-    super::md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}

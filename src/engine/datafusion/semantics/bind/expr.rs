@@ -2,7 +2,7 @@
 //! Must not know: how an operator is computed.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr as Ast, Ident, ObjectNamePart, Spanned, UnaryOperator,
+    BinaryOperator, Expr as Ast, Ident, Spanned, UnaryOperator,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -120,6 +120,7 @@ impl Binder<'_> {
 
     /// A binary operator over two values.
     pub(super) fn operator(&mut self, name: &str, l: Bound, r: Bound, position: Option<u32>) -> Result<Bound> {
+        let (l, r) = (self.typing.refresh(l), self.typing.refresh(r));
         let (left, right) = (l.pg.oid, r.pg.oid);
         match binary_operator(name, left, right) {
             Resolved::One(op) => {
@@ -258,9 +259,4 @@ pub(super) fn operator_name(op: &BinaryOperator) -> Result<String> {
         }
         other => other.to_string(),
     })
-}
-
-/// Whether a name's part is a plain identifier; used where a function could stand.
-pub(super) fn is_plain(part: &ObjectNamePart) -> bool {
-    part.as_ident().is_some()
 }

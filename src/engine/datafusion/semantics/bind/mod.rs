@@ -21,23 +21,28 @@ mod special;
 mod call;
 mod aggregate;
 mod window;
+mod quantified;
+mod registered;
+mod table_function;
 mod type_name;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
-use sqlparser::ast::Query;
-use sqlparser::tokenizer::Span;
+use datafusion::sql::sqlparser::ast::{Query, WindowSpec};
+use datafusion::sql::sqlparser::tokenizer::Span;
 
 use self::cte::Cte;
+pub(super) use self::from::schema_and_table;
+use self::registered::Registered;
 use self::scope::Scope;
 use super::cast::Typing;
 use super::facts::SessionFacts;
 use super::value::Bound;
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
-use datafusion::sql::sqlparser;
 
 /// A table of the catalog as a statement found it.
 #[derive(Clone)]
@@ -102,11 +107,25 @@ pub(super) enum Clause {
     From,
 }
 
+/// What a statement is bound against.
+pub(super) struct Surroundings<'a> {
+    /// The tables it names.
+    pub(super) tables: &'a FoundTables,
+    /// Functions of the session besides PostgreSQL's.
+    pub(super) registered: Registered,
+    /// The session's state, for functions in FROM.
+    pub(super) state: &'a SessionState,
+    /// The text it was parsed from.
+    pub(super) sql: &'a str,
+}
+
 /// Binds one statement.
 pub(super) struct Binder<'a> {
     /// The facts of the session and the types of the parameters.
     pub(super) typing: Typing,
     tables: &'a FoundTables,
+    registered: Registered,
+    state: &'a SessionState,
     sql: &'a str,
     /// The scopes of the queries around, the innermost last.
     scopes: Vec<Scope>,
@@ -115,21 +134,18 @@ pub(super) struct Binder<'a> {
     taken: HashMap<String, usize>,
     clause: Clause,
     /// The windows that the current select names.
-    windows: Vec<(String, sqlparser::ast::WindowSpec)>,
+    windows: Vec<(String, WindowSpec)>,
 }
 
 impl<'a> Binder<'a> {
-    /// A binder for a statement: its tables, its text, and the types of its parameters as far as they were given.
-    pub(super) fn new(
-        facts: Arc<SessionFacts>,
-        tables: &'a FoundTables,
-        sql: &'a str,
-        given: &[Option<PgType>],
-    ) -> Binder<'a> {
+    /// A binder for a statement, with the types of its parameters as far as they were given.
+    pub(super) fn new(facts: Arc<SessionFacts>, around: Surroundings<'a>, given: &[Option<PgType>]) -> Binder<'a> {
         Binder {
             typing: Typing::new(facts, given),
-            tables,
-            sql,
+            tables: around.tables,
+            registered: around.registered,
+            state: around.state,
+            sql: around.sql,
             scopes: Vec::new(),
             ctes: Vec::new(),
             taken: HashMap::new(),

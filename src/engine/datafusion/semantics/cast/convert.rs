@@ -17,7 +17,7 @@ use super::super::numeric;
 use super::super::value::{Bound, type_name};
 use super::{native, text_io};
 use crate::error::{Error, Result, SqlState};
-use crate::types::numeric::Numeric;
+use crate::types::Numeric;
 use crate::types::{PgType, storage};
 
 /// `22003` with PostgreSQL's words for an integer type.

@@ -13,7 +13,7 @@ use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
 use super::forms::{as_form, collect, decimal_type, parts, reader, texts};
 use crate::types::PgType;
-use crate::types::numeric::Numeric;
+use crate::types::Numeric;
 
 /// An operation whose result has a scale that the operands' scales decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
 use crate::error::Result;
 use crate::types::PgType;
-use crate::types::numeric::Numeric;
+use crate::types::Numeric;
 
 /// The values of a numeric array, whatever its form.
 pub(crate) enum Reader {

@@ -13,7 +13,7 @@ use super::super::value::Bound;
 use super::forms::{collect, decimal_type, parts, reader, texts};
 use crate::error::Result;
 use crate::types::PgType;
-use crate::types::numeric::Numeric;
+use crate::types::Numeric;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::super::numeric::{self, Rounding};
 use super::super::value::Bound;
 use crate::error::Result;
 use crate::types::PgType;
-use crate::types::numeric::Numeric;
+use crate::types::Numeric;
 
 /// An operator or a function over numeric.
 pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Result<Option<Bound>> {

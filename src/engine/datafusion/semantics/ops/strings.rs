@@ -46,7 +46,6 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
         ("text_concat", _) => made(concat(args, false, typing)?),
         ("text_concat_ws", _) => made(concat(args, true, typing)?),
         ("chr", [_]) => made(text_rows(source, all, |row| text::chr(row.number::<Int32Type>(0)?).map(Some))),
-        ("md5_text", [_]) => made(text_rows(source, all, |row| Ok(Some(text::md5_hex(row.text(0)?.as_bytes()))))),
         ("to_hex32", [_]) => made(text_rows(source, all, |row| Ok(Some(format!("{:x}", row.number::<Int32Type>(0)?))))),
         ("to_hex64", [_]) => made(text_rows(source, all, |row| Ok(Some(format!("{:x}", row.number::<Int64Type>(0)?))))),
         ("translate", [_, _, _]) => made(text_rows(source, all, |row| {
