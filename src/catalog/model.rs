@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
+use super::mount::Mounts;
 use super::VirtualTable;
 use crate::config::SourceKind;
 use crate::error::Error;
@@ -39,8 +40,10 @@ pub struct TableSchema {
 /// A source whose schema is not known now.
 #[derive(Debug, Clone)]
 pub struct Unavailable {
+    /// Its name.
+    pub source: Arc<str>,
     /// The schemas it would mount.
-    pub schemas: Vec<String>,
+    pub mounts: Mounts,
     /// Why: the error of the introspection.
     pub error: Error,
 }
@@ -152,13 +155,14 @@ impl TableSchema {
 }
 
 impl CatalogSnapshot {
-    /// The part of it that `visible` lets through. `mounted` says whether anything of a schema may be seen at all, for sources
+    /// The part of it that `visible` lets through; `nameable` and `known` say the same of tables that are broken and of sources
     /// whose tables are not known now.
     pub fn narrowed(
         &self,
         virtuals: &Arc<Virtuals>,
         visible: impl Fn(&TableSchema) -> Option<Visible>,
         nameable: impl Fn(&TableName) -> bool,
+        known: impl Fn(&Unavailable) -> bool,
     ) -> World {
         let mut schemas = HashMap::new();
         for (schema, tables) in &self.schemas {
@@ -175,7 +179,7 @@ impl CatalogSnapshot {
             order,
             schemas,
             virtuals: Arc::clone(virtuals),
-            unavailable: self.unavailable.clone(),
+            unavailable: self.unavailable.iter().filter(|source| known(source)).cloned().collect(),
             stale: self.stale.clone(),
             broken: self
                 .broken

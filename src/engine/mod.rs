@@ -1,4 +1,4 @@
-//! The engine: what plans and runs a federated statement.
-//! Must not know: the wire, sessions.
+//! The engines that run a statement. Today: DataFusion, over live sources, files and virtual tables.
+//! Must not know: sockets, sessions, how a route is chosen.
 
 pub mod datafusion;

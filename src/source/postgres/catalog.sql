@@ -1,0 +1,80 @@
+-- Columns that the account may read, of relations that it may read. One row a column; a relation without columns has one row.
+-- Every name is qualified: the search path is empty. Domains are followed down to what they are made of.
+with recursive base(oid, under, typmod, enough) as (
+    select t.oid, t.oid, -1, t.typtype <> 'd'
+    from pg_catalog.pg_type t
+  union all
+    select b.oid, t.typbasetype, case when b.typmod = -1 then t.typtypmod else b.typmod end, u.typtype <> 'd'
+    from base b
+    join pg_catalog.pg_type t on t.oid = b.under
+    join pg_catalog.pg_type u on u.oid = t.typbasetype
+    where not b.enough
+),
+resolved as (
+    select b.oid, b.typmod, t.oid as under, t.typname, t.typelem, t.typarray, t.typlen, tn.nspname
+    from base b
+    join pg_catalog.pg_type t on t.oid = b.under
+    join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+    where b.enough
+),
+here as (
+    select pg_catalog.to_jsonb(d) ->> 'datlocprovider' as provider, d.datcollate as collation,
+           coalesce(pg_catalog.to_jsonb(d) ->> 'datlocale', pg_catalog.to_jsonb(d) ->> 'daticulocale') as locale,
+           pg_catalog.pg_encoding_to_char(d.encoding) in ('UTF8', 'LATIN1', 'SQL_ASCII') as codepoints
+    from pg_catalog.pg_database d
+    where d.datname = pg_catalog.current_database()
+)
+select n.nspname::text as schema,
+       c.relname::text as relation,
+       c.relkind::text as kind,
+       pg_catalog.obj_description(c.oid, 'pg_class') as relation_comment,
+       case when c.relkind = 'p' and c.reltuples <= 0
+            then (select sum(l.reltuples) from pg_catalog.pg_partition_tree(c.oid) p
+                  join pg_catalog.pg_class l on l.oid = p.relid and p.isleaf and l.reltuples > 0)
+            when c.reltuples < 0 or (c.reltuples = 0 and c.relpages = 0) then null
+            else c.reltuples end::float8 as estimate,
+       (select k.conkey::int4[] from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.contype = 'p') as key,
+       a.attnum::int4 as number,
+       a.attname::text as name,
+       a.attnotnull as not_null,
+       r.under as type_oid,
+       case when a.atttypmod = -1 then r.typmod else a.atttypmod end as typmod,
+       r.nspname::text as type_schema,
+       r.typname::text as type_name,
+       e.under as element_oid,
+       e.nspname::text as element_schema,
+       e.typname::text as element_name,
+       e.typarray as element_array,
+       case
+           when a.attcollation = 0 then true
+           when not here.codepoints then false
+           when o.collprovider = 'd' then
+               case coalesce(here.provider, 'c')
+                   when 'c' then here.collation in ('C', 'POSIX')
+                   when 'b' then here.locale in ('C', 'C.UTF-8')
+                   else false
+               end
+           when o.collprovider = 'c' then o.collcollate in ('C', 'POSIX')
+           when o.collprovider = 'b' then coalesce(pg_catalog.to_jsonb(o) ->> 'colllocale', '') in ('C', 'C.UTF-8')
+           else false
+       end as bytewise,
+       case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as default_text,
+       pg_catalog.col_description(c.oid, a.attnum) as comment
+from pg_catalog.pg_class c
+cross join here
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join pg_catalog.pg_attribute a
+       on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      and pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+left join resolved r on r.oid = a.atttypid
+left join resolved e on e.oid = r.typelem and r.typlen = -1 and r.typelem <> 0
+left join pg_catalog.pg_collation o on o.oid = a.attcollation
+left join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+where c.relkind in ('r', 'v', 'm', 'p', 'f')
+  and not c.relispartition
+  and n.nspname !~ '^pg_'
+  and n.nspname <> 'information_schema'
+  and ($1::text[] is null or n.nspname = any ($1::text[]))
+  and pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+  and (a.attnum is not null or pg_catalog.has_table_privilege(c.oid, 'SELECT'))
+order by n.nspname collate "C", c.relname collate "C", a.attnum

@@ -1,0 +1,216 @@
+//! What a PostgreSQL source holds and its account may read, from the source's catalogs in one query.
+//! Must not know: who asks, how schemas are called on our side.
+
+use std::sync::Arc;
+
+use tokio_postgres::{Client, Row};
+
+use crate::config::Patterns;
+use crate::names::quote;
+use crate::source::{RemoteColumn, RemoteSchema, RemoteTable, TableKind};
+use crate::types::PgType;
+
+const CATALOG: &str = include_str!("catalog.sql");
+
+/// Types that users make have oids from here on.
+const FIRST_USER_OID: u32 = 16384;
+const TEXT: u32 = 25;
+const TEXT_ARRAY: u32 = 1009;
+const MONEY: u32 = 790;
+const MONEY_ARRAY: u32 = 791;
+
+/// Reads the catalogs. `schemas`: only these (all but the system's where it is `None`).
+///
+/// # Errors
+/// Whatever the source answers with.
+pub(super) async fn read(
+    client: &Client,
+    schemas: Option<Vec<String>>,
+    tables: &Patterns,
+) -> Result<RemoteSchema, tokio_postgres::Error> {
+    // Compiling this query would take longer than running it.
+    client.batch_execute("BEGIN READ ONLY; SET LOCAL jit = off").await?;
+    let rows = client.query(CATALOG, &[&schemas]).await?;
+    client.batch_execute("COMMIT").await?;
+    let mut found = Found { schema: RemoteSchema::default(), table: None };
+    for row in &rows {
+        found.row(row, tables)?;
+    }
+    found.close();
+    Ok(found.schema)
+}
+
+/// What was found so far. Rows come ordered by schema, relation, column.
+struct Found {
+    schema: RemoteSchema,
+    table: Option<Open>,
+}
+
+/// A relation whose columns are coming.
+struct Open {
+    table: RemoteTable,
+    /// The primary key as the source numbers columns.
+    key: Vec<i32>,
+    /// The source's number of each column that was taken.
+    numbers: Vec<i32>,
+}
+
+impl Found {
+    fn row(&mut self, row: &Row, tables: &Patterns) -> Result<(), tokio_postgres::Error> {
+        let schema: &str = row.try_get("schema")?;
+        let name: &str = row.try_get("relation")?;
+        if !tables.matches(name) {
+            return Ok(());
+        }
+        if !self.table.as_ref().is_some_and(|open| open.table.schema == schema && open.table.name == name) {
+            self.close();
+            self.table = Some(open(row)?);
+        }
+        let Some(open) = &mut self.table else { return Ok(()) };
+        let Some(number) = row.try_get::<_, Option<i32>>("number")? else { return Ok(()) };
+        match column(row)? {
+            Ok(column) => {
+                open.numbers.push(number);
+                open.table.columns.push(column);
+            }
+            Err(problem) => self.schema.problems.push(problem),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        let Some(Open { mut table, key, numbers }) = self.table.take() else { return };
+        // A key with a column that cannot be read is no key for us.
+        let positions = key.iter().map(|wanted| numbers.iter().position(|number| number == wanted));
+        table.primary_key = positions.collect::<Option<Vec<_>>>().unwrap_or_default();
+        self.schema.tables.push(Arc::new(table));
+    }
+}
+
+fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
+    let kind = match row.try_get::<_, &str>("kind")? {
+        "v" => TableKind::View,
+        "m" => TableKind::MaterializedView,
+        "p" => TableKind::Partitioned,
+        "f" => TableKind::Foreign,
+        _ => TableKind::Table,
+    };
+    let estimate: Option<f64> = row.try_get("estimate")?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate; the cast saturates")]
+    let estimated_rows = estimate.filter(|rows| *rows >= 0.0).map(|rows| rows as u64);
+    let table = RemoteTable {
+        schema: row.try_get("schema")?,
+        name: row.try_get("relation")?,
+        kind,
+        columns: Vec::new(),
+        primary_key: Vec::new(),
+        comment: row.try_get("relation_comment")?,
+        estimated_rows,
+        handle: None,
+    };
+    Ok(Open { table, key: row.try_get::<_, Option<Vec<i32>>>("key")?.unwrap_or_default(), numbers: Vec::new() })
+}
+
+/// A column, or why it is left out.
+fn column(row: &Row) -> Result<Result<RemoteColumn, String>, tokio_postgres::Error> {
+    let name: String = row.try_get("name")?;
+    let found = FoundType {
+        oid: row.try_get("type_oid")?,
+        typmod: row.try_get("typmod")?,
+        name: qualified(row.try_get("type_schema")?, row.try_get("type_name")?),
+        element: match row.try_get::<_, Option<u32>>("element_oid")? {
+            Some(oid) => Some(Element {
+                oid,
+                array: row.try_get("element_array")?,
+                name: qualified(row.try_get("element_schema")?, row.try_get("element_name")?),
+            }),
+            None => None,
+        },
+    };
+    let Some((ty, remote_type)) = found.resolve() else {
+        let (schema, relation): (&str, &str) = (row.try_get("schema")?, row.try_get("relation")?);
+        return Ok(Err(format!(
+            "column {}.{}.{} is left out: the text of its type money depends on the server's lc_monetary",
+            quote(schema),
+            quote(relation),
+            quote(&name)
+        )));
+    };
+    let bytewise: bool = row.try_get("bytewise")?;
+    Ok(Ok(RemoteColumn {
+        name,
+        ty,
+        not_null: row.try_get("not_null")?,
+        // A type of the source's own (an enum, say) has an order of its own, whatever its text is.
+        bytewise: bytewise && remote_type.is_empty(),
+        remote_type,
+        default: row.try_get("default_text")?,
+        comment: row.try_get("comment")?,
+    }))
+}
+
+fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", quote(schema), quote(name))
+}
+
+/// A column's type at the source; domains are already what they are made of.
+struct FoundType {
+    oid: u32,
+    typmod: i32,
+    name: String,
+    element: Option<Element>,
+}
+
+/// What an array is made of.
+struct Element {
+    oid: u32,
+    array: u32,
+    name: String,
+}
+
+impl FoundType {
+    /// The type towards clients and the name for casts at the source; `None`: refused.
+    fn resolve(self) -> Option<(PgType, String)> {
+        let known = |oid: u32| oid < FIRST_USER_OID && PgType { oid, typmod: -1 }.row().is_some();
+        let plain = |oid: u32| PgType { oid, typmod: -1 };
+        if matches!(self.oid, MONEY | MONEY_ARRAY) || self.element.as_ref().is_some_and(|element| element.oid == MONEY)
+        {
+            return None;
+        }
+        if known(self.oid) {
+            return Some((PgType { oid: self.oid, typmod: self.typmod }, String::new()));
+        }
+        match self.element {
+            // An array of a domain is an array of what the domain is made of; its text is the same.
+            Some(element) if known(element.oid) && known(element.array) => Some((plain(element.array), String::new())),
+            Some(element) => Some((plain(TEXT_ARRAY), format!("{}[]", element.name))),
+            None => Some((plain(TEXT), self.name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(oid: u32, element: Option<(u32, u32)>) -> Option<(u32, String)> {
+        let element = element.map(|(oid, array)| Element { oid, array, name: "\"s\".\"e\"".into() });
+        FoundType { oid, typmod: -1, name: "\"s\".\"t\"".into(), element }.resolve().map(|(ty, name)| (ty.oid, name))
+    }
+
+    #[test]
+    fn types_of_the_source_become_text_with_their_name() {
+        assert_eq!(resolve(23, None), Some((23, String::new())));
+        assert_eq!(resolve(1007, Some((23, 1007))), Some((1007, String::new())));
+        assert_eq!(resolve(20000, None), Some((25, "\"s\".\"t\"".into())));
+        assert_eq!(resolve(20001, Some((20000, 20001))), Some((1009, "\"s\".\"e\"[]".into())));
+        assert_eq!(resolve(20002, Some((1043, 1015))), Some((1015, String::new())));
+    }
+
+    #[test]
+    fn money_is_refused_in_every_disguise() {
+        assert_eq!(resolve(790, None), None);
+        assert_eq!(resolve(791, Some((790, 791))), None);
+        assert_eq!(resolve(20003, Some((790, 791))), None);
+    }
+}

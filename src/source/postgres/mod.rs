@@ -1,0 +1,116 @@
+//! A live PostgreSQL database as a source: `dial` connects, `pool` shares connections, `introspect` reads its catalogs, `read` streams
+//! a statement's rows as Arrow batches. Must not know: who asks, how the SQL it runs came about.
+
+mod ask;
+mod copy;
+mod dial;
+mod errors;
+mod frames;
+mod introspect;
+mod pool;
+mod read;
+mod socket;
+mod tls;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+pub use self::ask::{Answer, ask};
+pub use self::pool::Lease;
+use self::pool::Pool;
+use super::{Access, BatchStream, Connector, PoolStatus, RemoteQuery, RemoteSchema, SqlReader};
+use crate::config::{Patterns, PostgresSettings, SourceKind};
+use crate::error::Result;
+
+/// Time for an introspection where the source has no `statement_timeout`.
+const INTROSPECTION_TIME: Duration = Duration::from_secs(30);
+
+/// One PostgreSQL source. Connects when it is first needed.
+pub struct PostgresConnector {
+    pool: Arc<Pool>,
+    /// Remote schemas that are mounted; `None`: all.
+    schemas: Option<Vec<String>>,
+    tables: Patterns,
+    introspection_time: Duration,
+}
+
+impl PostgresConnector {
+    /// A connector of this name; it connects to nothing yet.
+    ///
+    /// # Errors
+    /// `F0000` where the CA file cannot be read or holds no certificate.
+    pub fn new(name: &str, settings: &PostgresSettings, tables: &Patterns) -> Result<Self> {
+        let statement_timeout = settings.statement_timeout;
+        Ok(PostgresConnector {
+            pool: Pool::new(name, settings)?,
+            schemas: settings.schemas.as_ref().map(|schemas| schemas.keys().cloned().collect()),
+            tables: tables.clone(),
+            introspection_time: if statement_timeout.is_zero() { INTROSPECTION_TIME } else { statement_timeout },
+        })
+    }
+
+    /// A connection for one statement after another, set up as every connection of this source: UTC, read-only unless the source is
+    /// writable, empty search path. `query_id` names the statement at the source.
+    ///
+    /// # Errors
+    /// `08001` where no connection is to be had within the connect timeout.
+    pub async fn lease(&self, query_id: &str) -> Result<Lease> {
+        self.pool.lease(query_id).await
+    }
+}
+
+impl fmt::Debug for PostgresConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresConnector").field("name", &self.pool.source()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Connector for PostgresConnector {
+    fn name(&self) -> &str {
+        self.pool.source()
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Postgres
+    }
+
+    async fn introspect(&self) -> Result<RemoteSchema> {
+        let mut lease = self.pool.lease("introspection").await?;
+        let reading = introspect::read(lease.client()?, self.schemas.clone(), &self.tables);
+        let Ok(found) = timeout(self.introspection_time, reading).await else {
+            return Err(errors::silent(self.name(), self.introspection_time));
+        };
+        let found = errors::checked(self.name(), found, lease.end())?;
+        lease.finish();
+        Ok(found)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let mut lease = self.pool.lease("ping").await?;
+        let Ok(answer) = timeout(self.pool.timeout(), lease.client()?.batch_execute("SELECT 1")).await else {
+            return Err(errors::silent(self.name(), self.pool.timeout()));
+        };
+        errors::checked(self.name(), answer, lease.end())?;
+        lease.finish();
+        Ok(())
+    }
+
+    fn access(&self) -> Access<'_> {
+        Access::Sql(self)
+    }
+
+    fn pool(&self) -> Option<PoolStatus> {
+        Some(self.pool.status())
+    }
+}
+
+impl SqlReader for PostgresConnector {
+    fn read(&self, query: RemoteQuery) -> BatchStream {
+        read::read(Arc::clone(&self.pool), query)
+    }
+}

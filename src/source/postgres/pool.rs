@@ -1,0 +1,235 @@
+//! The connections of one source: at most so many, waited for in turn, given out clean. A [`Lease`] that is dropped in the middle of a
+//! statement cancels it at the source and never comes back here.
+//! Must not know: what statements say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Client;
+
+use super::dial::{Connection, Dialer, application_name};
+use super::errors;
+use crate::config::PostgresSettings;
+use crate::error::{Error, Result};
+use crate::source::PoolStatus;
+
+/// For so long a failure to connect answers everybody at once: no storm of logins on a server that refuses them.
+const BREAKER_TIME: Duration = Duration::from_secs(1);
+/// A connection is not used for longer than this: names move, backends grow.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+/// The pool of one source.
+pub(super) struct Pool {
+    source: String,
+    dialer: Dialer,
+    maximum: usize,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+    breaker: Mutex<Option<(Instant, Error)>>,
+    /// After a failure one at a time tries.
+    trying: tokio::sync::Mutex<()>,
+}
+
+impl Pool {
+    /// A pool without connections.
+    ///
+    /// # Errors
+    /// `F0000` where the CA file cannot be read.
+    pub(super) fn new(source: &str, settings: &PostgresSettings) -> Result<Arc<Self>> {
+        let maximum = settings.pool_size.clamp(1, Semaphore::MAX_PERMITS);
+        Ok(Arc::new(Pool {
+            source: source.to_owned(),
+            dialer: Dialer::new(source, settings)?,
+            maximum,
+            permits: Arc::new(Semaphore::new(maximum)),
+            idle: Mutex::new(Vec::new()),
+            breaker: Mutex::new(None),
+            trying: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// The source's name.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Time for a connection.
+    pub(super) fn timeout(&self) -> Duration {
+        self.dialer.timeout()
+    }
+
+    /// As views show it.
+    pub(super) fn status(&self) -> PoolStatus {
+        let idle = self.idle.lock().len();
+        PoolStatus {
+            in_use: self.maximum.saturating_sub(self.permits.available_permits()),
+            idle,
+            maximum: self.maximum,
+        }
+    }
+
+    /// A connection that was just seen alive, named after the statement. Waits for its turn and then for the connection, each for
+    /// at most the connect timeout.
+    ///
+    /// # Errors
+    /// `08001` where there is none in time.
+    pub(super) async fn lease(self: &Arc<Self>, query_id: &str) -> Result<Lease> {
+        let wait = timeout_at(Instant::now() + self.timeout(), Arc::clone(&self.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = wait else { return Err(errors::busy(&self.source, self.maximum, self.timeout())) };
+        let deadline = Instant::now() + self.timeout();
+        let name = format!("SET application_name = '{}'", application_name(&self.source, query_id));
+        let connection = match self.reuse(&name, deadline).await {
+            Some(connection) => connection,
+            None => self.connect(&name, deadline).await?,
+        };
+        Ok(Lease {
+            connection: Some(connection),
+            pool: Arc::clone(self),
+            permit: Some(permit),
+            runtime: Handle::current(),
+            clean: true,
+        })
+    }
+
+    /// The idle connection that was used last and still answers; those that do not are closed.
+    async fn reuse(&self, name: &str, deadline: Instant) -> Option<Connection> {
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        loop {
+            let mut unsure = Unsure(Some(self.take_idle()?));
+            let client = unsure.0.as_ref().map(|connection| &connection.client)?;
+            match timeout_at(half, client.batch_execute(name)).await {
+                Ok(Ok(())) => return unsure.0.take(),
+                Ok(Err(error)) => tracing::debug!(source = self.source, %error, "an idle connection was lost"),
+                Err(_) => {
+                    // The network is gone, or the server hangs: the others would only cost as much again.
+                    let others: Vec<Connection> = std::mem::take(&mut *self.idle.lock());
+                    others.into_iter().for_each(Connection::kill);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock();
+        while let Some(connection) = idle.pop() {
+            if !connection.client.is_closed() && connection.born.elapsed() < LIFETIME {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    async fn connect(&self, name: &str, deadline: Instant) -> Result<Connection> {
+        let failed_before = match &*self.breaker.lock() {
+            Some((at, error)) if at.elapsed() < BREAKER_TIME => return Err(error.clone()),
+            Some(_) => true,
+            None => false,
+        };
+        let _turn = if failed_before {
+            let turn = timeout_at(deadline, self.trying.lock()).await;
+            match &*self.breaker.lock() {
+                Some((at, error)) if turn.is_err() || at.elapsed() < BREAKER_TIME => return Err(error.clone()),
+                _ => turn.ok(),
+            }
+        } else {
+            None
+        };
+        match self.dialer.connect(deadline).await {
+            Ok(connection) => {
+                *self.breaker.lock() = None;
+                let named = timeout_at(deadline, connection.client.batch_execute(name)).await;
+                match named {
+                    Ok(named) => errors::checked(&self.source, named, connection.end())?,
+                    Err(_) => return Err(errors::silent(&self.source, self.timeout())),
+                }
+                Ok(connection)
+            }
+            Err(failure) => {
+                let error = failure.into_error(&self.source);
+                *self.breaker.lock() = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A connection that is cut unless it is taken out.
+struct Unsure(Option<Connection>);
+
+impl Drop for Unsure {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            connection.kill();
+        }
+    }
+}
+
+/// A connection, for one statement at a time. Dropped after [`Lease::finish`] it goes back to the pool; dropped in the middle it is
+/// cancelled at the source, then closed, and only then may another take its place.
+pub struct Lease {
+    connection: Option<Connection>,
+    pool: Arc<Pool>,
+    permit: Option<OwnedSemaphorePermit>,
+    runtime: Handle,
+    clean: bool,
+}
+
+impl Lease {
+    /// The client, for the next statement: from now on the connection counts as being in the middle of it.
+    ///
+    /// # Errors
+    /// `XX000`: never, a lease has its connection until it is dropped.
+    pub fn client(&mut self) -> Result<&Client> {
+        self.clean = false;
+        match &self.connection {
+            Some(connection) => Ok(&connection.client),
+            None => Err(Error::internal("a lease without a connection")),
+        }
+    }
+
+    /// The statement has ended, cleanly and completely: the connection may serve the next.
+    pub fn finish(&mut self) {
+        self.clean = true;
+    }
+
+    /// Why the connection ended, if it did.
+    pub(super) fn end(&self) -> Option<&tokio_postgres::Error> {
+        self.connection.as_ref().and_then(Connection::end)
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease").field("source", &self.pool.source).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if connection.client.is_closed() {
+            return;
+        }
+        if self.clean {
+            // Before the permit is given back, so that the next in turn finds it.
+            self.pool.idle.lock().push(connection);
+            return;
+        }
+        let pool = Arc::clone(&self.pool);
+        let permit = self.permit.take();
+        let unsure = Unsure(Some(connection));
+        // Dropping happens anywhere, in aborted tasks too; the request to cancel is sent from where the statement was started.
+        self.runtime.spawn(async move {
+            if let Some(canceler) = unsure.0.as_ref().map(Connection::canceler) {
+                pool.dialer.cancel(canceler).await;
+            }
+            drop(unsure);
+            drop(permit);
+        });
+    }
+}
