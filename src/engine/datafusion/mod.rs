@@ -1,9 +1,3 @@
-<<<<<<< HEAD
-//! DataFusion as an engine: the only room of the engine that knows it.
-//! Must not know: the wire, sessions.
-
-pub mod semantics;
-=======
 //! DataFusion: binds, plans and runs statements over relations that were resolved and narrowed for one role.
 //! Must not know: sessions, routes, how statements are authorised (it runs only what is).
 
@@ -106,4 +100,3 @@ impl Federated {
 fn spill_error(error: &std::io::Error) -> Error {
     Error::new(SqlState::IO_ERROR, Fault::Resource, format!("could not create the spill directory: {}", error.kind()))
 }
->>>>>>> main

@@ -32,4 +32,4 @@ mod windows;
 pub use self::errors::from_datafusion;
 pub use self::facts::{SessionFacts, SettingLookup};
 pub use self::install::install;
-pub use self::plan::{Planned, ResultColumn, plan};
+pub use self::plan::{Bound, bind_parameters, plan, with_facts};

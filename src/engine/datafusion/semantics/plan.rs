@@ -7,65 +7,73 @@ use std::sync::Arc;
 use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement, visit_relations};
+use datafusion::prelude::SessionConfig;
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, visit_relations};
 
 use super::bind::{Binder, FoundTable, FoundTables, Surroundings, schema_and_table};
 use super::errors::from_datafusion;
 use super::facts::SessionFacts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
+use crate::sql::{self, Statement, StatementKind};
 use crate::types::PgType;
 
-/// A column of a result as clients see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultColumn {
-    /// Its name; several columns may have one name.
-    pub name: String,
-    /// Its type, with modifier.
-    pub pg: PgType,
-}
-
-/// A planned statement.
+/// A bound statement.
 #[derive(Debug, Clone)]
-pub struct Planned {
-    /// The plan, unoptimised, every expression in PostgreSQL's types. Its own field names are unique and may differ from the result's.
-    /// Parameters are placeholders `$1` to be replaced by `LogicalPlan::with_param_values`, in the storage of their type.
-    pub plan: LogicalPlan,
+pub struct Bound {
+    /// The plan, unoptimised, every expression in PostgreSQL's types (also in the metadata of the fields). Its own field names are
+    /// unique and may differ from the result's. Parameters are placeholders `$n`, see [`bind_parameters`].
+    pub logical: LogicalPlan,
+    /// The names of the result's columns as clients see them, in order. There is always a list, and each has a name.
+    pub names: Option<Vec<Option<String>>>,
     /// The types of the parameters, in order.
     pub parameters: Vec<PgType>,
-    /// The columns of the result, in order.
-    pub columns: Vec<ResultColumn>,
 }
 
-/// Plans a query. `sql` is the text that was parsed (positions in errors count in it), `given` the types of parameters that the
-/// client named. The session's facts are an extension of the state's configuration.
+/// The configuration of a session with its facts.
+#[must_use]
+pub fn with_facts(config: SessionConfig, facts: SessionFacts) -> SessionConfig {
+    config.with_extension(Arc::new(facts))
+}
+
+/// Binds a query. `given`: the types of parameters that the client named. The state's configuration has the facts ([`with_facts`]).
 ///
 /// # Errors
 /// What PostgreSQL's analysis finds wrong, with its SQLSTATE and position; `0A000` for what is not supported; what the catalog says
 /// when it is asked for a table.
-pub async fn plan(
-    statement: &Statement,
-    sql: &str,
-    state: &SessionState,
-    given: &[Option<PgType>],
-) -> Result<Planned> {
-    let Statement::Query(query) = statement else {
+pub async fn plan(statement: &Statement, state: &SessionState, given: &[Option<PgType>]) -> Result<Bound> {
+    let StatementKind::Query(query) = &statement.kind else {
         return Err(Error::unsupported("only queries can be planned"));
     };
     let facts = state
         .config()
         .get_extension::<SessionFacts>()
         .ok_or_else(|| Error::internal("a session's state has no facts"))?;
-    let tables = find_tables(query, state, &facts).await?;
+    let query = sql::rewrite(query.clone())?.query;
+    let tables = find_tables(&query, state, &facts).await?;
     let registered = state.scalar_functions().iter().map(|(name, udf)| (name.clone(), udf.clone())).collect();
-    let around = Surroundings { tables: &tables, registered, state, sql };
+    let around = Surroundings { tables: &tables, registered, state };
     let mut binder = Binder::new(facts, around, given);
-    let relation = binder.statement(query)?;
-    let columns = relation
-        .columns
-        .into_iter()
-        .map(|output| ResultColumn { name: output.name, pg: output.value.pg })
-        .collect();
-    Ok(Planned { plan: relation.plan, parameters: binder.typing.parameters()?, columns })
+    let relation = binder.statement(&query)?;
+    let names = relation.columns.into_iter().map(|output| Some(output.name)).collect();
+    Ok(Bound { logical: relation.plan, names: Some(names), parameters: binder.typing.parameters()? })
+}
+
+/// The plan with its parameters' values, in the storage of their types.
+///
+/// # Errors
+/// `08P01` for another number of values than of parameters.
+pub fn bind_parameters(plan: &LogicalPlan, types: &[PgType], values: &[ScalarValue]) -> Result<LogicalPlan> {
+    if types.len() != values.len() {
+        return Err(Error::client(
+            SqlState::PROTOCOL_VIOLATION,
+            format!("bind message supplies {} parameters, but the statement requires {}", values.len(), types.len()),
+        ));
+    }
+    if values.is_empty() {
+        return Ok(plan.clone());
+    }
+    plan.clone().with_param_values(values.to_vec()).map_err(from_datafusion)
 }
 
 /// The tables that a query names, each looked up once. Names that are not there are left out: they may be of WITH.
@@ -87,12 +95,11 @@ async fn find_tables(query: &Query, state: &SessionState, facts: &SessionFacts) 
         }
         let schemas = match schema {
             Some(schema) => vec![schema],
+            // The statement's own catalog may have resolved the search path already, in its default schema.
             None => {
-                let mut path = facts.search_path.clone();
-                if !path.iter().any(|schema| schema == "pg_catalog") {
-                    path.insert(0, "pg_catalog".to_owned());
-                }
-                path
+                let own = state.config().options().catalog.default_schema.clone();
+                let implied = ["pg_catalog".to_owned(), own];
+                implied.into_iter().chain(facts.search_path.iter().cloned()).collect()
             }
         };
         for schema in schemas {

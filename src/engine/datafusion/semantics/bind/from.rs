@@ -38,7 +38,7 @@ pub(super) fn parts(name: &ObjectName) -> Result<Vec<String>> {
 }
 
 /// Schema (if named) and table of a dotted name; a database in front must be the current one.
-pub(super) fn schema_and_table(name: &ObjectName, database: &str) -> Result<(Option<String>, String)> {
+pub(crate) fn schema_and_table(name: &ObjectName, database: &str) -> Result<(Option<String>, String)> {
     let mut names = parts(name)?;
     let table = names.pop().unwrap_or_default();
     let schema = names.pop();
@@ -139,7 +139,7 @@ impl Binder<'_> {
                 Col { name: field.name().clone(), value }
             })
             .collect();
-        let schema = alias.is_none().then(|| found.schema.clone());
+        let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
         let table = Table { schema, name: visible, columns: rename(columns, alias)? };
         Ok(Source { plan, scope: Scope::of(table) })
     }

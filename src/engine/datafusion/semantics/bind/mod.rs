@@ -35,7 +35,7 @@ use datafusion::sql::sqlparser::ast::{Query, WindowSpec};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use self::cte::Cte;
-pub(super) use self::from::schema_and_table;
+pub(crate) use self::from::schema_and_table;
 use self::registered::Registered;
 use self::scope::Scope;
 use super::cast::Typing;
@@ -115,8 +115,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) registered: Registered,
     /// The session's state, for functions in FROM.
     pub(super) state: &'a SessionState,
-    /// The text it was parsed from.
-    pub(super) sql: &'a str,
 }
 
 /// Binds one statement.
@@ -126,7 +124,6 @@ pub(super) struct Binder<'a> {
     tables: &'a FoundTables,
     registered: Registered,
     state: &'a SessionState,
-    sql: &'a str,
     /// The scopes of the queries around, the innermost last.
     scopes: Vec<Scope>,
     ctes: Vec<Cte>,
@@ -145,7 +142,6 @@ impl<'a> Binder<'a> {
             tables: around.tables,
             registered: around.registered,
             state: around.state,
-            sql: around.sql,
             scopes: Vec::new(),
             ctes: Vec::new(),
             taken: HashMap::new(),
@@ -182,26 +178,9 @@ impl<'a> Binder<'a> {
         result
     }
 
-    /// The place of a syntax node in the statement: characters from 1.
+    /// The place of a syntax node in the message: characters from 1.
     fn position(&self, span: Span) -> Option<u32> {
-        let start = span.start;
-        if start.line == 0 {
-            return None;
-        }
-        let mut line = 1;
-        let mut column = 1;
-        for (at, c) in self.sql.chars().enumerate() {
-            if line == start.line && column == start.column {
-                return u32::try_from(at + 1).ok();
-            }
-            if c == '\n' {
-                line += 1;
-                column = 1;
-            } else {
-                column += 1;
-            }
-        }
-        None
+        crate::sql::position(span)
     }
 
     /// The innermost scope.

@@ -1,7 +1,8 @@
 //! Predicates with syntax of their own: IS, BETWEEN, IN, LIKE.
 //! Must not know: how a comparison is computed.
 
-use datafusion::logical_expr::{Expr, InSubquery};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::InSubquery;
 use datafusion::sql::sqlparser::ast::{Expr as Ast, Spanned, ValueWithSpan};
 
 use super::super::coerce::{can_coerce, category};

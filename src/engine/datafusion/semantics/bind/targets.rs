@@ -12,6 +12,7 @@ use super::from::{ident, parts};
 use super::scope::{Col, column_expr};
 use super::{Binder, Clause, Output, refuse};
 use crate::error::{Error, Result, SqlState};
+use crate::sql::rewrite::DUPLICATE;
 
 /// A column of the select list, or one that only ORDER BY needs.
 #[derive(Debug, Clone)]
@@ -37,7 +38,12 @@ impl Binder<'_> {
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     let value = self.within(Clause::Select, |binder| binder.expr(expr))?;
-                    targets.push(Target { name: ident(alias), value });
+                    let mut name = ident(alias);
+                    // The rewriting of forms numbers names that stand twice; here they may.
+                    if let Some(end) = name.find(DUPLICATE) {
+                        name.truncate(end);
+                    }
+                    targets.push(Target { name, value });
                 }
                 SelectItem::Wildcard(options) => {
                     refuse_options(options)?;

@@ -5,7 +5,7 @@ mod extract;
 mod interval;
 mod truncate;
 
-pub(super) use self::extract::{Part, Unit, from_date, from_interval, from_time, from_timestamp, unit};
+pub(super) use self::extract::{Part, Unit, from_date, from_interval, from_time, from_timestamp, refuse_unit, unit};
 pub(super) use self::interval::{
     add_interval, add_interval_in_zone, between_timestamps, intervals_added, negated, scaled,
 };

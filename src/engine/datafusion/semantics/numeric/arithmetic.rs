@@ -11,7 +11,7 @@ use datafusion::logical_expr::Expr;
 
 use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
-use super::forms::{as_form, collect, decimal_type, parts, reader, texts};
+use super::forms::{collect, decimal_type, parts, reader, texts};
 use crate::types::PgType;
 use crate::types::Numeric;
 
@@ -183,10 +183,4 @@ pub(crate) fn negate(a: Bound, absolute: bool) -> Bound {
         })
     });
     Bound::with_arrow(expr, PgType::NUMERIC, form)
-}
-
-/// Both values in one decimal form, or both as text.
-pub(crate) fn aligned(a: Bound, b: Bound) -> (Bound, Bound) {
-    let form = super::forms::common_decimal(&a.arrow, &b.arrow).unwrap_or(DataType::Utf8View);
-    (as_form(a, &form), as_form(b, &form))
 }

@@ -7,8 +7,8 @@ mod arithmetic;
 mod forms;
 mod rounding;
 
-pub(super) use self::arithmetic::{aligned, binary, divide, divide_by_count, negate, remainder};
+pub(super) use self::arithmetic::{binary, divide, divide_by_count, negate, remainder};
 pub(super) use self::forms::{
-    as_form, collect, common_decimal, constant, literal, parts, reader, shrink_literal, texts, to_text_form, with_modifier,
+    as_form, common_decimal, constant, literal, parts, reader, shrink_literal, texts, to_text_form, with_modifier,
 };
 pub(super) use self::rounding::{Rounding, round_to};
