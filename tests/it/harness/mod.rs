@@ -5,3 +5,4 @@ pub(crate) mod daemon;
 pub(crate) mod data;
 pub(crate) mod federation;
 pub(crate) mod postgres;
+pub(crate) mod raw;
