@@ -56,6 +56,14 @@ sql_states! {
     INVALID_ARGUMENT_FOR_POWER = "2201F";
     /// A logarithm outside its domain.
     INVALID_ARGUMENT_FOR_LOG = "2201E";
+    /// An interval out of range.
+    INTERVAL_FIELD_OVERFLOW = "22015";
+    /// A bit string of another length than declared.
+    STRING_DATA_LENGTH_MISMATCH = "22026";
+    /// An array whose parts do not fit together.
+    ARRAY_SUBSCRIPT_ERROR = "2202E";
+    /// Text that cannot be held in the encoding.
+    UNTRANSLATABLE_CHARACTER = "22P05";
     /// A negative LIMIT.
     INVALID_ROW_COUNT_IN_LIMIT = "2201W";
     /// A negative OFFSET.

@@ -74,10 +74,11 @@ fn parameters(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Result<u16> {
     let mut highest = 0;
     for lexeme in lexemes.iter().filter(|lexeme| lexeme.kind == Kind::Parameter) {
         let raw = lexed.raw(lexeme);
-        let number = raw.get(1..).and_then(|digits| digits.parse::<u16>().ok()).filter(|n| *n > 0).ok_or_else(|| {
-            Error::client(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {raw}"))
-                .with_position(lexeme.position)
-        })?;
+        let number =
+            raw.get(1..).and_then(|digits| digits.parse::<u16>().ok()).filter(|n| *n > 0).ok_or_else(|| {
+                Error::client(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {raw}"))
+                    .with_position(lexeme.position)
+            })?;
         highest = highest.max(number);
     }
     Ok(highest)
@@ -99,10 +100,7 @@ pub(super) fn expressions(cursor: &Cursor<'_>) -> Result<Vec<ast::Expr>> {
     Ok(expressions)
 }
 
-fn with_parser<T>(
-    cursor: &Cursor<'_>,
-    run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
-) -> Result<T> {
+fn with_parser<T>(cursor: &Cursor<'_>, run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T> {
     let tokens: Vec<TokenWithSpan> = tokens(cursor.lexed, cursor.rest());
     let dialect = Postgres::new(tokens.len());
     let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens);

@@ -249,7 +249,12 @@ pub fn position_of_column(query: &Query, qualifier: Option<&str>, name: &str) ->
 /// Where a query first calls a function. Characters of the message, from 1.
 #[must_use]
 pub fn position_of_function(query: &Query, name: &str) -> Option<u32> {
-    Scope::of(query).functions.iter().find(|function| function.name == name).map(|function| function.position).filter(|p| *p > 0)
+    Scope::of(query)
+        .functions
+        .iter()
+        .find(|function| function.name == name)
+        .map(|function| function.position)
+        .filter(|p| *p > 0)
 }
 
 /// Where a query first mentions a relation. Characters of the message, from 1.

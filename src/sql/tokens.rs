@@ -71,7 +71,8 @@ fn is_table_command(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
 
 fn is_only(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
     let word = |i: usize, word: &str| lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, word));
-    let named = word(i, "only") && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
+    let named =
+        word(i, "only") && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
     named && i > 0 && (word(i - 1, "from") || word(i - 1, "join") || word(i - 1, "table"))
 }
 

@@ -1,41 +1,38 @@
 //! PostgreSQL types and Arrow: the text and the binary form of every value.
 //! Must not know: rooms on higher floors.
 
-use std::collections::HashMap;
+mod abbreviations;
+mod binary;
+mod builtin;
+mod calendar;
+mod canonical;
+mod encoder;
+mod format;
+mod forms;
+#[cfg(test)]
+mod golden;
+mod input;
+mod numeric;
+mod params;
+mod pg_type;
+mod read;
+mod read_decimal;
+mod storage;
+mod text;
+mod type_names;
+mod zone;
 
-use arrow::datatypes::{DataType, Field};
-
-/// A PostgreSQL type: its oid and its modifier (-1: none).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PgType {
-    /// The oid in `pg_type`.
-    pub oid: u32,
-    /// The modifier, as in `pg_attribute.atttypmod`.
-    pub typmod: i32,
-}
-
-/// How a type is stored in Arrow.
-#[must_use]
-pub fn storage(ty: PgType) -> DataType {
-    match ty.oid {
-        16 => DataType::Boolean,
-        20 => DataType::Int64,
-        23 => DataType::Int32,
-        _ => DataType::Utf8View,
-    }
-}
-
-/// An Arrow field of this type, with the type in its metadata.
-#[must_use]
-pub fn field(name: &str, ty: PgType, nullable: bool) -> Field {
-    let metadata =
-        HashMap::from([("pg.oid".to_owned(), ty.oid.to_string()), ("pg.typmod".to_owned(), ty.typmod.to_string())]);
-    Field::new(name, storage(ty), nullable).with_metadata(metadata)
-}
-
-/// The PostgreSQL type of a field.
-#[must_use]
-pub fn pg_type_of(field: &Field) -> PgType {
-    let get = |key: &str| field.metadata().get(key).and_then(|text| text.parse::<i64>().ok());
-    PgType { oid: get("pg.oid").map_or(25, |oid| oid as u32), typmod: get("pg.typmod").map_or(-1, |m| m as i32) }
-}
+pub use self::binary::binary_encoder;
+pub use self::encoder::ColumnEncoder;
+pub use self::format::{
+    ByteaOutput, DateFormat, DateOrder, DateStyle, FormatOptions, IntervalStyle, parse_extra_float_digits,
+};
+pub use self::numeric::Numeric;
+pub use self::params::{decode_param, text_to_array};
+pub use self::pg_type::{PgType, TypeRow, builtin_types};
+pub use self::read::{ColumnBuilder, binary_readable};
+pub use self::storage::{
+    Comparable, META_OID, META_TYPMOD, comparable, field, ignores_trailing_blanks, is_text_form, pg_type_of, storage,
+};
+pub use self::text::{row_text, text_encoder};
+pub use self::zone::TimeZone;

@@ -6,13 +6,23 @@
 //! messages and [`messages`] gives them types; no other place reads a length that came from a socket.
 
 pub mod auth;
+mod connection;
+mod deliver;
+mod encode;
+mod extended;
 pub mod framing;
+mod io;
 pub mod listener;
 pub mod messages;
+mod respond;
+mod server;
+mod simple;
 pub mod startup;
 pub mod stream;
 mod throttle;
 pub mod tls;
+
+pub use server::Server;
 
 #[cfg(test)]
 mod fuzz;

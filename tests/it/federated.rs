@@ -85,7 +85,10 @@ async fn rows_equal_postgresql_through_every_door() {
                 let at = rows.iter().zip(&expected).position(|(a, b)| a != b).unwrap_or(rows.len().min(expected.len()));
                 wrong.push(format!(
                     "{sql}\n  rows: {} expected {}; first difference at {at}: {:?} expected {:?}",
-                    rows.len(), expected.len(), rows.get(at), expected.get(at)
+                    rows.len(),
+                    expected.len(),
+                    rows.get(at),
+                    expected.get(at)
                 ));
             }
             Err(error) => wrong.push(format!("{sql}\n  {error}")),
@@ -108,7 +111,9 @@ async fn rows_equal_postgresql_through_every_door() {
                     Err(error) => wrong.push(format!("{sql}\n  extended: {error:?}")),
                     Ok(a) => {
                         let raw = |rows: &[tokio_postgres::Row]| -> Vec<Vec<Option<Raw>>> {
-                            rows.iter().map(|row| (0..row.len()).map(|at| row.get::<_, Option<Raw>>(at)).collect()).collect()
+                            rows.iter()
+                                .map(|row| (0..row.len()).map(|at| row.get::<_, Option<Raw>>(at)).collect())
+                                .collect()
                         };
                         if raw(&a) != raw(&b) {
                             wrong.push(format!("{sql}\n  binary rows differ"));
@@ -129,7 +134,10 @@ async fn rows_equal_postgresql_through_every_door() {
 struct Raw(Vec<u8>);
 
 impl<'a> tokio_postgres::types::FromSql<'a> for Raw {
-    fn from_sql(_: &tokio_postgres::types::Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(
+        _: &tokio_postgres::types::Type,
+        raw: &'a [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Raw(raw.to_vec()))
     }
 
@@ -142,7 +150,19 @@ fn psql_prints_the_same(federation: &Federation) {
     let (ours, errors) = federation.tusk.psql("ana", &["-c", FIVE_WAY]);
     assert_eq!(errors, "");
     let theirs = Command::new("psql")
-        .args(["-X", "-h", "127.0.0.1", "-p", &federation.postgres.port().to_string(), "-U", "postgres", "-d", "oracle", "-c", FIVE_WAY])
+        .args([
+            "-X",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &federation.postgres.port().to_string(),
+            "-U",
+            "postgres",
+            "-d",
+            "oracle",
+            "-c",
+            FIVE_WAY,
+        ])
         .output()
         .unwrap();
     assert_eq!(ours, String::from_utf8(theirs.stdout).unwrap());

@@ -138,7 +138,8 @@ impl Daemon {
 
     /// A connection with these parameters beside host and port.
     pub(crate) async fn try_connect(&self, parameters: &str) -> Result<Client, tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::connect(&format!("host=127.0.0.1 port={} {parameters}", self.port()), NoTls).await?;
+        let (client, connection) =
+            tokio_postgres::connect(&format!("host=127.0.0.1 port={} {parameters}", self.port()), NoTls).await?;
         tokio::spawn(async move {
             let _ = connection.await;
         });

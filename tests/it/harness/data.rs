@@ -153,7 +153,9 @@ pub(crate) fn texts(customers: u64) -> Vec<Table> {
     let mut random = Random(3);
     let rates = (1992..1999)
         .flat_map(|year| ["EUR", "USD", "GBP"].into_iter().map(move |currency| (year, currency)))
-        .map(|(year, currency)| vec![some(year), some(currency), some(format!("{}.{:04}", random.next(2), random.next(10_000)))])
+        .map(|(year, currency)| {
+            vec![some(year), some(currency), some(format!("{}.{:04}", random.next(2), random.next(10_000)))]
+        })
         .collect();
     let events = (0..customers * 4)
         .map(|n| {
@@ -183,8 +185,10 @@ pub(crate) async fn load_postgres(client: &Client, schema: &str, tables: &[Table
         client.batch_execute(&format!("create table {schema}.{} ({})", table.name, columns.join(", "))).await.unwrap();
         let mut text = String::new();
         for row in &table.rows {
-            let fields: Vec<String> =
-                row.iter().map(|field| field.as_ref().map_or("\\N".into(), |text| text.replace('\\', "\\\\"))).collect();
+            let fields: Vec<String> = row
+                .iter()
+                .map(|field| field.as_ref().map_or("\\N".into(), |text| text.replace('\\', "\\\\")))
+                .collect();
             writeln!(text, "{}", fields.join("\t")).unwrap();
         }
         let sink = client.copy_in(&format!("copy {schema}.{} from stdin", table.name)).await.unwrap();
@@ -219,7 +223,13 @@ pub(crate) fn write_csv(path: &Path, table: &Table) {
         let fields: Vec<String> = row
             .iter()
             .map(|field| field.as_ref().map_or(String::new(), |text| format!("\"{}\"", text.replace('"', "\"\""))))
-            .map(|field| if field.len() > 2 && field[1..field.len() - 1].parse::<f64>().is_ok() { field[1..field.len() - 1].to_owned() } else { field })
+            .map(|field| {
+                if field.len() > 2 && field[1..field.len() - 1].parse::<f64>().is_ok() {
+                    field[1..field.len() - 1].to_owned()
+                } else {
+                    field
+                }
+            })
             .collect();
         writeln!(text, "{}", fields.join(",")).unwrap();
     }
@@ -260,7 +270,9 @@ fn parquet_batch(table: &Table, rows: &[Vec<Option<String>>]) -> RecordBatch {
     for (at, (name, ty)) in table.columns.iter().enumerate() {
         let texts = rows.iter().map(|row| row[at].as_deref());
         let (data_type, array): (DataType, ArrayRef) = match *ty {
-            "bigint" => (DataType::Int64, Arc::new(texts.map(|t| t.map(|t| t.parse::<i64>().unwrap())).collect::<Int64Array>())),
+            "bigint" => {
+                (DataType::Int64, Arc::new(texts.map(|t| t.map(|t| t.parse::<i64>().unwrap())).collect::<Int64Array>()))
+            }
             "numeric(15,2)" => {
                 let cents = texts.map(|t| t.map(|t| t.replace('.', "").parse::<i128>().unwrap()));
                 let array = cents.collect::<Decimal128Array>().with_precision_and_scale(15, 2).unwrap();

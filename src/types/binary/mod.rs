@@ -1,0 +1,203 @@
+//! The binary form of every value: what PostgreSQL's send functions write.
+//! Must not know: the wire, text options (the binary form has none).
+
+pub(crate) mod array;
+pub(crate) mod numeric;
+pub(crate) mod range;
+pub(crate) mod scalar;
+
+use ::bytes::{BufMut, BytesMut};
+use arrow::array::{
+    BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int16Array, Int32Array,
+    Int64Array, IntervalMonthDayNanoArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::datatypes::{DataType, Field};
+
+use super::canonical::canonical;
+use super::encoder::{ByteValues, ColumnEncoder, Converted, TextValues, leaf, shared};
+use super::format::FormatOptions;
+use super::forms::sender;
+use super::pg_type::PgType;
+use super::storage::pg_type_of;
+use super::text::{is_nested, json, no_form, retyped, to_interval};
+use crate::error::{Error, Result, SqlState};
+
+/// The encoder that writes a column's binary form.
+///
+/// # Errors
+/// `0A000` for a type without a binary form (it is never sent as text instead), `XX000` when its array cannot be
+/// what its field says.
+pub fn binary_encoder(field: &Field) -> Result<Box<dyn ColumnEncoder>> {
+    let pg = pg_type_of(field);
+    if matches!(pg.oid, 114 | 3802) && is_nested(field.data_type()) {
+        return json_text(field, pg);
+    }
+    let plan = canonical(pg, field.data_type());
+    let inner = match &plan.arrow {
+        DataType::List(item) => list_encoder(pg, item)?,
+        DataType::Struct(_) | DataType::Map(..) => return json_text(field, pg),
+        other => scalar_encoder(pg, other)?,
+    };
+    plan.before(pg, field.data_type(), inner)
+}
+
+/// The error for a type that has no binary form here.
+#[cold]
+pub(crate) fn form(type_name: &str) -> Error {
+    Error::unsupported(format!("no binary output function available for type {type_name}"))
+}
+
+/// The error for bytes that are not a value of the type.
+#[cold]
+pub(crate) fn bad_binary(type_name: &str) -> Error {
+    let message = format!("incorrect binary data format for type {type_name}");
+    Error::client(SqlState::INVALID_BINARY_REPRESENTATION, message)
+}
+
+/// Structs and the like are JSON, whose binary form is its text (with a version before it for jsonb).
+fn json_text(field: &Field, pg: PgType) -> Result<Box<dyn ColumnEncoder>> {
+    let inner = json::json_encoder(field, &FormatOptions::default(), 0)?;
+    if pg.oid == PgType::JSONB.oid {
+        return Ok(Box::new(Versioned { inner }));
+    }
+    Ok(inner)
+}
+
+/// jsonb's version byte before the text.
+struct Versioned {
+    inner: Box<dyn ColumnEncoder>,
+}
+
+impl ColumnEncoder for Versioned {
+    fn bind(&mut self, array: &arrow::array::ArrayRef) -> Result<()> {
+        self.inner.bind(array)
+    }
+    fn is_null(&self, row: usize) -> bool {
+        self.inner.is_null(row)
+    }
+    fn write(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        out.put_u8(1);
+        self.inner.write(row, out)
+    }
+}
+
+fn list_encoder(pg: PgType, item: &Field) -> Result<Box<dyn ColumnEncoder>> {
+    let element = pg.element().unwrap_or_else(|| {
+        let own = pg_type_of(item);
+        own.element().unwrap_or(own)
+    });
+    let mut depth = 1;
+    let mut innermost = item.clone();
+    loop {
+        let next = match innermost.data_type() {
+            DataType::List(inner) => inner.as_ref().clone(),
+            DataType::LargeList(inner) | DataType::FixedSizeList(inner, _) => return converted_list(pg, item, inner),
+            _ => break,
+        };
+        innermost = next;
+        depth += 1;
+    }
+    let inner = binary_encoder(&retyped(&innermost, element))?;
+    Ok(Box::new(array::ListBinary::new(element, depth, inner)?))
+}
+
+/// Inner lists of another layout: the whole is made into plain lists first.
+fn converted_list(pg: PgType, item: &Field, innermost: &Field) -> Result<Box<dyn ColumnEncoder>> {
+    let plain = Field::new("item", DataType::List(std::sync::Arc::new(innermost.clone())), true);
+    let to = DataType::List(std::sync::Arc::new(plain.clone()));
+    let from = DataType::List(std::sync::Arc::new(item.clone()));
+    super::encoder::casting(&from, to, pg, list_encoder(pg, &plain)?)
+}
+
+fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>> {
+    Ok(match arrow {
+        DataType::Boolean => leaf::<BooleanArray, _>(|v, out| {
+            out.put_u8(u8::from(v));
+            Ok(())
+        }),
+        DataType::Int16 => leaf::<Int16Array, _>(|v, out| {
+            out.put_i16(v);
+            Ok(())
+        }),
+        DataType::Int32 => leaf::<Int32Array, _>(|v, out| {
+            out.put_i32(v);
+            Ok(())
+        }),
+        DataType::Int64 => leaf::<Int64Array, _>(|v, out| {
+            out.put_i64(v);
+            Ok(())
+        }),
+        DataType::UInt32 => leaf::<UInt32Array, _>(|v, out| {
+            out.put_u32(v);
+            Ok(())
+        }),
+        DataType::Float32 => leaf::<Float32Array, _>(|v, out| {
+            out.put_f32(v);
+            Ok(())
+        }),
+        DataType::Float64 => leaf::<Float64Array, _>(|v, out| {
+            out.put_f64(v);
+            Ok(())
+        }),
+        DataType::Decimal128(_, scale) => {
+            let scale = i32::from(*scale);
+            leaf::<Decimal128Array, _>(move |v, out| {
+                numeric::send_128(v, scale, out);
+                Ok(())
+            })
+        }
+        DataType::Decimal256(_, scale) => {
+            let scale = i32::from(*scale);
+            leaf::<Decimal256Array, _>(move |v, out| {
+                numeric::send_256(v, scale, out);
+                Ok(())
+            })
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            let send = sender(pg).ok_or_else(|| form(&pg.display_name()))?;
+            leaf::<TextValues, _>(move |v, out| send(v, out))
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            leaf::<ByteValues, _>(|v, out| {
+                out.extend_from_slice(v);
+                Ok(())
+            })
+        }
+        DataType::Date32 => leaf::<Date32Array, _>(scalar::send_date),
+        DataType::Time64(_) => leaf::<Time64MicrosecondArray, _>(|v, out| {
+            out.put_i64(v);
+            Ok(())
+        }),
+        DataType::Timestamp(..) => leaf::<TimestampMicrosecondArray, _>(scalar::send_timestamp),
+        DataType::Interval(_) => leaf::<IntervalMonthDayNanoArray, _>(|v, out| {
+            scalar::send_interval(to_interval(v), out);
+            Ok(())
+        }),
+        other => return Err(no_form(other)),
+    })
+    .and_then(|encoder| as_declared(pg, arrow, encoder))
+}
+
+/// Values whose Arrow type is not the one the declared type is held in: text types get their text, the rest is
+/// refused, so that the
+/// bytes always are what the row description says.
+fn as_declared(pg: PgType, arrow: &DataType, encoder: Box<dyn ColumnEncoder>) -> Result<Box<dyn ColumnEncoder>> {
+    let own = match arrow {
+        DataType::UInt32 => super::canonical::is_oid_kind(pg),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::FixedSizeBinary(16) if pg.oid == PgType::UUID.oid => true,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            pg.oid == PgType::BYTEA.oid
+        }
+        _ => super::storage::storage(pg) != DataType::Utf8View || pg.oid == PgType::NUMERIC.oid,
+    };
+    if own {
+        return Ok(encoder);
+    }
+    if !pg.is_textual() {
+        return Err(form(&pg.display_name()));
+    }
+    // A column declared text whose array is of another kind: its text, as in the text form.
+    let text = super::text::text_encoder(&Field::new("", arrow.clone(), true), &FormatOptions::default())?;
+    Ok(Box::new(Converted { convert: Box::new(|array| Ok(shared(array.clone()))), inner: text }))
+}

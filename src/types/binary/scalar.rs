@@ -1,0 +1,167 @@
+//! The send formats of dates, times, intervals and other values of fixed shape.
+//! Must not know: Arrow arrays.
+
+use bytes::{BufMut, BytesMut};
+
+use super::bad_binary;
+use crate::error::{Error, Result, SqlState};
+use crate::types::calendar::{
+    DATE_INFINITY, DATE_NEG_INFINITY, MAX_DATE, MIN_DATE, PG_EPOCH_DAYS, PG_EPOCH_USECS, TS_INFINITY, TS_NEG_INFINITY,
+    USECS_PER_DAY,
+};
+use crate::types::input::datetime::MIN_TIMESTAMP;
+use crate::types::text::interval::Interval;
+
+fn out_of_range(what: &str) -> Error {
+    Error::client(SqlState::DATETIME_FIELD_OVERFLOW, format!("{what} out of range"))
+}
+
+/// Sends a date: days since 2000.
+pub(crate) fn send_date(days: i32, out: &mut BytesMut) -> Result<()> {
+    let sent = match days {
+        DATE_INFINITY | DATE_NEG_INFINITY => days,
+        _ => days.checked_sub(PG_EPOCH_DAYS).filter(|d| *d != i32::MIN).ok_or_else(|| out_of_range("date"))?,
+    };
+    out.put_i32(sent);
+    Ok(())
+}
+
+/// Days since 1970 of a date as it was sent.
+pub(crate) fn receive_date(bytes: &[u8]) -> Result<i32> {
+    let sent = i32::from_be_bytes(exact(bytes, "date")?);
+    if sent == DATE_INFINITY || sent == DATE_NEG_INFINITY {
+        return Ok(sent);
+    }
+    let days = i64::from(sent) + i64::from(PG_EPOCH_DAYS);
+    if !(MIN_DATE..=MAX_DATE).contains(&days) {
+        return Err(out_of_range("date"));
+    }
+    Ok(days as i32)
+}
+
+/// Sends a timestamp: microseconds since 2000.
+pub(crate) fn send_timestamp(usecs: i64, out: &mut BytesMut) -> Result<()> {
+    let sent = match usecs {
+        TS_INFINITY | TS_NEG_INFINITY => usecs,
+        _ => usecs.checked_sub(PG_EPOCH_USECS).filter(|us| *us != i64::MIN).ok_or_else(|| out_of_range("timestamp"))?,
+    };
+    out.put_i64(sent);
+    Ok(())
+}
+
+/// Microseconds since 1970 of a timestamp as it was sent. What does not fit (after the year 294246) is refused.
+pub(crate) fn receive_timestamp(bytes: &[u8]) -> Result<i64> {
+    let sent = i64::from_be_bytes(exact(bytes, "timestamp")?);
+    if sent == TS_INFINITY || sent == TS_NEG_INFINITY {
+        return Ok(sent);
+    }
+    sent.checked_add(PG_EPOCH_USECS)
+        .filter(|usecs| (MIN_TIMESTAMP..TS_INFINITY).contains(usecs))
+        .ok_or_else(|| out_of_range("timestamp"))
+}
+
+/// Microseconds since midnight of a time as it was sent.
+pub(crate) fn receive_time(bytes: &[u8]) -> Result<i64> {
+    let usecs = i64::from_be_bytes(exact(bytes, "time")?);
+    if !(0..=USECS_PER_DAY).contains(&usecs) {
+        return Err(out_of_range("time"));
+    }
+    Ok(usecs)
+}
+
+/// Sends a time with time zone: microseconds, and seconds west of UTC.
+pub(crate) fn send_timetz(usecs: i64, east: i32, out: &mut BytesMut) {
+    out.put_i64(usecs);
+    out.put_i32(-east);
+}
+
+/// Microseconds and seconds east of UTC of a time with time zone as it was sent.
+pub(crate) fn receive_timetz(bytes: &[u8]) -> Result<(i64, i32)> {
+    let (time, zone) = bytes.split_at_checked(8).ok_or_else(|| bad_binary("time with time zone"))?;
+    let usecs = receive_time(time)?;
+    let west = i32::from_be_bytes(exact(zone, "time with time zone")?);
+    if west.unsigned_abs() >= 16 * 3600 {
+        return Err(Error::client(SqlState::INVALID_TIME_ZONE_DISPLACEMENT, "time zone displacement out of range"));
+    }
+    Ok((usecs, -west))
+}
+
+/// Sends an interval: microseconds, days, months.
+pub(crate) fn send_interval(value: Interval, out: &mut BytesMut) {
+    out.put_i64(value.usecs);
+    out.put_i32(value.days);
+    out.put_i32(value.months);
+}
+
+/// An interval as it was sent.
+pub(crate) fn receive_interval(bytes: &[u8]) -> Result<Interval> {
+    let bytes: [u8; 16] = exact(bytes, "interval")?;
+    let [a, b, c, d, e, f, g, h, d1, d2, d3, d4, m1, m2, m3, m4] = bytes;
+    Ok(Interval {
+        usecs: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        days: i32::from_be_bytes([d1, d2, d3, d4]),
+        months: i32::from_be_bytes([m1, m2, m3, m4]),
+    })
+}
+
+/// The bytes, if they are exactly as many as the type has.
+#[inline]
+pub(crate) fn exact<const N: usize>(bytes: &[u8], type_name: &str) -> Result<[u8; N]> {
+    bytes.try_into().map_err(|_| bad_binary(type_name))
+}
+
+/// Sends a bit string of digits `0` and `1`: the number of bits, then the bits.
+pub(crate) fn send_bits(digits: &str, out: &mut BytesMut) {
+    out.put_i32(digits.len() as i32);
+    for chunk in digits.as_bytes().chunks(8) {
+        let byte = chunk.iter().enumerate().fold(0u8, |byte, (at, d)| byte | (d & 1) << (7 - at));
+        out.put_u8(byte);
+    }
+}
+
+/// Appends the digits of a bit string as it was sent.
+pub(crate) fn receive_bits(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
+    let (length, packed) = bytes.split_at_checked(4).ok_or_else(|| bad_binary("bit"))?;
+    let length = i32::from_be_bytes(exact(length, "bit")?);
+    let count = usize::try_from(length).map_err(|_| bad_binary("bit"))?;
+    if packed.len() != count.div_ceil(8) {
+        return Err(bad_binary("bit"));
+    }
+    for at in 0..count {
+        let byte = packed.get(at / 8).copied().unwrap_or(0);
+        out.put_u8(b'0' + (byte >> (7 - at % 8) & 1));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_the_ranges() {
+        let mut out = BytesMut::new();
+        for days in [i32::MAX, i32::MIN, 0, -2_440_588, 2_145_042_905] {
+            out.clear();
+            send_date(days, &mut out).unwrap();
+            assert_eq!(receive_date(&out).unwrap(), days);
+        }
+        for usecs in [i64::MAX, i64::MIN, 0, MIN_TIMESTAMP, i64::MAX - 1] {
+            out.clear();
+            send_timestamp(usecs, &mut out).unwrap();
+            assert_eq!(receive_timestamp(&out).unwrap(), usecs);
+        }
+        // 294276-12-31 is a timestamp of PostgreSQL, but not one that is held here.
+        assert!(receive_timestamp(&9_223_371_331_199_999_999i64.to_be_bytes()).is_err());
+        assert!(receive_date(&[1, 2, 3]).is_err() && receive_time(&[0xff; 8]).is_err());
+        assert!(receive_interval(&[0; 15]).is_err() && receive_timetz(&[0; 8]).is_err());
+        out.clear();
+        send_bits("10101010101", &mut out);
+        assert_eq!(&out[..], [0, 0, 0, 11, 0xaa, 0xa0]);
+        let bytes = out.split();
+        receive_bits(&bytes, &mut out).unwrap();
+        assert_eq!(out, "10101010101");
+        assert!(receive_bits(&[0xff, 0xff, 0xff, 0xff], &mut out).is_err());
+        assert!(receive_bits(&[0, 0, 0, 9, 1], &mut out).is_err());
+    }
+}

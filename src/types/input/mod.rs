@@ -1,0 +1,13 @@
+//! The input functions: values from the text that PostgreSQL's would take, with its errors.
+//! Must not know: Arrow arrays, the wire.
+
+pub(crate) mod array;
+pub(crate) mod bits;
+pub(crate) mod datetime;
+pub(crate) mod decode;
+pub(crate) mod fields;
+pub(crate) mod interval;
+mod iso_interval;
+pub(crate) mod json;
+pub(crate) mod network;
+pub(crate) mod number;
