@@ -6,3 +6,4 @@ pub(crate) mod data;
 pub(crate) mod federation;
 pub(crate) mod postgres;
 pub(crate) mod raw;
+pub(crate) mod tls;
