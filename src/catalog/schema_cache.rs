@@ -110,11 +110,11 @@ impl SchemaCache {
                 state: Mutex::default(),
             })
             .collect();
-        let cache = |ttl: Duration| Cache::builder().time_to_live(ttl.max(Duration::from_millis(1)));
+        let at_least = |ttl: Duration| ttl.max(Duration::from_millis(1));
         SchemaCache {
             sources,
-            fresh: cache(settings.schema_ttl).build(),
-            failed: cache(settings.schema_negative_ttl).build(),
+            fresh: Cache::builder().time_to_live(at_least(settings.schema_ttl)).build(),
+            failed: Cache::builder().time_to_live(at_least(settings.schema_negative_ttl)).build(),
             stale_for: settings.schema_stale_while_down,
             metrics,
             assembled: Mutex::new(None),

@@ -63,7 +63,7 @@ impl App {
             database: settings.server.database.clone(),
         }));
         let server = wire::Server::start(&settings, service, policy, registry, metrics.clone(), shutdown.clone())?;
-        let addresses = server.addresses();
+        let addresses = server.addresses().to_vec();
         let http = serve_http(&settings, &catalog, &metrics, &shutdown).await?;
         shutdown.tasks().spawn_on(watch(Arc::clone(&catalog), shutdown.clone()), &queries);
         Ok(App { addresses, http })

@@ -125,7 +125,7 @@ pub(super) async fn start(
 
 /// Carries batches from the runtime of queries to the one of sockets, one at a time, within the statement's bounds. Dropping the
 /// rows aborts the work, which tells the sources.
-fn relay(query: &Query, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
+pub(super) fn relay(query: &Query, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
     let (sender, receiver) = mpsc::channel(1);
     let Rows { shape, mut batches } = rows;
     let task = query.parts.runtime.spawn(async move {

@@ -19,6 +19,6 @@ pub(super) fn facts(session: &Session, viewer: &Viewer) -> SessionFacts {
         database: viewer.database.clone(),
         search_path: viewer.search_path.clone(),
         pid: session.pid(),
-        setting: Arc::new(move |name| vars.shown(name).map(|shown| shown.setting)),
+        setting: Arc::new(move |name| vars.shown(name).ok().map(|shown| shown.setting)),
     }
 }

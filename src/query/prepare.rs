@@ -187,7 +187,7 @@ fn given(parameter_types: &[u32]) -> Result<Vec<Option<PgType>>> {
         .map(|oid| match oid {
             // 705 is "unknown": as good as not given.
             0 | 705 => Ok(None),
-            oid => PgType::known(*oid).map(Some).ok_or_else(|| {
+            oid => PgType::new(*oid).row().map(|_| Some(PgType::new(*oid))).ok_or_else(|| {
                 Error::client(SqlState::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
             }),
         })

@@ -50,7 +50,7 @@ impl Connection {
         bounds: &Bounds,
         limit: Option<u64>,
     ) -> Result<Delivered, Stop> {
-        let mut encoder = RowEncoder::new(&cursor.rows().shape, formats, self.session.vars.format())?;
+        let mut encoder = RowEncoder::new(cursor.shape(), formats, self.session.vars.format())?;
         let mut sent = 0;
         loop {
             let left = limit.map_or(u64::MAX, |limit| limit - sent);

@@ -72,7 +72,7 @@ impl RowEncoder {
     pub(super) fn new(shape: &RowShape, formats: &Formats, options: &FormatOptions) -> Result<Self> {
         let encoder = |(index, column): (usize, &crate::rows::ColumnShape)| {
             if formats.binary(index) {
-                types::binary_encoder(&column.field, options)
+                types::binary_encoder(&column.field)
             } else {
                 types::text_encoder(&column.field, options)
             }

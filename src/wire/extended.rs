@@ -129,7 +129,9 @@ impl Connection {
                 [all] => *all,
                 each => each.get(index).copied().unwrap_or(0),
             };
-            types::decode_param(*ty, binary(format)?, value.as_deref(), options).map_err(|error| {
+            binary(format)
+                .and_then(|_| types::decode_param(*ty, format, value.as_deref(), options))
+                .map_err(|error| {
                 let place =
                     if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
                 error.with_context(format!("{place} parameter ${}", index + 1))

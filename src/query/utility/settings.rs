@@ -107,7 +107,7 @@ pub(super) fn reset(session: &mut Session, name: &str) -> Result<Vec<Notice>> {
 }
 
 fn schema(columns: &[&str]) -> Arc<Schema> {
-    Arc::new(Schema::new(columns.iter().map(|name| types::field(name, PgType::TEXT, false)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(columns.iter().map(|name| types::field(*name, PgType::TEXT, false)).collect::<Vec<_>>()))
 }
 
 fn rows(columns: &[&str], values: Vec<Vec<String>>) -> Result<Rows> {

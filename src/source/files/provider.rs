@@ -84,7 +84,7 @@ impl FilesProvider {
         let table = &self.table;
         let (file_fields, partition_fields) = table.schema.fields().split_at(table.file_columns());
         let file_schema: SchemaRef = Arc::new(Schema::new(file_fields.to_vec()));
-        let table_schema = TableSchema::new(Arc::clone(&file_schema), partition_fields.to_vec());
+        let table_schema = TableSchema::builder(Arc::clone(&file_schema)).with_table_partition_cols(partition_fields.to_vec()).build();
         let mut group = Vec::with_capacity(files.len());
         let mut all = Vec::with_capacity(files.len());
         for file in files {
@@ -93,8 +93,8 @@ impl FilesProvider {
             group.push(part);
         }
         let statistics = Statistics::try_merge_iter(all.iter().map(|statistics| &**statistics), &table.schema)?;
-        let mut options = TableParquetOptions::default();
-        options.global = state.config_options().execution.parquet.clone();
+        let global = state.config_options().execution.parquet.clone();
+        let mut options = TableParquetOptions { global, ..TableParquetOptions::default() };
         // Int96 has nanoseconds of few centuries; its writers mean microseconds at most.
         options.global.coerce_int96 = Some("us".to_owned());
         let source = ParquetSource::new(table_schema)

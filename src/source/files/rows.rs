@@ -232,7 +232,7 @@ impl<'p> Growing<'p> {
     fn finish(&mut self) -> Result<RecordBatch> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.builders.len());
         for (builder, ty) in self.builders.iter_mut().zip(&self.types) {
-            let full = std::mem::replace(builder, ColumnBuilder::new(*ty, BATCH_ROWS));
+            let mut full = std::mem::replace(builder, ColumnBuilder::new(*ty, BATCH_ROWS));
             arrays.push(full.finish());
         }
         let rows = std::mem::take(&mut self.rows);

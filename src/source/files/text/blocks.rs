@@ -72,11 +72,6 @@ impl BlockReader {
         })
     }
 
-    /// The file that is read.
-    pub(crate) fn file(&self) -> &SameFile {
-        &self.file
-    }
-
     /// The next records; `None` at the end of the file, which is then known to be the file that was opened.
     ///
     /// # Errors

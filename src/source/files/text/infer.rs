@@ -159,12 +159,13 @@ fn json_block(block: &Block, so_far: &mut JsonGuess) -> std::result::Result<(), 
     json::read_block(block, |members, line| {
         so_far.rows += 1;
         for (at, member) in members.iter().enumerate() {
+            let full = so_far.columns.len() >= MAX_COLUMNS;
             match so_far.columns.get_mut(&*member.name) {
                 Some(column) => {
                     column.guess = column.guess.merge(guess_of(member));
                     column.first_seen = column.first_seen.min((line, at));
                 }
-                None if so_far.columns.len() >= MAX_COLUMNS => {
+                None if full => {
                     let message = format!("tables can have at most {MAX_COLUMNS} columns");
                     return Err(BadRecord::new(SqlState::TOO_MANY_COLUMNS, line, message));
                 }

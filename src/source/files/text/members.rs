@@ -91,9 +91,10 @@ impl<'a> Scanner<'a> {
             let start = self.at;
             let value = self.value()?;
             let raw = &self.text[start..self.at];
+            let full = members.len() >= MAX_MEMBERS;
             match members.iter_mut().find(|member| member.name == name) {
                 Some(member) => (member.value, member.raw) = (value, raw),
-                None if members.len() >= MAX_MEMBERS => {
+                None if full => {
                     return Err(BadRecord::new(SqlState::TOO_MANY_COLUMNS, self.line, "a JSON object has too many members"));
                 }
                 None => members.push(Member { name, value, raw }),
