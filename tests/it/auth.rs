@@ -44,7 +44,9 @@ fn plain() -> Daemon {
 fn with_tls(pair: &Pair, server: &str, config: &str, ca: &str) -> Setup {
     let client_ca = if ca.is_empty() { "" } else { "client_ca = \"ca.crt\"\n" };
     Setup {
-        config: format!("[server.tls]\ncertificate = \"server.crt\"\nprivate_key = \"server.key\"\n{client_ca}\n{config}"),
+        config: format!(
+            "[server.tls]\ncertificate = \"server.crt\"\nprivate_key = \"server.key\"\n{client_ca}\n{config}"
+        ),
         server: server.into(),
         files: vec![
             ("server.crt".into(), pair.certificate.clone()),
@@ -56,7 +58,7 @@ fn with_tls(pair: &Pair, server: &str, config: &str, ca: &str) -> Setup {
 }
 
 async fn refusal(tusk: &Daemon, parameters: &str) -> DbError {
-    let error = tusk.try_connect(parameters).await.err().expect("the login was to be refused");
+    let error = tusk.try_connect(parameters).await.expect_err("the login was to be refused");
     error.as_db_error().unwrap_or_else(|| panic!("{error:?}")).clone()
 }
 
@@ -81,7 +83,10 @@ async fn scram_lets_in_who_knows_the_password() {
     let error = refusal(&tusk, "user=ana password=right dbname=nothing").await;
     assert_eq!(error.message(), "database \"nothing\" does not exist");
     let (_, failures) = tusk.page("/metrics");
-    assert!(failures.lines().any(|line| line.starts_with("tusk_auth_failures_total{") && !line.ends_with(" 0")), "{failures}");
+    assert!(
+        failures.lines().any(|line| line.starts_with("tusk_auth_failures_total{") && !line.ends_with(" 0")),
+        "{failures}"
+    );
     assert!(!tusk.log().contains("right"), "a password is in the log");
 }
 
@@ -97,7 +102,11 @@ fn exchange(tusk: &Daemon, user: &str) -> Vec<Message> {
     let nonce = text.split(',').next().unwrap().strip_prefix("r=").unwrap().to_owned();
     assert!(nonce.starts_with("abcdefghijklmnopqrstuvwx") && nonce.len() > 40, "{text}");
     // What differs between any two logins, and the salt, which is each user's own.
-    let shape = text.replace(&nonce, "NONCE").split(',').map(|part| part[..2].to_owned() + &part.len().to_string()).collect::<Vec<_>>();
+    let shape = text
+        .replace(&nonce, "NONCE")
+        .split(',')
+        .map(|part| part[..2].to_owned() + &part.len().to_string())
+        .collect::<Vec<_>>();
     all.push(Message { tag: challenge.tag, body: shape.join(",").into_bytes() });
     raw.send(b'p', format!("c=biws,r={nonce},p={}=", "A".repeat(43)).as_bytes());
     all.extend(raw.until_closed());
@@ -152,11 +161,9 @@ async fn channel_binding_over_tls() {
             .unwrap();
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    for parameters in [
-        "sslmode=verify-full channel_binding=require",
-        "sslmode=require channel_binding=disable",
-        "sslmode=prefer",
-    ] {
+    for parameters in
+        ["sslmode=verify-full channel_binding=require", "sslmode=require channel_binding=disable", "sslmode=prefer"]
+    {
         assert_eq!(psql(parameters, "right"), ("in\n".to_owned(), String::new()), "{parameters}");
     }
     let (out, said) = psql("sslmode=verify-full channel_binding=require", "wrong");
@@ -225,7 +232,10 @@ fn nothing_is_served_in_the_clear_or_to_anybody_off_loopback() {
 fn tls_that_cannot_be_set_up_is_an_error() {
     let (one, other) = (Authority::new().server(), Authority::new().server());
     let mixed = Pair { certificate: one.certificate.clone(), key: other.key };
-    let broken = Pair { certificate: one.certificate.clone(), key: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".into() };
+    let broken = Pair {
+        certificate: one.certificate.clone(),
+        key: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".into(),
+    };
     let empty = Pair { certificate: String::new(), key: one.key };
     for pair in [mixed, broken, empty] {
         let (code, said) = Daemon::refused(&with_tls(&pair, "", &users(), ""));
@@ -247,7 +257,11 @@ fn bytes_behind_an_ssl_request_are_refused() {
         raw.bytes(&[&request[..], start].concat());
         let bytes = raw.everything(Duration::from_secs(12));
         assert_eq!(bytes.first(), Some(&answer));
-        assert!(!bytes.windows(9).any(|window| window == b"R\0\0\0\x08\0\0\0\0"), "the login went through: {}", printable(&bytes));
+        assert!(
+            !bytes.windows(9).any(|window| window == b"R\0\0\0\x08\0\0\0\0"),
+            "the login went through: {}",
+            printable(&bytes)
+        );
         if answer == b'N' {
             let text = printable(&bytes);
             assert!(text.contains("C08P01") && text.contains("received unencrypted data after SSL request"), "{text}");

@@ -8,7 +8,13 @@ use std::process::{Command, Output};
 use crate::harness::daemon::{binary, repository};
 
 fn tusk(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).current_dir(directory).env_remove("TUSK_CONFIG").env_remove("TUSK_LOG").output().unwrap()
+    Command::new(binary())
+        .args(arguments)
+        .current_dir(directory)
+        .env_remove("TUSK_CONFIG")
+        .env_remove("TUSK_LOG")
+        .output()
+        .unwrap()
 }
 
 fn texts(output: &Output) -> (String, String) {
@@ -50,7 +56,9 @@ privilege = ["select"]
         assert_eq!((output.status.code(), out.as_str()), (Some(78), ""), "{err}");
         let lines: Vec<&str> = err.lines().collect();
         assert_eq!(lines.len(), 3, "{err}");
-        for (line, (place, word)) in lines.iter().zip([(":4: ", "startup_timeout"), (":12: ", "password"), (":18: ", "privileges")]) {
+        for (line, (place, word)) in
+            lines.iter().zip([(":4: ", "startup_timeout"), (":12: ", "password"), (":18: ", "privileges")])
+        {
             assert!(line.starts_with("t.toml") || line.contains("/t.toml"), "{line}");
             assert!(line.contains(place) && (line.contains(word) || line.contains("parsecs")), "{line}");
         }
@@ -138,7 +146,16 @@ url = "postgres://tusk@127.0.0.1/shop"
     let output = tusk(directory.path(), &["check", "-c", "t.toml"]);
     let (out, err) = texts(&output);
     assert_eq!((output.status.code(), err.as_str()), (Some(0), ""));
-    for words in ["t.toml: no mistakes", "user ana", "shop.orders", "lake.*", "shop.customer", "c_custkey, c_name", "30s", "\"unused\""] {
+    for words in [
+        "t.toml: no mistakes",
+        "user ana",
+        "shop.orders",
+        "lake.*",
+        "shop.customer",
+        "c_custkey, c_name",
+        "30s",
+        "\"unused\"",
+    ] {
         assert!(out.contains(words), "{words} is missing in\n{out}");
     }
 }

@@ -158,7 +158,10 @@ async fn what_is_not_supported_says_so() {
         assert!(["0A000", "25006", "42501"].contains(&fields[&'C'].as_str()), "{sql}: {fields:?}");
         assert!(!fields[&'M'].is_empty() && !fields[&'M'].ends_with('.'), "{fields:?}");
     }
-    assert_eq!(error(&tusk.batch(&[parse("", "insert into shop.orders (o_orderkey) values ($1)", &[])]))[&'S'], "ERROR");
+    assert_eq!(
+        error(&tusk.batch(&[parse("", "insert into shop.orders (o_orderkey) values ($1)", &[])]))[&'S'],
+        "ERROR"
+    );
     // A message that does not exist, and one of the wrong state.
     let mut broken = Raw::login(federation.tusk.port(), "ana", "tusk");
     broken.send(b'y', b"nonsense");

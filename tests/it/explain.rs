@@ -21,7 +21,10 @@ async fn route_reason_and_remote_sql() {
     let text = plan(&mut tusk, "explain select * from tusk.sources");
     assert!(text.contains("Route: catalog"), "{text}");
 
-    let text = plan(&mut tusk, "explain select o_orderkey from shop.orders where o_custkey = 7 and o_orderdate >= date '1995-01-01' limit 3");
+    let text = plan(
+        &mut tusk,
+        "explain select o_orderkey from shop.orders where o_custkey = 7 and o_orderdate >= date '1995-01-01' limit 3",
+    );
     assert!(text.contains("Route: federated (reads one source: shop)"), "{text}");
     let sent = text.lines().find(|line| line.starts_with("Sent to shop: ")).unwrap_or_else(|| panic!("{text}"));
     // Projection, filters and limit go to the source; columns that nobody asked for do not come.
@@ -54,7 +57,11 @@ async fn the_source_runs_what_explain_says() {
     let mut tusk = Raw::login(daemon.port(), "ana", "tusk");
     let sql = r"select a from shop.silent where b = 'it''s \ '";
     let text = plan(&mut tusk, &format!("explain {sql}"));
-    let sent = text.lines().find_map(|line| line.strip_prefix("Sent to shop: ")).unwrap_or_else(|| panic!("{text}")).to_owned();
+    let sent = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Sent to shop: "))
+        .unwrap_or_else(|| panic!("{text}"))
+        .to_owned();
     tusk.query(sql);
     let watch = postgres.connect().await;
     let running = "select count(*) from pg_stat_activity where state = 'active' and position($1 in query) > 0 and pid <> pg_backend_pid()";
@@ -92,14 +99,22 @@ async fn literals_and_names_reach_sources_as_they_are() {
     let connection = postgres.connect().await;
     let sqlite = rusqlite::Connection::open(folder.path().join("crm.db")).unwrap();
     let table = r#"create table "Odd ""name""\" (id integer, "co""l\'" text)"#;
-    connection.batch_execute(&format!("{table}; create table salaries (secret text); insert into salaries values ('secret')")).await.unwrap();
-    sqlite.execute_batch(&format!("{table}; create table salaries (secret text); insert into salaries values ('secret')")).unwrap();
+    connection
+        .batch_execute(&format!("{table}; create table salaries (secret text); insert into salaries values ('secret')"))
+        .await
+        .unwrap();
+    sqlite
+        .execute_batch(&format!("{table}; create table salaries (secret text); insert into salaries values ('secret')"))
+        .unwrap();
     for (id, text) in NASTY.iter().enumerate() {
         let id = id as i32;
         connection.execute(r#"insert into "Odd ""name""\" values ($1, $2)"#, &[&id, text]).await.unwrap();
         sqlite.execute(r#"insert into "Odd ""name""\" values (?, ?)"#, (id, *text)).unwrap();
     }
-    let source = format!("[[source]]\nname = \"crm\"\ntype = \"sqlite\"\npath = \"{}\"\n", folder.path().join("crm.db").display());
+    let source = format!(
+        "[[source]]\nname = \"crm\"\ntype = \"sqlite\"\npath = \"{}\"\n",
+        folder.path().join("crm.db").display()
+    );
     let daemon = over(&postgres, "", &source);
     let mut tusk = Raw::login(daemon.port(), "ana", "tusk");
     for schema in ["shop", "crm"] {
@@ -111,7 +126,9 @@ async fn literals_and_names_reach_sources_as_they_are() {
             let found = rows(&tusk.ask(&sql));
             assert_eq!(found, [[Some(id.to_string()), Some((*text).to_owned())]], "{sql}");
             let prefix: String = text.chars().take(3).collect::<String>().replace('\'', "''");
-            let like = format!(r#"select count(*) from {schema}."Odd ""name""\" where left("co""l\'", 3) = '{prefix}' and "co""l\'" >= '{prefix}'"#);
+            let like = format!(
+                r#"select count(*) from {schema}."Odd ""name""\" where left("co""l\'", 3) = '{prefix}' and "co""l\'" >= '{prefix}'"#
+            );
             assert_ne!(rows(&tusk.ask(&like))[0][0].as_deref(), Some("0"), "{like}");
         }
     }

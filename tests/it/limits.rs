@@ -104,10 +104,16 @@ async fn endless_statements_are_refused_and_nobody_notices() {
                         } else {
                             raw.ask(&sql)
                         };
-                        let state = answer.iter().find(|message| message.tag == b'E').map(|message| message.fields()[&'C'].clone());
+                        let state = answer
+                            .iter()
+                            .find(|message| message.tag == b'E')
+                            .map(|message| message.fields()[&'C'].clone());
                         let code = state.unwrap_or("no error".into());
                         // What does not parse as a statement of PostgreSQL may be called that first.
-                        let may = matches!(what, "open parentheses" | "comparisons" | "likes" | "explains" | "withs" | "fields");
+                        let may = matches!(
+                            what,
+                            "open parentheses" | "comparisons" | "likes" | "explains" | "withs" | "fields"
+                        );
                         if code != "54001" && !(may && code == "42601") {
                             findings.push(format!("{what} (extended: {extended}): {code}"));
                         }

@@ -33,7 +33,8 @@ async fn views_show_sources_sessions_and_queries() {
 
     let slow = "select a, 'marked' from shop.silent";
     ana.query(slow);
-    let running = async || rows(&root.ask("select 1 from tusk.queries where user_name = 'ana' and remote_sql <> ''")).len() == 1;
+    let running =
+        async || rows(&root.ask("select 1 from tusk.queries where user_name = 'ana' and remote_sql <> ''")).len() == 1;
     eventually("the statement is in tusk.queries", Duration::from_secs(10), running).await;
     let row = one(
         &mut root,
@@ -45,7 +46,10 @@ async fn views_show_sources_sessions_and_queries() {
     assert!(row[6].contains("from shop.silent"), "{row:?}");
     assert_eq!((row[7], row[8], row[9], row[11]), ("t", "t", "t", "t"));
 
-    let session = one(&mut root, "select session_id, user_name, state, query, client_address from tusk.sessions where user_name = 'ana'");
+    let session = one(
+        &mut root,
+        "select session_id, user_name, state, query, client_address from tusk.sessions where user_name = 'ana'",
+    );
     let session = texts(&session);
     assert_eq!(session[0], row[10]);
     assert_eq!((session[1], session[2], session[4]), ("ana", "active", "127.0.0.1"));
@@ -73,7 +77,8 @@ async fn metrics_and_health_over_http() {
     let (status, page) = federation.tusk.page("/metrics");
     assert_eq!(status, 200);
     let value = |name: &str| {
-        let line = page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} is missing in\n{page}"));
+        let line =
+            page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} is missing in\n{page}"));
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
     assert_eq!(value("tusk_queries_total{route=\"federated\",status=\"ok\"}"), 1.0);
@@ -94,7 +99,10 @@ async fn metrics_and_health_over_http() {
     assert!(ready.contains("\"shop\"") && ready.contains("\"lake\"") && ready.contains("\"crm\""), "{ready}");
     assert_eq!(federation.tusk.page("/nothing").0, 404);
     federation.postgres.stop();
-    eventually("readyz tells that a source is down", Duration::from_secs(20), async || federation.tusk.page("/readyz").0 == 503).await;
+    eventually("readyz tells that a source is down", Duration::from_secs(20), async || {
+        federation.tusk.page("/readyz").0 == 503
+    })
+    .await;
     assert_eq!(federation.tusk.page("/livez").0, 200);
 }
 

@@ -8,5 +8,8 @@ use crate::harness::raw::{Raw, rows};
 
 fn texts(raw: &mut Raw, sql: &str) -> Vec<String> {
     let answer = rows(&raw.ask(sql));
-    answer.into_iter().map(|row| row.into_iter().map(|value| value.unwrap_or("NULL".into())).collect::<Vec<_>>().join("|")).collect()
+    answer
+        .into_iter()
+        .map(|row| row.into_iter().map(|value| value.unwrap_or("NULL".into())).collect::<Vec<_>>().join("|"))
+        .collect()
 }

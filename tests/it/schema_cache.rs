@@ -30,7 +30,10 @@ async fn a_new_table_appears_after_refresh() {
     let missing = error(&ana.ask("select * from shop.old"));
     assert_eq!((missing[&'C'].as_str(), missing[&'M'].as_str()), ("42P01", "relation \"shop.old\" does not exist"));
     assert_eq!(error(&ana.ask("select tusk.refresh('nothing')"))[&'M'], "source \"nothing\" does not exist");
-    assert_eq!(one(&mut ana, "select count(*) from information_schema.tables where table_schema = 'shop'").as_deref(), Some("1"));
+    assert_eq!(
+        one(&mut ana, "select count(*) from information_schema.tables where table_schema = 'shop'").as_deref(),
+        Some("1")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,12 +86,17 @@ async fn a_source_that_is_down_is_served_stale_with_a_warning() {
     let mut ana = Raw::login(tusk.port(), "ana", "tusk");
     assert_eq!(state(&mut ana, "select * from shop.t"), "ok");
     postgres.stop();
-    let columns = "select column_name from information_schema.columns where table_schema = 'shop' order by ordinal_position";
+    let columns =
+        "select column_name from information_schema.columns where table_schema = 'shop' order by ordinal_position";
     let warned = async || {
         let answer = ana.ask(columns);
         assert_eq!(rows(&answer), [[Some("a".to_owned())], [Some("b".to_owned())]], "{}", transcript(&answer));
-        let notices: Vec<_> = answer.iter().filter(|message| message.tag == b'N').map(|message| message.fields()).collect();
-        assert!(notices.iter().all(|notice| notice[&'S'] == "WARNING" && notice[&'M'].contains("\"shop\"")), "{notices:?}");
+        let notices: Vec<_> =
+            answer.iter().filter(|message| message.tag == b'N').map(|message| message.fields()).collect();
+        assert!(
+            notices.iter().all(|notice| notice[&'S'] == "WARNING" && notice[&'M'].contains("\"shop\"")),
+            "{notices:?}"
+        );
         !notices.is_empty()
     };
     eventually("the schema is stale, and the client is told", Duration::from_secs(5), warned).await;
@@ -97,7 +105,9 @@ async fn a_source_that_is_down_is_served_stale_with_a_warning() {
     assert!(fields[&'M'].contains("shop"), "{fields:?}");
     // Up again: no restart of Tusk is needed, and the warning goes.
     postgres.start_again();
-    let well = async || state(&mut ana, "select * from shop.t") == "ok" && ana.ask(columns).iter().all(|message| message.tag != b'N');
+    let well = async || {
+        state(&mut ana, "select * from shop.t") == "ok" && ana.ask(columns).iter().all(|message| message.tag != b'N')
+    };
     eventually("the source is back", Duration::from_secs(10), well).await;
 }
 

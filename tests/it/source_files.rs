@@ -32,10 +32,8 @@ impl Lake {
 
     pub(crate) fn with_tables(tables: impl FnOnce(&Path) -> Vec<FileTableSettings>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = FilesSettings {
-            path: Some(folder.path().to_string_lossy().into_owned()),
-            tables: tables(folder.path()),
-        };
+        let settings =
+            FilesSettings { path: Some(folder.path().to_string_lossy().into_owned()), tables: tables(folder.path()) };
         let connector = FilesConnector::new("lake", &settings, &Patterns::new(&["*".to_owned()]));
         Lake { folder, connector }
     }

@@ -248,7 +248,10 @@ async fn a_lock_ends_in_55p03() {
 #[tokio::test]
 async fn damage_and_absence_have_their_states() {
     let folder = tempfile::tempdir().unwrap();
-    let path = database(folder.path(), "CREATE TABLE t (a TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t SELECT 'row ' || i FROM n;");
+    let path = database(
+        folder.path(),
+        "CREATE TABLE t (a TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t SELECT 'row ' || i FROM n;",
+    );
     let whole = std::fs::read(&path).unwrap();
     let connector = connector(&path);
     for length in [0, 8, 50, 99] {

@@ -15,7 +15,8 @@ fn code(raw: &mut Raw, sql: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_goes_and_comes_back() {
-    let mut federation = Federation::start_with("connect_timeout = \"1s\"", "[cache]\nschema_negative_ttl = \"200ms\"\n").await;
+    let mut federation =
+        Federation::start_with("connect_timeout = \"1s\"", "[cache]\nschema_negative_ttl = \"200ms\"\n").await;
     let mut ana = Raw::login(federation.tusk.port(), "ana", "tusk");
     let (live, files) = ("select count(*) from shop.orders", "select count(*) from lake.rates r, crm.nation n");
     for _ in 0..3 {
@@ -56,7 +57,8 @@ async fn the_daemon_starts_with_its_sources_down() {
     assert_eq!(tusk.page("/livez").0, 200);
     assert_eq!(tusk.page("/readyz").0, 503);
     postgres.start_again();
-    eventually("the source is up", Duration::from_secs(10), async || code(&mut root, "select * from shop.t") == "ok").await;
+    eventually("the source is up", Duration::from_secs(10), async || code(&mut root, "select * from shop.t") == "ok")
+        .await;
     eventually("readyz says so", Duration::from_secs(10), async || tusk.page("/readyz").0 == 200).await;
 }
 
@@ -64,7 +66,9 @@ async fn the_daemon_starts_with_its_sources_down() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_password_is_not_told() {
     let postgres = TestPostgres::start();
-    postgres.exec("create role reader login password 'right'; create table t (a int); grant select on t to reader").await;
+    postgres
+        .exec("create role reader login password 'right'; create table t (a int); grant select on t to reader")
+        .await;
     let config = format!(
         "[[source]]\nname = \"shop\"\ntype = \"postgres\"\nurl = \"postgres://reader@127.0.0.1:{}/postgres?sslmode=disable\"\n\
          password = {{ env = \"SHOP_PASSWORD\" }}\n[[role]]\nname = \"r\"\n[[role.grant]]\ntables = [\"*.*\"]\nprivileges = [\"select\"]\n\
@@ -97,9 +101,19 @@ async fn broken_files_are_errors_that_name_them() {
     std::fs::write(lake.join("zero.parquet"), "").unwrap();
     let mut root = Raw::login(federation.tusk.port(), "root", "tusk");
     root.ask("select tusk.refresh('lake')");
-    for (table, file) in [("cut", "one.parquet"), ("bad", "bad.csv"), ("worse", "worse.csv"), ("half", "half.ndjson"), ("zero", "zero.parquet")] {
+    for (table, file) in [
+        ("cut", "one.parquet"),
+        ("bad", "bad.csv"),
+        ("worse", "worse.csv"),
+        ("half", "half.ndjson"),
+        ("zero", "zero.parquet"),
+    ] {
         let fields = error(&root.ask(&format!("select * from lake.{table}")));
-        let told = format!("{} {}", fields[&'M'], fields.get(&'D').cloned().unwrap_or_default() + fields.get(&'W').map_or("", |text| text));
+        let told = format!(
+            "{} {}",
+            fields[&'M'],
+            fields.get(&'D').cloned().unwrap_or_default() + fields.get(&'W').map_or("", |text| text)
+        );
         assert!(!fields[&'C'].starts_with("XX000"), "{table}: {fields:?}");
         assert!(told.contains(file) || fields[&'C'] == "42P01", "{table}: {fields:?}");
         if file.ends_with("csv") {

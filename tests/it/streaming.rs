@@ -59,11 +59,14 @@ impl Big {
     }
 
     async fn begun(&self) {
-        eventually("the source runs the statement", Duration::from_secs(20), async || !self.running().await.is_empty()).await;
+        eventually("the source runs the statement", Duration::from_secs(20), async || !self.running().await.is_empty())
+            .await;
     }
 
     async fn gone(&self, what: &str) {
-        let took = eventually(&format!("the source is rid of it: {what}"), GONE, async || self.running().await.is_empty()).await;
+        let took =
+            eventually(&format!("the source is rid of it: {what}"), GONE, async || self.running().await.is_empty())
+                .await;
         eprintln!("{what}: gone at the source after {took:?}");
     }
 }
@@ -97,7 +100,8 @@ fn drain(raw: &mut Raw, tusk: &Daemon) -> (u64, u64, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_million_rows_pass_through_flat_memory() {
     let big = Big::start(ROWS).await;
-    let extended = |format: i16| [parse("", BIG, &[]), bind("", "", 0, &[], &[format]), execute("", 0), frame(b'S', b"")].concat();
+    let extended =
+        |format: i16| [parse("", BIG, &[]), bind("", "", 0, &[], &[format]), execute("", 0), frame(b'S', b"")].concat();
     let protocols = [
         ("simple", frame(b'Q', format!("{BIG}\0").as_bytes())),
         ("extended, text", extended(0)),
@@ -160,7 +164,10 @@ async fn cancel_while_rows_stream() {
         let messages = raw.until(b'E');
         let took = asked.elapsed();
         let fields = error(&messages);
-        assert_eq!((fields[&'C'].as_str(), fields[&'M'].as_str()), ("57014", "canceling statement due to user request"));
+        assert_eq!(
+            (fields[&'C'].as_str(), fields[&'M'].as_str()),
+            ("57014", "canceling statement due to user request")
+        );
         big.gone(&format!("cancel, {what}")).await;
         eprintln!("{what}: 57014 after {took:?}, behind {} messages", messages.len());
         assert!(took < CANCELLED, "{what}: 57014 came after {took:?}");
@@ -198,7 +205,8 @@ async fn cancel_before_the_first_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_vanishes_ends_its_statement() {
     let big = Big::start(ROWS).await;
-    for sql in [BIG, "select * from shop.silent", "select count(*) from shop.big a join shop.big b on a.hash = b.hash"] {
+    for sql in [BIG, "select * from shop.silent", "select count(*) from shop.big a join shop.big b on a.hash = b.hash"]
+    {
         for reset in [true, false] {
             let mut raw = big.login();
             raw.query(sql);
@@ -229,7 +237,10 @@ async fn statement_timeout_ends_the_statement_at_the_source() {
         raw.query(sql);
         let fields = error(&raw.until(b'E'));
         let took = begun.elapsed();
-        assert_eq!((fields[&'C'].as_str(), fields[&'M'].as_str()), ("57014", "canceling statement due to statement timeout"));
+        assert_eq!(
+            (fields[&'C'].as_str(), fields[&'M'].as_str()),
+            ("57014", "canceling statement due to statement timeout")
+        );
         big.gone(&format!("timeout of {sql}")).await;
         assert!((Duration::from_millis(390)..Duration::from_millis(1400)).contains(&took), "{took:?}");
         raw.until(b'Z');
@@ -241,7 +252,10 @@ async fn statement_timeout_ends_the_statement_at_the_source() {
     raw.ask("set statement_timeout = '600ms'");
     raw.query(BIG);
     big.begun().await;
-    eventually("a statement that is not read is ended", Duration::from_secs(4), async || big.running().await.is_empty()).await;
+    eventually("a statement that is not read is ended", Duration::from_secs(4), async || {
+        big.running().await.is_empty()
+    })
+    .await;
     assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
 }
 

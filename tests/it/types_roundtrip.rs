@@ -13,9 +13,26 @@ const TYPES: &[(&str, &[&str])] = &[
     ("bigint", &["-9223372036854775808", "0", "9223372036854775807"]),
     ("oid", &["0", "4294967295"]),
     ("real", &["0", "-0", "1.5", "3.4028235e38", "1e-45", "NaN", "Infinity", "-Infinity", "0.1", "16777217"]),
-    ("double precision", &["0", "-0", "0.1", "1.7976931348623157e308", "5e-324", "NaN", "Infinity", "-Infinity", "1e15", "1e16"]),
-    ("numeric", &["0", "-0.0", "1.50", "1.500", "NaN", "Infinity", "-Infinity", "12345678901234567890123456789012345678901234567890.5",
-                  "1e-30", "-1e100", "0.00001"]),
+    (
+        "double precision",
+        &["0", "-0", "0.1", "1.7976931348623157e308", "5e-324", "NaN", "Infinity", "-Infinity", "1e15", "1e16"],
+    ),
+    (
+        "numeric",
+        &[
+            "0",
+            "-0.0",
+            "1.50",
+            "1.500",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "12345678901234567890123456789012345678901234567890.5",
+            "1e-30",
+            "-1e100",
+            "0.00001",
+        ],
+    ),
     ("numeric(15,2)", &["0", "-9999999999999.99", "9999999999999.99", "1.5", "NaN"]),
     ("numeric(38,10)", &["-9999999999999999999999999999.9999999999", "0.0000000001"]),
     ("numeric(60,20)", &["-1234567890123456789012345678901234567890.12345678901234567890", "0"]),
@@ -30,17 +47,58 @@ const TYPES: &[(&str, &[&str])] = &[
     ("\"char\"", &["", "x"]),
     ("name", &["a_name"]),
     ("bytea", &["", "\\x00", "\\xdeadbeef", "\\x5c27"]),
-    ("date", &["2024-02-29", "0001-01-01", "3000-01-01", "4000-01-01 BC", "4713-01-01 BC", "5874897-12-31", "infinity", "-infinity"]),
+    (
+        "date",
+        &[
+            "2024-02-29",
+            "0001-01-01",
+            "3000-01-01",
+            "4000-01-01 BC",
+            "4713-01-01 BC",
+            "5874897-12-31",
+            "infinity",
+            "-infinity",
+        ],
+    ),
     ("time", &["00:00:00", "23:59:59.999999", "24:00:00"]),
     ("time(2)", &["12:34:56.78"]),
     ("timetz", &["00:00:00+00", "23:59:59.999999-15:59", "24:00:00+05:30"]),
-    ("timestamp", &["1970-01-01 00:00:00", "1969-12-31 23:59:59.999999", "3000-01-01 12:00:00", "4000-06-01 00:00:00 BC", "infinity", "-infinity",
-                    "0001-01-01 00:00:00"]),
+    (
+        "timestamp",
+        &[
+            "1970-01-01 00:00:00",
+            "1969-12-31 23:59:59.999999",
+            "3000-01-01 12:00:00",
+            "4000-06-01 00:00:00 BC",
+            "infinity",
+            "-infinity",
+            "0001-01-01 00:00:00",
+        ],
+    ),
     ("timestamp(3)", &["2024-06-01 12:00:00.123"]),
-    ("timestamptz", &["1970-01-01 00:00:00+00", "1969-12-31 23:59:59.999999+00", "3000-01-01 12:00:00+02", "4000-06-01 00:00:00+00 BC",
-                      "infinity", "-infinity", "2024-07-01 00:00:00+05:30"]),
-    ("interval", &["0", "1 year 2 mons 3 days 04:05:06.789", "-1 year -2 mons +3 days -04:05:06", "178000000 years", "-00:00:00.000001",
-                   "1 mon -1 day"]),
+    (
+        "timestamptz",
+        &[
+            "1970-01-01 00:00:00+00",
+            "1969-12-31 23:59:59.999999+00",
+            "3000-01-01 12:00:00+02",
+            "4000-06-01 00:00:00+00 BC",
+            "infinity",
+            "-infinity",
+            "2024-07-01 00:00:00+05:30",
+        ],
+    ),
+    (
+        "interval",
+        &[
+            "0",
+            "1 year 2 mons 3 days 04:05:06.789",
+            "-1 year -2 mons +3 days -04:05:06",
+            "178000000 years",
+            "-00:00:00.000001",
+            "1 mon -1 day",
+        ],
+    ),
     ("uuid", &["00000000-0000-0000-0000-000000000000", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"]),
     ("json", &["{\"a\" : [1, null, \"x\"],  \"a\": 2}", "null", "\"ä\""]),
     ("jsonb", &["{\"b\": 1, \"a\": [1.50, null]}", "null", "1e3"]),
@@ -89,7 +147,8 @@ async fn fill(postgres: &TestPostgres) {
     for (at, (ty, values)) in TYPES.iter().enumerate() {
         sql += &format!("create table t{at} (id int primary key, {} {ty});", column(at));
         for (id, value) in values.iter().enumerate() {
-            sql += &format!("insert into t{at} values ({id}, E'{}');", value.replace('\\', "\\\\").replace('\'', "\\'"));
+            sql +=
+                &format!("insert into t{at} values ({id}, E'{}');", value.replace('\\', "\\\\").replace('\'', "\\'"));
         }
         sql += &format!("insert into t{at} values (1000, null);");
     }
@@ -103,8 +162,21 @@ fn select(raw: &mut Raw, sql: &str, format: i16) -> Vec<Message> {
 /// What a client reads: types and rows, or the error.
 fn shown(answer: &[Message], types: bool) -> Vec<String> {
     let one = |message: &Message| match message.tag {
-        b'T' if types => Some(message.columns().iter().map(|c| format!("{} {} {} {} {}", c.name, c.oid, c.length, c.typmod, c.format)).collect()),
-        b'D' => Some(message.values().iter().map(|value| value.as_deref().map_or("NULL".into(), printable)).collect::<Vec<_>>().join(" | ")),
+        b'T' if types => Some(
+            message
+                .columns()
+                .iter()
+                .map(|c| format!("{} {} {} {} {}", c.name, c.oid, c.length, c.typmod, c.format))
+                .collect(),
+        ),
+        b'D' => Some(
+            message
+                .values()
+                .iter()
+                .map(|value| value.as_deref().map_or("NULL".into(), printable))
+                .collect::<Vec<_>>()
+                .join(" | "),
+        ),
         b'E' => Some(format!("{:?}", message.fields())),
         _ => None,
     };
@@ -129,9 +201,16 @@ async fn every_type_comes_through_in_both_formats() {
             }
             let sql = |schema: &str| format!("select id, {} from {schema}t{at} order by id", column(at));
             let types = !TEXT_ONLY.contains(ty);
-            let (mine, own) = (shown(&select(&mut ours, &sql("shop."), format), types), shown(&select(&mut theirs, &sql(""), format), types));
+            let (mine, own) = (
+                shown(&select(&mut ours, &sql("shop."), format), types),
+                shown(&select(&mut theirs, &sql(""), format), types),
+            );
             if mine != own {
-                findings.push(format!("--- {ty}, format {format}\nTusk:\n  {}\nPostgreSQL:\n  {}", mine.join("\n  "), own.join("\n  ")));
+                findings.push(format!(
+                    "--- {ty}, format {format}\nTusk:\n  {}\nPostgreSQL:\n  {}",
+                    mine.join("\n  "),
+                    own.join("\n  ")
+                ));
             }
         }
     }
@@ -148,17 +227,42 @@ async fn values_go_back_as_parameters() {
     let mut theirs = Raw::login(postgres.port(), "postgres", "postgres");
     let mut findings = Vec::new();
     let comparable = [
-        "boolean", "smallint", "integer", "bigint", "oid", "real", "double precision", "numeric", "numeric(15,2)", "numeric(38,10)",
-        "text", "varchar(10)", "bytea", "date", "time", "timestamp", "timestamptz", "interval", "uuid",
+        "boolean",
+        "smallint",
+        "integer",
+        "bigint",
+        "oid",
+        "real",
+        "double precision",
+        "numeric",
+        "numeric(15,2)",
+        "numeric(38,10)",
+        "text",
+        "varchar(10)",
+        "bytea",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "uuid",
     ];
     for (at, (ty, _)) in TYPES.iter().enumerate().filter(|(_, (ty, _))| comparable.contains(ty)) {
         for format in [0, 1] {
-            let all = select(&mut theirs, &format!("select id, {} from t{at} where id < 1000 order by id", column(at)), format);
+            let all = select(
+                &mut theirs,
+                &format!("select id, {} from t{at} where id < 1000 order by id", column(at)),
+                format,
+            );
             for row in all.iter().filter(|message| message.tag == b'D') {
                 let values = row.values();
                 let again = |raw: &mut Raw, schema: &str| {
                     let sql = format!("select id from {schema}t{at} where {} = $1 order by id", column(at));
-                    let answer = raw.batch(&[parse("", &sql, &[]), bind("", "", format, &[values[1].as_deref()], &[0]), execute("", 0)]);
+                    let answer = raw.batch(&[
+                        parse("", &sql, &[]),
+                        bind("", "", format, &[values[1].as_deref()], &[0]),
+                        execute("", 0),
+                    ]);
                     shown(&answer, false)
                 };
                 let (mine, own) = (again(&mut ours, "shop."), again(&mut theirs, ""));
@@ -207,7 +311,11 @@ async fn time_zones_and_styles_are_the_sessions() {
         let mine = run(tusk.port(), "ana", "tusk", "shop.t");
         let own = run(postgres.port(), "postgres", "postgres", "t");
         if mine != own {
-            findings.push(format!("--- {setting}\nTusk:\n  {}\nPostgreSQL:\n  {}", mine.join("\n  "), own.join("\n  ")));
+            findings.push(format!(
+                "--- {setting}\nTusk:\n  {}\nPostgreSQL:\n  {}",
+                mine.join("\n  "),
+                own.join("\n  ")
+            ));
         }
     }
     assert!(findings.is_empty(), "{} differ:\n{}", findings.len(), findings.join("\n"));

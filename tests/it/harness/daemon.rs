@@ -105,7 +105,8 @@ impl Daemon {
             return Err((ready.and_then(Result::err).and_then(|status| status.code()), said));
         };
         let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let field = |name: &str| fields["fields"][name].as_str().unwrap_or_default().to_owned();
+        let fields = fields.get("fields").unwrap_or(&fields);
+        let field = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
         let address = field("listen").split(", ").next().unwrap().to_owned();
         let http = field("http");
         Ok(Daemon { child, log, address, http, directory })

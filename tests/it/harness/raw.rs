@@ -59,9 +59,13 @@ impl Raw {
         assert!(first.iter().all(|message| message.tag != b'E'), "{}", transcript(&first));
         for message in &first {
             match message.tag {
-                b'K' => raw.key = Some((i32::from_be_bytes(message.body[..4].try_into().unwrap()), message.body[4..].to_vec())),
+                b'K' => {
+                    raw.key =
+                        Some((i32::from_be_bytes(message.body[..4].try_into().unwrap()), message.body[4..].to_vec()))
+                }
                 b'S' => {
-                    let mut texts = message.body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
+                    let mut texts =
+                        message.body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
                     raw.parameters.insert(texts.next().unwrap(), texts.next().unwrap());
                 }
                 _ => {}
@@ -270,7 +274,15 @@ impl Message {
             let short = |at: usize| i16::from_be_bytes(head[at..at + 2].try_into().unwrap());
             let long = |at: usize| u32::from_be_bytes(head[at..at + 4].try_into().unwrap());
             let (table, number, oid) = (long(0), short(4), long(6));
-            columns.push(Column { name, table, number, oid, length: short(10), typmod: long(12) as i32, format: short(16) });
+            columns.push(Column {
+                name,
+                table,
+                number,
+                oid,
+                length: short(10),
+                typmod: long(12) as i32,
+                format: short(16),
+            });
             rest = after;
         }
         columns
@@ -299,7 +311,12 @@ pub(crate) fn transcript(messages: &[Message]) -> String {
     for message in messages {
         let rest = match message.tag {
             b'T' => columns_as_text(message),
-            b'D' => message.values().iter().map(|value| value.as_deref().map_or("NULL".into(), printable)).collect::<Vec<_>>().join(" | "),
+            b'D' => message
+                .values()
+                .iter()
+                .map(|value| value.as_deref().map_or("NULL".into(), printable))
+                .collect::<Vec<_>>()
+                .join(" | "),
             b'E' | b'N' => {
                 let fields = message.fields();
                 let kept = fields.iter().filter(|(kind, _)| "SVCMDHP".contains(**kind));

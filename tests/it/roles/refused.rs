@@ -109,7 +109,8 @@ async fn nothing_but_reading_happens() {
     let federation = Federation::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("in.csv"), "a,b\n1,2\n").unwrap();
-    std::fs::copy(federation.files.path().join("lake/lineitem/part-0.parquet"), folder.path().join("in.parquet")).unwrap();
+    std::fs::copy(federation.files.path().join("lake/lineitem/part-0.parquet"), folder.path().join("in.parquet"))
+        .unwrap();
     let (before, sqlite) = (files(folder.path()), std::fs::read(federation.files.path().join("crm.db")).unwrap());
     let own = files(federation.tusk.directory());
 
@@ -126,8 +127,12 @@ async fn nothing_but_reading_happens() {
                 };
                 match answer.iter().find(|message| message.tag == b'E').map(|message| message.fields()) {
                     None => done.push(format!("{user}: {sql}\n{}", transcript(&answer))),
-                    Some(fields) if fields[&'C'].starts_with("XX") => done.push(format!("{user}: {sql}: an internal error: {fields:?}")),
-                    Some(fields) if fields[&'S'] != "ERROR" => done.push(format!("{user}: {sql}: ended the session: {fields:?}")),
+                    Some(fields) if fields[&'C'].starts_with("XX") => {
+                        done.push(format!("{user}: {sql}: an internal error: {fields:?}"))
+                    }
+                    Some(fields) if fields[&'S'] != "ERROR" => {
+                        done.push(format!("{user}: {sql}: ended the session: {fields:?}"))
+                    }
                     Some(_) => {}
                 }
             }

@@ -166,7 +166,8 @@ async fn one_large_file_is_read_in_parallel() {
     // The same plan gives the same rows when it is run again.
     let physical = context.sql("select n from t").await.unwrap().create_physical_plan().await.unwrap();
     for _ in 0..2 {
-        let batches = datafusion::physical_plan::collect(std::sync::Arc::clone(&physical), context.task_ctx()).await.unwrap();
+        let batches =
+            datafusion::physical_plan::collect(std::sync::Arc::clone(&physical), context.task_ctx()).await.unwrap();
         assert_eq!(batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 300_000);
     }
 }

@@ -18,14 +18,7 @@ async fn objects_become_rows() {
     );
     assert_eq!(
         lake.columns("t").await,
-        [
-            "id bigint",
-            "price numeric(18,2)",
-            "at timestamp with time zone",
-            "tags json",
-            "ok boolean",
-            "name text"
-        ]
+        ["id bigint", "price numeric(18,2)", "at timestamp with time zone", "tags json", "ok boolean", "name text"]
     );
     assert_eq!(
         lake.rows("select id, price, tags, ok, name from t order by id").await.unwrap(),

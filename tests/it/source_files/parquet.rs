@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array,
-    Int32Array, Int64Array, Int8Array, ListArray, StringArray, StructArray, TimestampNanosecondArray, UInt64Array,
+    Int8Array, Int32Array, Int64Array, ListArray, StringArray, StructArray, TimestampNanosecondArray, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Int8Type, Schema};
+use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -19,7 +19,8 @@ use super::{Lake, rows};
 
 fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, group: usize) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap();
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap();
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(group))
         .set_data_page_row_count_limit(group.div_ceil(4))
@@ -94,7 +95,11 @@ async fn arrow_types_become_postgresql_types() {
 #[tokio::test]
 async fn nanoseconds_are_refused_not_rounded() {
     let lake = Lake::new();
-    write(&lake.folder.path().join("t.parquet"), vec![("at", Arc::new(TimestampNanosecondArray::from(vec![1001])))], 10);
+    write(
+        &lake.folder.path().join("t.parquet"),
+        vec![("at", Arc::new(TimestampNanosecondArray::from(vec![1001])))],
+        10,
+    );
     let error = lake.rows("select at from t").await.unwrap_err();
     assert_eq!(error.state(), SqlState::DATETIME_FIELD_OVERFLOW);
     assert_eq!(lake.rows("select count(*) from t").await.unwrap(), ["1"]);
@@ -104,8 +109,16 @@ async fn nanoseconds_are_refused_not_rounded() {
 async fn files_of_a_folder_are_merged_by_name() {
     let lake = Lake::new();
     let at = |name: &str| lake.folder.path().join("t").join(name);
-    write(&at("a.parquet"), vec![("n", Arc::new(Int32Array::from(vec![1]))), ("x", Arc::new(StringArray::from(vec!["a"])))], 10);
-    write(&at("b.parquet"), vec![("y", Arc::new(Int64Array::from(vec![7]))), ("n", Arc::new(Int64Array::from(vec![1 << 40])))], 10);
+    write(
+        &at("a.parquet"),
+        vec![("n", Arc::new(Int32Array::from(vec![1]))), ("x", Arc::new(StringArray::from(vec!["a"])))],
+        10,
+    );
+    write(
+        &at("b.parquet"),
+        vec![("y", Arc::new(Int64Array::from(vec![7]))), ("n", Arc::new(Int64Array::from(vec![1 << 40])))],
+        10,
+    );
     assert_eq!(lake.columns("t").await, ["n bigint", "x text", "y bigint"]);
     assert_eq!(lake.rows("select n, x, y from t order by n").await.unwrap(), ["1|a|", "1099511627776||7"]);
     assert_eq!(lake.rows("select n from t where x = 'a'").await.unwrap(), ["1"]);
@@ -263,7 +276,8 @@ async fn arrow_files_and_streams() {
     lake.write("c.arrow", &bytes[..bytes.len() / 2]);
     assert_eq!(lake.broken("c").await.state(), SqlState::DATA_CORRUPTED);
     // Types in the metadata of a file are not believed.
-    let claimed = Field::new("n", DataType::Int8, true).with_metadata(HashMap::from([("pg.oid".to_owned(), "16".to_owned())]));
+    let claimed =
+        Field::new("n", DataType::Int8, true).with_metadata(HashMap::from([("pg.oid".to_owned(), "16".to_owned())]));
     let odd = RecordBatch::try_new(
         Arc::new(Schema::new(vec![claimed])),
         vec![Arc::new(arrow::array::PrimitiveArray::<Int8Type>::from(vec![1]))],

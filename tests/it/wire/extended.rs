@@ -64,8 +64,17 @@ async fn parameters_answer_as_postgresql() {
     const ORDERS: &str = "select o_orderkey, o_totalprice from shop.orders where o_orderkey = $1";
     let narrow: Script = |raw| {
         // int2, int4 and text given for a bigint column; then NULL.
-        let mut all = raw.batch(&[parse("", ORDERS, &[21]), describe(b'S', ""), bind("", "", 1, &[Some(&7_i16.to_be_bytes())], &[]), execute("", 0)]);
-        all.extend(raw.batch(&[parse("", ORDERS, &[23]), bind("", "", 1, &[Some(&8_i32.to_be_bytes())], &[1]), execute("", 0)]));
+        let mut all = raw.batch(&[
+            parse("", ORDERS, &[21]),
+            describe(b'S', ""),
+            bind("", "", 1, &[Some(&7_i16.to_be_bytes())], &[]),
+            execute("", 0),
+        ]);
+        all.extend(raw.batch(&[
+            parse("", ORDERS, &[23]),
+            bind("", "", 1, &[Some(&8_i32.to_be_bytes())], &[1]),
+            execute("", 0),
+        ]));
         all.extend(raw.batch(&[parse("", ORDERS, &[20]), bind("", "", 0, &[Some(b"9")], &[0, 1]), execute("", 0)]));
         all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 0, &[None], &[]), execute("", 0)]));
         all
@@ -76,18 +85,34 @@ async fn parameters_answer_as_postgresql() {
         all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 1, &[Some(b"123")], &[]), execute("", 0)]));
         all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 0, &[], &[]), execute("", 0)]));
         all.extend(raw.batch(&[parse("", "select 1", &[]), bind("", "", 0, &[], &[0, 1, 0]), execute("", 0)]));
-        all.extend(raw.batch(&[parse("", "select $1::text", &[]), bind("", "", 0, &[Some(b"\xff")], &[]), execute("", 0)]));
+        all.extend(raw.batch(&[
+            parse("", "select $1::text", &[]),
+            bind("", "", 0, &[Some(b"\xff")], &[]),
+            execute("", 0),
+        ]));
         all
     };
     let kinds: Script = |raw| {
         let sql = "select $1::numeric, $2::date, $3::bytea, $4::bool, $5::float8, $6::text, $7::timestamptz";
-        let values: [Option<&[u8]>; 7] =
-            [Some(b"-1.50"), Some(b"2024-02-29"), Some(b"\\x00ff"), Some(b"yes"), Some(b"NaN"), Some("ä'\\".as_bytes()), None];
+        let values: [Option<&[u8]>; 7] = [
+            Some(b"-1.50"),
+            Some(b"2024-02-29"),
+            Some(b"\\x00ff"),
+            Some(b"yes"),
+            Some(b"NaN"),
+            Some("ä'\\".as_bytes()),
+            None,
+        ];
         raw.batch(&[parse("", sql, &[]), bind("", "", 0, &values, &[1]), describe(b'P', ""), execute("", 0)])
     };
     let array: Script = |raw| {
         let sql = "select o_orderkey from shop.orders where o_orderkey = any($1) order by 1";
-        raw.batch(&[parse("", sql, &[]), describe(b'S', ""), bind("", "", 0, &[Some(b"{5,3,NULL,99999999}")], &[]), execute("", 0)])
+        raw.batch(&[
+            parse("", sql, &[]),
+            describe(b'S', ""),
+            bind("", "", 0, &[Some(b"{5,3,NULL,99999999}")], &[]),
+            execute("", 0),
+        ])
     };
     pair.same(&[("narrow", narrow), ("wrong", wrong), ("kinds", kinds), ("array", array)]);
 }
@@ -101,7 +126,12 @@ async fn statements_and_errors_answer_as_postgresql() {
         all.extend(raw.batch(&[describe(b'S', "missing")]));
         all.extend(raw.batch(&[describe(b'P', "missing")]));
         all.extend(raw.batch(&[execute("missing", 0)]));
-        all.extend(raw.batch(&[close(b'S', "missing"), close(b'P', "missing"), close(b'S', "s"), bind("", "s", 0, &[], &[])]));
+        all.extend(raw.batch(&[
+            close(b'S', "missing"),
+            close(b'P', "missing"),
+            close(b'S', "s"),
+            bind("", "s", 0, &[], &[]),
+        ]));
         all
     };
     let skipped: Script = |raw| {
@@ -139,12 +169,20 @@ async fn statements_and_errors_answer_as_postgresql() {
         all
     };
     let pipelined: Script = |raw| {
-        let one = |n: &str| [parse("", &format!("select {n}"), &[]), bind("", "", 0, &[], &[]), execute("", 0)].concat();
-        let mut all = raw.batch(&[one("1"), one("2"), frame(b'S', b""), one("1/0"), one("3"), frame(b'S', b""), one("4")]);
+        let one =
+            |n: &str| [parse("", &format!("select {n}"), &[]), bind("", "", 0, &[], &[]), execute("", 0)].concat();
+        let mut all =
+            raw.batch(&[one("1"), one("2"), frame(b'S', b""), one("1/0"), one("3"), frame(b'S', b""), one("4")]);
         (0..2).for_each(|_| all.extend(raw.until(b'Z')));
         all
     };
-    pair.same(&[("names", names), ("skipped", skipped), ("utility", utility), ("failed", failed), ("pipelined", pipelined)]);
+    pair.same(&[
+        ("names", names),
+        ("skipped", skipped),
+        ("utility", utility),
+        ("failed", failed),
+        ("pipelined", pipelined),
+    ]);
 }
 
 /// asyncpg, pg8000 and others wait for what a Flush brings, without a Sync.
@@ -175,7 +213,9 @@ async fn frames_are_cut_to_their_length() {
         assert_eq!(error(&messages)[&'C'], "08P01", "{}", tag as char);
         assert!(messages.iter().all(|message| message.tag != b'D'));
     }
-    for (tag, body) in [(b'P', &b"s\0select 1\0\0\x05"[..]), (b'B', b"\0\0\x7f\xff"), (b'E', b"\0\0"), (b'D', b"S"), (b'?', b"")] {
+    for (tag, body) in
+        [(b'P', &b"s\0select 1\0\0\x05"[..]), (b'B', b"\0\0\x7f\xff"), (b'E', b"\0\0"), (b'D', b"S"), (b'?', b"")]
+    {
         let mut tusk = pair.tusk();
         tusk.send(tag, body);
         tusk.bytes(&frame(b'S', b""));

@@ -21,7 +21,11 @@ async fn portals_suspend_and_resume_as_postgresql() {
     };
     let across_syncs: Script = |raw| {
         let mut all = raw.ask("begin");
-        all.extend(raw.batch(&[parse("", &format!("{ORDERS} limit 5"), &[]), bind("p", "", 0, &[], &[1]), execute("p", 2)]));
+        all.extend(raw.batch(&[
+            parse("", &format!("{ORDERS} limit 5"), &[]),
+            bind("p", "", 0, &[], &[1]),
+            execute("p", 2),
+        ]));
         all.extend(raw.batch(&[execute("p", 2)]));
         all.extend(raw.batch(&[execute("p", 2)]));
         all.extend(raw.batch(&[execute("p", 2)]));
@@ -37,7 +41,13 @@ async fn portals_suspend_and_resume_as_postgresql() {
     let exactly_all: Script = |raw| {
         let sql = "select n_nationkey from crm.nation order by 1";
         let mut all = raw.ask("begin");
-        all.extend(raw.batch(&[parse("", sql, &[]), bind("p", "", 0, &[], &[]), execute("p", 25), execute("p", 25), execute("p", 0)]));
+        all.extend(raw.batch(&[
+            parse("", sql, &[]),
+            bind("p", "", 0, &[], &[]),
+            execute("p", 25),
+            execute("p", 25),
+            execute("p", 0),
+        ]));
         all.extend(raw.ask("rollback"));
         all
     };
@@ -56,10 +66,17 @@ async fn portals_suspend_and_resume_as_postgresql() {
         all.extend(raw.ask("rollback"));
         all
     };
-    let named_twice: Script = |raw| raw.batch(&[parse("s", "select 1", &[]), bind("p", "s", 0, &[], &[]), bind("p", "s", 0, &[], &[])]);
+    let named_twice: Script =
+        |raw| raw.batch(&[parse("s", "select 1", &[]), bind("p", "s", 0, &[], &[]), bind("p", "s", 0, &[], &[])]);
     let utility: Script = |raw| {
-        let mut all = raw.batch(&[parse("", "show timezone", &[]), bind("", "", 0, &[], &[]), execute("", 1), execute("", 1)]);
-        all.extend(raw.batch(&[parse("", "set timezone = 'UTC'", &[]), bind("", "", 0, &[], &[]), execute("", 1), execute("", 1)]));
+        let mut all =
+            raw.batch(&[parse("", "show timezone", &[]), bind("", "", 0, &[], &[]), execute("", 1), execute("", 1)]);
+        all.extend(raw.batch(&[
+            parse("", "set timezone = 'UTC'", &[]),
+            bind("", "", 0, &[], &[]),
+            execute("", 1),
+            execute("", 1),
+        ]));
         all
     };
     pair.same(&[

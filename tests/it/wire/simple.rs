@@ -78,12 +78,29 @@ async fn simple_queries_answer_as_postgresql() {
 async fn a_failed_transaction_answers_as_postgresql() {
     let pair = Pair::start().await;
     let failed: Script = |raw| {
-        let steps = ["begin", "select 1/0", "select 1", "show timezone", "set timezone = 'UTC'", "savepoint a", "commit", "select 2"];
+        let steps = [
+            "begin",
+            "select 1/0",
+            "select 1",
+            "show timezone",
+            "set timezone = 'UTC'",
+            "savepoint a",
+            "commit",
+            "select 2",
+        ];
         steps.iter().flat_map(|sql| raw.ask(sql)).collect()
     };
     let savepoints: Script = |raw| {
         let steps = [
-            "begin", "savepoint a", "select x", "select 1", "rollback to a", "select 2", "rollback to nothing", "rollback", "rollback",
+            "begin",
+            "savepoint a",
+            "select x",
+            "select 1",
+            "rollback to a",
+            "select 2",
+            "rollback to nothing",
+            "rollback",
+            "rollback",
         ];
         steps.iter().flat_map(|sql| raw.ask(sql)).collect()
     };
@@ -94,7 +111,13 @@ async fn a_failed_transaction_answers_as_postgresql() {
         answers
     };
     let read_only: Script = |raw| {
-        let steps = ["begin read only", "show transaction_read_only", "commit and chain", "show transaction_read_only", "rollback"];
+        let steps = [
+            "begin read only",
+            "show transaction_read_only",
+            "commit and chain",
+            "show transaction_read_only",
+            "rollback",
+        ];
         steps.iter().flat_map(|sql| raw.ask(sql)).collect()
     };
     pair.same(&[
@@ -127,7 +150,11 @@ async fn start_up_reports_what_drivers_read() {
 async fn nothing_but_reading_is_done() {
     let pair = Pair::start().await;
     let mut tusk = pair.tusk();
-    for write in ["insert into shop.orders (o_orderkey) values (1)", "delete from shop.orders", "update shop.orders set o_custkey = 1"] {
+    for write in [
+        "insert into shop.orders (o_orderkey) values (1)",
+        "delete from shop.orders",
+        "update shop.orders set o_custkey = 1",
+    ] {
         let fields = error(&tusk.ask(write));
         assert!(["0A000", "25006", "42501"].contains(&fields[&'C'].as_str()), "{write}: {fields:?}");
     }
