@@ -1,2 +1,108 @@
-//! The one place where the app is put together.
-//! Must not know: rooms on higher floors.
+//! The one place where the app is put together: settings in, a running daemon out.
+//! Must not know: how any part does its work.
+
+mod app;
+mod demo;
+mod memory;
+mod signals;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+pub use demo::demo;
+
+use crate::config::Settings;
+use crate::error::{Error, Fault, Result, SqlState};
+use crate::shutdown::Shutdown;
+use app::App;
+
+/// Stacks of the threads that parse, plan and execute: what the guards of `sql` let through fits.
+const DEEP_STACK: usize = 32 << 20;
+
+/// Threads that may plan at once.
+const PLANNERS: usize = 64;
+
+/// The two runtimes: sockets, login, cancel and HTTP on one; parsing, planning and execution on the other, so that no statement can
+/// keep a login or a cancel waiting.
+struct Runtimes {
+    sockets: Runtime,
+    queries: Runtime,
+}
+
+impl Runtimes {
+    fn new(threads: usize) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let build = |builder: &mut Builder| {
+            builder.enable_all().build().map_err(|error| {
+                Error::new(SqlState::INSUFFICIENT_RESOURCES, Fault::Resource, "could not start threads")
+                    .with_cause(error)
+            })
+        };
+        let sockets = build(Builder::new_multi_thread().worker_threads(cores.clamp(2, 8)).thread_name("sockets"))?;
+        let workers = if threads == 0 { cores } else { threads };
+        let queries = build(
+            Builder::new_multi_thread()
+                .worker_threads(workers.max(2))
+                .max_blocking_threads(PLANNERS)
+                .thread_stack_size(DEEP_STACK)
+                .thread_name("queries"),
+        )?;
+        Ok(Runtimes { sockets, queries })
+    }
+
+    /// Ends both without waiting for work that does not yield.
+    fn end(self) {
+        self.sockets.shutdown_timeout(Duration::from_millis(200));
+        self.queries.shutdown_timeout(Duration::from_millis(200));
+    }
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting: an address that is taken, TLS that cannot be set up, a source's files that cannot be read.
+pub fn serve(settings: Settings, config_path: PathBuf) -> Result<()> {
+    let runtimes = Runtimes::new(settings.engine.threads)?;
+    let queries = runtimes.queries.handle().clone();
+    let done = runtimes.sockets.block_on(async move {
+        let shutdown = Shutdown::new();
+        let drain_timeout = settings.server.drain_timeout;
+        let app = App::start(settings, queries, shutdown.clone()).await?;
+        tracing::info!(
+            config = %config_path.display(),
+            listen = %app.addresses().join(", "),
+            http = app.http_address().unwrap_or("off"),
+            version = crate::names::TUSK_VERSION,
+            "ready"
+        );
+        signals::wait_for_stop().await?;
+        drain(&shutdown, drain_timeout).await;
+        Ok(())
+    });
+    runtimes.end();
+    done
+}
+
+/// What the settings let every user do, as `tusk check` prints it.
+#[must_use]
+pub fn permissions(settings: &Settings) -> String {
+    crate::policy::report(settings)
+}
+
+/// Stops accepting, lets running statements finish within the timeout, cancels what is left.
+async fn drain(shutdown: &Shutdown, timeout: Duration) {
+    tracing::info!(timeout_s = timeout.as_secs(), "draining");
+    shutdown.begin_drain();
+    let again = signals::second_stop();
+    tokio::select! {
+        () = shutdown.tasks().wait() => {}
+        () = tokio::time::sleep(timeout) => {}
+        () = again => {}
+    }
+    shutdown.stop_now();
+    // What was cancelled gets a moment to tell its client and its sources.
+    let _ = tokio::time::timeout(Duration::from_secs(2), shutdown.tasks().wait()).await;
+    tracing::info!("stopped");
+}

@@ -1,2 +1,8 @@
 //! The `tusk` binary. Everything is in the library; this only calls the command line.
-fn main() {}
+//! Must not know: anything else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tusk::cli::main()
+}

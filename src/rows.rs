@@ -1,2 +1,226 @@
-//! Rows on their way to a client: their shape, their stream, their tag.
-//! Must not know: rooms on higher floors.
+//! Rows on their way to a client: their shape, their stream, their tag, and the one pump that bounds them.
+//! Must not know: engines, sources, sockets.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use futures::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result, SqlState};
+use crate::types::{self, PgType};
+
+/// Batches on their way. Dropping it stops whatever produces them.
+pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+
+/// One column of a result, as RowDescription tells it.
+#[derive(Debug, Clone)]
+pub struct ColumnShape {
+    /// The output name, as PostgreSQL would give it.
+    pub name: String,
+    /// Its type.
+    pub ty: PgType,
+    /// The relation's oid where the column is a plain table column; otherwise 0.
+    pub table_oid: u32,
+    /// The column's number in that relation; otherwise 0.
+    pub attnum: i16,
+    /// How its values come in batches: the Arrow type, with PostgreSQL's type in the metadata.
+    pub field: FieldRef,
+}
+
+/// The columns of a result.
+#[derive(Debug, Clone, Default)]
+pub struct RowShape {
+    /// In order. May be empty: `SELECT FROM t` is legal.
+    pub columns: Vec<ColumnShape>,
+}
+
+impl RowShape {
+    /// The shape of batches with this schema, no column of which belongs to a table.
+    #[must_use]
+    pub fn of_schema(schema: &SchemaRef) -> Self {
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| ColumnShape {
+                name: field.name().clone(),
+                ty: types::pg_type_of(field),
+                table_oid: 0,
+                attnum: 0,
+                field: Arc::clone(field),
+            })
+            .collect();
+        RowShape { columns }
+    }
+
+    /// Whether clients would see a difference: names, types and modifiers.
+    #[must_use]
+    pub fn same_for_clients(&self, other: &RowShape) -> bool {
+        self.columns.len() == other.columns.len()
+            && self.columns.iter().zip(&other.columns).all(|(a, b)| a.name == b.name && a.ty == b.ty)
+    }
+}
+
+/// Rows of one statement.
+pub struct Rows {
+    /// What they look like.
+    pub shape: Arc<RowShape>,
+    /// The batches; their columns are the shape's fields, in order.
+    pub batches: BatchStream,
+}
+
+impl Rows {
+    /// One batch that is there already.
+    #[must_use]
+    pub fn from_batch(batch: RecordBatch) -> Self {
+        let shape = Arc::new(RowShape::of_schema(&batch.schema()));
+        Rows { shape, batches: Box::pin(futures::stream::once(async move { Ok(batch) })) }
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+/// What CommandComplete says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandTag {
+    /// `SELECT n`, with the rows that this execution sent.
+    Select,
+    /// `FETCH n`, likewise.
+    Fetch,
+    /// `COPY n`, likewise.
+    Copy,
+    /// A word or two without a count: `SET`, `BEGIN`, `EXPLAIN`.
+    Plain(&'static str),
+}
+
+impl CommandTag {
+    /// The text of the tag, for this many rows.
+    #[must_use]
+    pub fn text(&self, rows: u64) -> String {
+        match self {
+            CommandTag::Select => format!("SELECT {rows}"),
+            CommandTag::Fetch => format!("FETCH {rows}"),
+            CommandTag::Copy => format!("COPY {rows}"),
+            CommandTag::Plain(text) => (*text).to_owned(),
+        }
+    }
+}
+
+/// What passed a pump.
+#[derive(Debug, Default)]
+pub struct Passed {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Passed {
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Bytes so far, as batches hold them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// The bounds of one statement's rows. They hold on every route.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Cancelled by the user, by a lost client or by an administrator.
+    pub cancel: CancellationToken,
+    /// When the statement times out.
+    pub deadline: Option<Instant>,
+    /// Rows at most.
+    pub max_rows: Option<u64>,
+    /// Bytes at most.
+    pub max_bytes: Option<u64>,
+    /// Counts what passes.
+    pub passed: Arc<Passed>,
+}
+
+impl Bounds {
+    /// No bound but the token.
+    #[must_use]
+    pub fn cancelled_by(cancel: CancellationToken) -> Self {
+        Bounds { cancel, deadline: None, max_rows: None, max_bytes: None, passed: Arc::default() }
+    }
+
+    /// Waits for `work`, unless the statement is cancelled or times out first.
+    ///
+    /// # Errors
+    /// `57014` for both; the work is dropped.
+    pub async fn guard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::canceled()),
+            () = until(self.deadline) => Err(Error::timed_out()),
+            done = work => done,
+        }
+    }
+
+    fn count(&self, batch: &RecordBatch) -> Result<()> {
+        let rows = self.passed.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed) + batch.num_rows() as u64;
+        let size = batch.get_array_memory_size() as u64;
+        let bytes = self.passed.bytes.fetch_add(size, Ordering::Relaxed) + size;
+        if let Some(limit) = self.max_rows.filter(|limit| rows > *limit) {
+            return Err(limit_hit("max_rows", &limit.to_string()));
+        }
+        if let Some(limit) = self.max_bytes.filter(|limit| bytes > *limit) {
+            return Err(limit_hit("max_bytes", &limit.to_string()));
+        }
+        Ok(())
+    }
+}
+
+fn limit_hit(name: &str, limit: &str) -> Error {
+    Error::resource(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("result exceeds {name} of {limit}"))
+        .with_detail("The limit belongs to a role of this user.")
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The pump: passes batches on until the statement is cancelled, times out or breaks a limit. On any of these the inner stream is
+/// dropped before the error is handed out, so that the source is told at once.
+#[must_use]
+pub fn pump(inner: BatchStream, bounds: Bounds) -> BatchStream {
+    Box::pin(futures::stream::unfold(Some((inner, bounds)), |state| async move {
+        let (mut inner, bounds) = state?;
+        let next = bounds.guard(async { inner.next().await.transpose() }).await;
+        match next {
+            Ok(None) => None,
+            Ok(Some(batch)) => match bounds.count(&batch) {
+                Ok(()) => Some((Ok(batch), Some((inner, bounds)))),
+                Err(error) => {
+                    drop(inner);
+                    Some((Err(error), None))
+                }
+            },
+            Err(error) => {
+                drop(inner);
+                Some((Err(error), None))
+            }
+        }
+    }))
+}
+
+/// How long a statement may take from now on; zero and `None`: for ever.
+#[must_use]
+pub fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.filter(|timeout| !timeout.is_zero()).and_then(|timeout| Instant::now().checked_add(timeout))
+}

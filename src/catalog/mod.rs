@@ -1,2 +1,14 @@
 //! What can be named: schemas, tables, columns, and the cache that keeps them fresh.
-//! Must not know: rooms on higher floors.
+//! Must not know: roles, statements, engines.
+
+mod model;
+mod mount;
+mod resolve;
+mod schema_cache;
+mod virtual_table;
+
+pub use model::*;
+pub use mount::Mounts;
+pub use resolve::{Relation, column_missing, existing, resolve};
+pub use schema_cache::{Mounted, Needed, SchemaCache, SourceStatus};
+pub use virtual_table::{Viewer, VirtualTable};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Secret;
+use super::{Patterns, Secret};
 
 /// Everything that the file says, with defaults filled in. Durations of zero mean "none" where the key says so.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Where clients connect, and how long they may take.
     pub server: ServerSettings,
@@ -35,7 +35,7 @@ pub struct Settings {
 }
 
 /// `[server]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServerSettings {
     /// Addresses to listen on.
     pub listen: Vec<Listen>,
@@ -86,7 +86,7 @@ pub enum AuthMethod {
 }
 
 /// `[server.tls]`; paths are absolute.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TlsSettings {
     /// PEM chain.
     pub certificate: PathBuf,
@@ -99,7 +99,7 @@ pub struct TlsSettings {
 }
 
 /// `[http]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpSettings {
     /// host:port; `None`: off.
     pub listen: Option<String>,
@@ -128,7 +128,7 @@ pub enum Size {
 }
 
 /// `[engine]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EngineSettings {
     /// All running statements together.
     pub memory_limit: Size,
@@ -147,7 +147,7 @@ pub struct EngineSettings {
 }
 
 /// `[cache]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CacheSettings {
     /// How long a source's schema is taken as fresh.
     pub schema_ttl: Duration,
@@ -160,7 +160,7 @@ pub struct CacheSettings {
 }
 
 /// `[history]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HistorySettings {
     /// Directory of the history.
     pub path: PathBuf,
@@ -173,7 +173,7 @@ pub struct HistorySettings {
 }
 
 /// `[log]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogSettings {
     /// JSON lines instead of text.
     pub json: bool,
@@ -184,7 +184,7 @@ pub struct LogSettings {
 }
 
 /// One `[[source]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SourceSettings {
     /// Its name; the schema it mounts, unless `schemas` says otherwise.
     pub name: String,
@@ -218,7 +218,7 @@ impl SourceKind {
 }
 
 /// What a source is, with the keys of its kind.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SourceSpec {
     /// `type = "postgres"`.
     Postgres(PostgresSettings),
@@ -240,68 +240,6 @@ impl SourceSettings {
     }
 }
 
-/// Patterns such as `["*", "!audit_*"]`: `*` and `?` wildcards, `!` excludes; the last that matches decides.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Patterns(Vec<(bool, String)>);
-
-impl Patterns {
-    /// Takes patterns as the file has them.
-    #[must_use]
-    pub fn new(patterns: &[String]) -> Self {
-        Patterns(
-            patterns
-                .iter()
-                .map(|pattern| match pattern.strip_prefix('!') {
-                    Some(rest) => (false, rest.to_owned()),
-                    None => (true, pattern.clone()),
-                })
-                .collect(),
-        )
-    }
-
-    /// Whether a name is meant.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        self.0
-            .iter()
-            .rev()
-            .find(|(_, pattern)| wildcard(pattern.as_bytes(), name.as_bytes()))
-            .is_some_and(|(keep, _)| *keep)
-    }
-}
-
-/// Matches `*` (any run) and `?` (one byte) in linear space and at most quadratic time.
-#[must_use]
-pub fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(b'?') => {
-                p += 1;
-                t += 1;
-            }
-            Some(byte) if *byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((sp, st)) => {
-                    p = sp + 1;
-                    t = st + 1;
-                    star = Some((sp, st + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
 /// The TLS of a connection to a PostgreSQL source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SslMode {
@@ -318,7 +256,7 @@ pub enum SslMode {
 }
 
 /// Keys of a PostgreSQL source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PostgresSettings {
     /// Host names or addresses (or socket directories), with ports, tried in order.
     pub hosts: Vec<(String, u16)>,
@@ -347,7 +285,7 @@ pub struct PostgresSettings {
 }
 
 /// Keys of a files source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FilesSettings {
     /// A folder or a glob, absolute; `None` where only `tables` name files.
     pub path: Option<String>,
@@ -356,7 +294,7 @@ pub struct FilesSettings {
 }
 
 /// One `[[source.table]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FileTableSettings {
     /// The table's name.
     pub name: String,
@@ -407,14 +345,14 @@ impl Default for CsvSettings {
 }
 
 /// Keys of a SQLite source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SqliteSettings {
     /// The file, absolute.
     pub path: PathBuf,
 }
 
 /// One `[[role]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RoleSettings {
     /// Its name.
     pub name: String,
@@ -442,7 +380,7 @@ pub enum Privilege {
 }
 
 /// One `[[role.grant]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GrantSettings {
     /// `schema.table` patterns as clients see them; `!` excludes.
     pub tables: Patterns,
@@ -482,7 +420,7 @@ pub struct LimitSettings {
 }
 
 /// One `[[user]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UserSettings {
     /// The login name.
     pub name: String,
@@ -497,7 +435,7 @@ pub struct UserSettings {
 }
 
 /// One `[[expect]]`: a policy test.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExpectSettings {
     /// The role that asks.
     pub role: String,
@@ -505,19 +443,4 @@ pub struct ExpectSettings {
     pub query: String,
     /// Whether it must be denied.
     pub deny: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_take_the_last_match() {
-        let patterns = Patterns::new(&["*".into(), "!audit_*".into(), "audit_public".into()]);
-        assert!(patterns.matches("orders"));
-        assert!(!patterns.matches("audit_log"));
-        assert!(patterns.matches("audit_public"));
-        assert!(!Patterns::default().matches("orders"));
-        assert!(wildcard(b"*.*", b"a.b") && !wildcard(b"a?c", b"ac"));
-    }
 }

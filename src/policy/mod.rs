@@ -1,2 +1,24 @@
-//! Who may do what: roles, grants, limits, and the permit that execution demands.
-//! Must not know: rooms on higher floors.
+//! Who may see what, and how much they may take. Default deny; built once from the settings, replaced whole.
+//! Must not know: sessions, catalogs, plans; who enforces it.
+
+mod admission;
+mod authorize;
+mod grant;
+mod quota;
+mod report;
+mod role;
+
+pub use admission::{Admission, ConnectionTicket, Ticket};
+pub use authorize::{Authorized, Permit, authorize};
+pub use grant::{Columns, RowFilter, TableAccess};
+pub use quota::Quota;
+pub use report::report;
+pub use role::{Identity, Policy, Role};
+
+pub use crate::config::Privilege;
+
+/// Schemas that every identity may read: what they show is already cut to the identity.
+#[must_use]
+pub fn is_system_schema(schema: &str) -> bool {
+    matches!(schema, "tusk" | "pg_catalog" | "information_schema")
+}

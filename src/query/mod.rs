@@ -1,2 +1,209 @@
 //! The path of a query, from its text to its rows.
-//! Must not know: rooms on higher floors.
+//! Must not know: sockets, messages, wire formats.
+
+mod execute;
+mod explain;
+mod facts;
+#[cfg(test)]
+pub(crate) mod fake;
+mod prepare;
+mod route;
+mod running;
+mod utility;
+mod world;
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+
+pub use route::{Route, Target, route};
+pub use running::RunningStatement;
+
+use crate::catalog::{SchemaCache, Virtuals};
+use crate::engine::datafusion::Federated;
+use crate::error::{Error, Result, SqlState};
+use crate::history::{Begun, Running};
+use crate::metrics::Metrics;
+use crate::policy::{Admission, Identity};
+use crate::rows::{Bounds, CommandTag, Rows, deadline_after};
+use crate::session::{PreparedStatement, Session};
+use crate::sql::Statement;
+use world::Worlds;
+
+/// A notice for the client (WARNING, NOTICE).
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// `WARNING`, `NOTICE`, `INFO`.
+    pub severity: &'static str,
+    /// Its SQLSTATE.
+    pub state: SqlState,
+    /// Its text.
+    pub message: String,
+}
+
+/// What an execution gives.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Rows, where the statement returns any; bounded and accounted already.
+    pub rows: Option<Rows>,
+    /// What CommandComplete says after them.
+    pub tag: CommandTag,
+    /// Sent before the rows.
+    pub notices: Vec<Notice>,
+}
+
+/// What the wire asks of the rest of the house. One implementation serves; tests put failing ones in its place.
+#[async_trait]
+pub trait Service: Send + Sync {
+    /// Begins a statement: it is seen in `tusk.queries`, can be cancelled and times out from now on.
+    fn begin(&self, session: &Session, identity: &Arc<Identity>, text: &str) -> RunningStatement;
+
+    /// Parses a message, away from the sockets.
+    ///
+    /// # Errors
+    /// `42601` with the position; `54000`, `54001`, `54011` for what is too large, too deep or too wide.
+    async fn parse(&self, running: &RunningStatement, text: &str) -> Result<Vec<Statement>>;
+
+    /// Resolves, authorises, routes and plans a statement, for these parameter types (0: find out).
+    ///
+    /// # Errors
+    /// Everything that PostgreSQL says of a statement before it runs, with positions.
+    async fn prepare(
+        &self,
+        session: &Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        statement: Statement,
+        parameter_types: &[u32],
+    ) -> Result<PreparedStatement>;
+
+    /// Runs a prepared statement. `parameters` has one array of one row for each of its parameters, of their types' storage.
+    ///
+    /// # Errors
+    /// Whatever is known before the first row; later errors come with the rows.
+    async fn execute(
+        &self,
+        session: &mut Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &Arc<PreparedStatement>,
+        parameters: Vec<ArrayRef>,
+    ) -> Result<Outcome>;
+}
+
+/// The parts that the path of a query runs through.
+pub struct Parts {
+    /// What can be named.
+    pub catalog: Arc<SchemaCache>,
+    /// The relations that Tusk fills itself.
+    pub virtuals: Arc<Virtuals>,
+    /// The federated engine.
+    pub engine: Arc<Federated>,
+    /// Who may run how much at once.
+    pub admission: Arc<Admission>,
+    /// The running statements.
+    pub running: Running,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The runtime that plans and executes; its threads have deep stacks.
+    pub runtime: Handle,
+    /// The one database.
+    pub database: String,
+}
+
+/// The path of a query. One for the daemon.
+pub struct Query {
+    parts: Parts,
+    worlds: Worlds,
+}
+
+impl Query {
+    /// The path through these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let worlds = Worlds::new(Arc::clone(&parts.catalog), Arc::clone(&parts.virtuals));
+        Query { parts, worlds }
+    }
+
+    /// Runs work that needs a deep stack (the guards of `sql` keep statements within it), unless the statement ends before.
+    async fn deep<T: Send + 'static>(
+        &self,
+        running: &RunningStatement,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let runtime = self.parts.runtime.clone();
+        let task = self.parts.runtime.spawn_blocking(move || runtime.block_on(work));
+        running.bounds().guard(async { task.await.map_err(died)? }).await
+    }
+}
+
+/// The roles of an identity, by name.
+fn role_names(identity: &Identity) -> Vec<String> {
+    identity.roles().iter().map(|role| role.name.clone()).collect()
+}
+
+/// A task of ours that panicked: the panic is in the log, the statement fails, the session goes on.
+fn died(error: tokio::task::JoinError) -> Error {
+    Error::internal("a task of a statement ended early").with_cause(error)
+}
+
+#[async_trait]
+impl Service for Query {
+    fn begin(&self, session: &Session, identity: &Arc<Identity>, text: &str) -> RunningStatement {
+        let limits = identity.limits();
+        let bounds = Bounds {
+            cancel: session.begin_statement(text),
+            deadline: deadline_after(session.statement_timeout(limits.statement_timeout)),
+            max_rows: limits.max_rows,
+            max_bytes: limits.max_bytes,
+            passed: Arc::default(),
+        };
+        let entry = self.parts.running.begin(Begun {
+            query_id: uuid::Uuid::now_v7().simple().to_string(),
+            session_id: session.pid(),
+            user_name: identity.user().to_owned(),
+            role_names: role_names(identity),
+            application_name: session.application_name(),
+            client_address: session.client_address(),
+            query: text.to_owned(),
+        });
+        let metrics = self.parts.metrics.clone();
+        metrics.queries_running().inc();
+        RunningStatement::new(bounds, entry, self.parts.running.clone(), move |entry, bounds| {
+            execute::account(&metrics, entry, bounds)
+        })
+    }
+
+    async fn parse(&self, running: &RunningStatement, text: &str) -> Result<Vec<Statement>> {
+        let text = text.to_owned();
+        self.deep(running, async move { crate::sql::parse(&text) }).await
+    }
+
+    async fn prepare(
+        &self,
+        session: &Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        statement: Statement,
+        parameter_types: &[u32],
+    ) -> Result<PreparedStatement> {
+        prepare::prepare(self, session, identity, running, statement, parameter_types)
+            .await
+            .inspect_err(|error| running.failed(error))
+    }
+
+    async fn execute(
+        &self,
+        session: &mut Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &Arc<PreparedStatement>,
+        parameters: Vec<ArrayRef>,
+    ) -> Result<Outcome> {
+        execute::execute(self, session, identity, running, prepared, parameters)
+            .await
+            .inspect_err(|error| running.failed(error))
+    }
+}

@@ -1,2 +1,133 @@
-//! One client's session: variables, statements, portals, transaction.
-//! Must not know: rooms on higher floors.
+//! One client's session: who it is, its variables, statements, portals and transaction.
+//! Must not know: sockets, messages, engines, policies.
+
+mod portal;
+mod prepared;
+mod registry;
+mod transaction;
+mod vars;
+
+use std::time::{Duration, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+pub use portal::{Portal, PortalState, Portals, RowCursor};
+pub use prepared::{Prepared, PreparedStatement, PreparedStatements};
+pub use registry::{Activity, CancelKey, NewSession, SessionEntry, SessionGuard, SessionRegistry, SessionRow};
+pub use transaction::{CommitOutcome, Transaction, TransactionStatus};
+pub use vars::{
+    Check, Context, Kind, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable, find as find_variable,
+    join_identifiers, split_identifiers,
+};
+
+use crate::error::Result;
+pub use crate::sql::Statement;
+
+/// The state of one client, from its login to its end.
+#[derive(Debug)]
+pub struct Session {
+    /// Its variables.
+    pub vars: SessionVars,
+    /// Its transaction.
+    pub transaction: Transaction,
+    /// Its prepared statements.
+    pub prepared: PreparedStatements,
+    /// Its portals.
+    pub portals: Portals,
+    /// What other sessions may see of it, and how it is cancelled. Out of the registry when dropped.
+    pub entry: SessionGuard,
+}
+
+impl Session {
+    /// A session that has logged in. `vars` has the session defaults.
+    #[must_use]
+    pub fn new(entry: SessionGuard, mut vars: SessionVars) -> Self {
+        // Nobody but the user itself is a legal value, so this cannot fail.
+        let _ = vars.set_default("session_authorization", entry.user(), Source::ConfigurationFile);
+        entry.set_application_name(vars.text("application_name"));
+        Session {
+            vars,
+            transaction: Transaction::default(),
+            prepared: PreparedStatements::default(),
+            portals: Portals::default(),
+            entry,
+        }
+    }
+
+    /// The number that `pg_backend_pid()` and cancel requests name it by.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.entry.pid()
+    }
+
+    /// The login name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.entry.user()
+    }
+
+    /// The database that it is connected to.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.entry.database()
+    }
+
+    /// `application_name`.
+    #[must_use]
+    pub fn application_name(&self) -> String {
+        self.vars.text("application_name").to_owned()
+    }
+
+    /// The client's address; empty for a socket in the file system.
+    #[must_use]
+    pub fn client_address(&self) -> String {
+        self.entry.client().map(|(address, _)| address.to_string()).unwrap_or_default()
+    }
+
+    /// The text of a variable, by its name in any case; empty for an unknown one.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> String {
+        self.vars.shown(name).map(|shown| shown.setting).unwrap_or_default()
+    }
+
+    /// The schemas in which unqualified names are looked for, in order.
+    #[must_use]
+    pub fn search_path(&self) -> Vec<String> {
+        self.vars.search_path()
+    }
+
+    /// How long a statement may take: the stricter of `statement_timeout` and a ceiling. `None`: for ever.
+    #[must_use]
+    pub fn statement_timeout(&self, ceiling: Option<Duration>) -> Option<Duration> {
+        let ceiling = ceiling.filter(|ceiling| !ceiling.is_zero());
+        [self.vars.statement_timeout(), ceiling].into_iter().flatten().min()
+    }
+
+    /// A statement begins: other sessions see it, and cancel requests find the token until it ends.
+    #[must_use]
+    pub fn begin_statement(&self, text: &str) -> CancellationToken {
+        self.entry.active(text);
+        self.entry.begin_statement()
+    }
+
+    /// Refuses what may not run in the state that the transaction is in.
+    ///
+    /// # Errors
+    /// `25P02` in a failed block, for everything that does not end it.
+    pub fn check_may_run(&self, statement: &Statement) -> Result<()> {
+        self.transaction.admit(statement.runs_in_failed_transaction())
+    }
+
+    /// When its transaction began, which is what `now()` says; the present moment outside one.
+    #[must_use]
+    pub fn transaction_started_at(&self) -> SystemTime {
+        self.transaction.started_at().unwrap_or_else(SystemTime::now)
+    }
+
+    /// DISCARD ALL, as far as the session goes.
+    pub fn discard_all(&mut self) {
+        self.portals.clear();
+        self.prepared.clear();
+        self.vars.reset_all();
+    }
+}

@@ -1,7 +1,9 @@
 //! Sources: where rows come from. A [`Connector`] introspects, answers a ping and reads.
 //! Must not know: who asks, what they may see, how SQL for a source is written (it is handed over, printed by `sql/print`).
 
+pub mod files;
 pub mod postgres;
+pub mod sqlite;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -16,7 +18,7 @@ use datafusion::catalog::TableProvider;
 use futures::Stream;
 
 use crate::config::SourceKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::{self, PgType};
 
 /// Batches on their way out of a source. Dropping it stops the work at the source and gives up the connection.
@@ -134,6 +136,8 @@ pub struct RemoteSchema {
     pub tables: Vec<Arc<RemoteTable>>,
     /// What could not be mounted and why (a file that is corrupt, a column type that is refused): for the log and `tusk.events`.
     pub problems: Vec<String>,
+    /// Tables that are known but cannot be read: remote schema, name, and what a statement that names them is told.
+    pub broken: Vec<(String, String, Error)>,
 }
 
 /// What kind of relation it is at its source.

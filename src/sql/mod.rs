@@ -1,2 +1,36 @@
 //! Statements: guarded, parsed, looked at; and the one place that writes SQL for a source.
 //! Must not know: rooms on higher floors.
+//!
+//! The way of a text: [`lexer`](self) and [`guard`] in one pass, [`parse`] into [`Statement`]s, [`scope`] to see what it
+//! names, [`rewrite`] into what DataFusion's binder takes. [`print`] is the other direction, from a tree of our own.
+//!
+//! Positions are characters of the whole message, counted from 1. Every span in a tree has line 1 and the position as
+//! its column: [`position`] reads it.
+
+mod allow;
+mod copy_options;
+mod cursor;
+mod dialect;
+pub mod guard;
+mod keywords;
+mod lexer;
+pub mod parse;
+pub mod print;
+pub mod rewrite;
+pub mod scope;
+mod statement;
+mod tokens;
+mod type_name;
+mod utility;
+
+pub use copy_options::{CopyFormat, CopyOptions, ForceQuote};
+pub use datafusion::sql::sqlparser::ast;
+pub use parse::{parse, parse_expression};
+pub use rewrite::{Rewritten, rewrite, rewrite_expression};
+pub use scope::{FunctionRef, Scope, TableRef};
+pub use statement::{
+    Assignment, Copy, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue, Statement,
+    StatementKind, TransactionModes,
+};
+pub use tokens::position;
+pub use type_name::{TypeName, type_name};

@@ -1,0 +1,229 @@
+//! What can be named: one immutable snapshot, and the part of it that a role may see.
+//! Must not know: roles and grants (it is narrowed by a function that is handed in), engines.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::VirtualTable;
+use super::mount::Mounts;
+use crate::config::SourceKind;
+use crate::error::Error;
+use crate::names::TableName;
+use crate::source::RemoteTable;
+
+/// The first oid that PostgreSQL gives to objects of users.
+pub const FIRST_USER_OID: u32 = 16384;
+
+/// A table as clients see it.
+#[derive(Debug, Clone)]
+pub struct TableSchema {
+    /// Schema and name as clients see them.
+    pub name: TableName,
+    /// The same object has the same oid in every session and after every restart.
+    pub oid: u32,
+    /// The source it comes from.
+    pub source: Arc<str>,
+    /// What that source is.
+    pub kind: SourceKind,
+    /// The table at the source.
+    pub remote: Arc<RemoteTable>,
+    /// Positions (in `remote.columns`) of the columns that may be named, ascending.
+    pub columns: Vec<usize>,
+    /// The Arrow schema of these columns.
+    pub arrow: SchemaRef,
+    /// Guards prepared statements: differs when visible names, types or order differ.
+    pub shape: u64,
+}
+
+/// A source whose schema is not known now.
+#[derive(Debug, Clone)]
+pub struct Unavailable {
+    /// Its name.
+    pub source: Arc<str>,
+    /// The schemas it would mount.
+    pub mounts: Mounts,
+    /// Why: the error of the introspection.
+    pub error: Error,
+}
+
+/// The tables of one mounted schema, by exact name.
+pub type Tables = BTreeMap<String, Arc<TableSchema>>;
+
+/// All that is mounted at one moment, for everybody.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogSnapshot {
+    /// Mounted schemas in config order.
+    pub order: Vec<String>,
+    /// Their tables.
+    pub schemas: HashMap<String, Tables>,
+    /// Sources that could not be asked.
+    pub unavailable: Vec<Unavailable>,
+    /// Sources that are served from their last good schema: their names.
+    pub stale: Vec<Arc<str>>,
+    /// Tables that are known but cannot be read, and why.
+    pub broken: HashMap<TableName, Error>,
+    /// Differs between snapshots with different content.
+    pub generation: u64,
+}
+
+/// What a role may see of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Visible {
+    /// All columns.
+    All,
+    /// Columns for which this is true, by position in `remote.columns`.
+    Columns(Vec<usize>),
+}
+
+/// A role's world: what it may name, and nothing else. Denied names are not in it.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// Mounted schemas in config order; a schema without a visible table is left out.
+    pub order: Vec<String>,
+    /// Visible tables.
+    pub schemas: HashMap<String, Tables>,
+    /// Virtual tables by schema and name: the same for everybody, their rows differ.
+    pub virtuals: Arc<Virtuals>,
+    /// Sources that could not be asked and of which the role may see something.
+    pub unavailable: Vec<Unavailable>,
+    /// Sources served from their last good schema of which the role may see something.
+    pub stale: Vec<Arc<str>>,
+    /// Tables the role may name that cannot be read, and why.
+    pub broken: HashMap<TableName, Error>,
+    /// Differs between worlds with different content.
+    pub generation: u64,
+}
+
+/// Virtual tables by schema and name.
+#[derive(Debug, Default)]
+pub struct Virtuals {
+    tables: BTreeMap<String, BTreeMap<String, Arc<dyn VirtualTable>>>,
+}
+
+impl Virtuals {
+    /// Takes all of them.
+    #[must_use]
+    pub fn new(all: Vec<Arc<dyn VirtualTable>>) -> Self {
+        let mut tables: BTreeMap<String, BTreeMap<String, Arc<dyn VirtualTable>>> = BTreeMap::new();
+        for table in all {
+            tables.entry(table.schema_name().to_owned()).or_default().insert(table.name().to_owned(), table);
+        }
+        Virtuals { tables }
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, schema: &str, name: &str) -> Option<&Arc<dyn VirtualTable>> {
+        self.tables.get(schema)?.get(name)
+    }
+
+    /// Whether a schema holds virtual tables.
+    #[must_use]
+    pub fn has_schema(&self, schema: &str) -> bool {
+        self.tables.contains_key(schema)
+    }
+
+    /// All, by schema and name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn VirtualTable>> {
+        self.tables.values().flat_map(BTreeMap::values)
+    }
+
+    /// The schemas, by name.
+    pub fn schemas(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(String::as_str)
+    }
+}
+
+impl TableSchema {
+    /// The table with only these columns (positions in `remote.columns`, ascending).
+    #[must_use]
+    pub fn narrowed(&self, columns: Vec<usize>) -> TableSchema {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let whole = self.remote.arrow_schema();
+        let fields: Vec<_> = columns.iter().filter_map(|i| whole.fields().get(*i).cloned()).collect();
+        let mut hasher = DefaultHasher::new();
+        (self.remote.shape(), &columns).hash(&mut hasher);
+        TableSchema {
+            arrow: Arc::new(arrow::datatypes::Schema::new(fields)),
+            columns,
+            shape: hasher.finish(),
+            ..self.clone()
+        }
+    }
+}
+
+impl CatalogSnapshot {
+    /// The part of it that `visible` lets through; `nameable` and `known` say the same of tables that are broken and of sources
+    /// whose tables are not known now.
+    pub fn narrowed(
+        &self,
+        virtuals: &Arc<Virtuals>,
+        visible: impl Fn(&TableSchema) -> Option<Visible>,
+        nameable: impl Fn(&TableName) -> bool,
+        known: impl Fn(&Unavailable) -> bool,
+    ) -> World {
+        let mut schemas = HashMap::new();
+        for (schema, tables) in &self.schemas {
+            let seen: Tables = tables
+                .iter()
+                .filter_map(|(name, table)| Some((name.clone(), narrow(table, visible(table)?))))
+                .collect();
+            if !seen.is_empty() {
+                schemas.insert(schema.clone(), seen);
+            }
+        }
+        let order = self.order.iter().filter(|schema| schemas.contains_key(*schema)).cloned().collect();
+        World {
+            order,
+            schemas,
+            virtuals: Arc::clone(virtuals),
+            unavailable: self.unavailable.iter().filter(|source| known(source)).cloned().collect(),
+            stale: self.stale.clone(),
+            broken: self
+                .broken
+                .iter()
+                .filter(|(name, _)| nameable(name))
+                .map(|(n, e)| (n.clone(), e.clone()))
+                .collect(),
+            generation: self.generation,
+        }
+    }
+}
+
+fn narrow(table: &Arc<TableSchema>, visible: Visible) -> Arc<TableSchema> {
+    match visible {
+        Visible::All => Arc::clone(table),
+        Visible::Columns(columns) => Arc::new(table.narrowed(columns)),
+    }
+}
+
+impl World {
+    /// A table by its exact schema and name.
+    #[must_use]
+    pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<TableSchema>> {
+        self.schemas.get(schema)?.get(name)
+    }
+
+    /// All visible tables, by schema in config order, then by name.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableSchema>> {
+        self.order.iter().filter_map(|schema| self.schemas.get(schema)).flat_map(BTreeMap::values)
+    }
+}
+
+/// A stable oid for an object: a hash of its kind and name, at or above [`FIRST_USER_OID`]; `taken` resolves collisions by probing.
+#[must_use]
+pub fn stable_oid(kind: &str, name: &str, taken: impl Fn(u32) -> bool) -> u32 {
+    // FNV-1a: fixed for ever, unlike the standard library's hasher.
+    let mut hash: u32 = 0x811c_9dc5;
+    for byte in kind.bytes().chain([0]).chain(name.bytes()) {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    let span = i32::MAX as u32 - FIRST_USER_OID;
+    let mut oid = FIRST_USER_OID + hash % span;
+    while taken(oid) {
+        oid = if oid + 1 < FIRST_USER_OID + span { oid + 1 } else { FIRST_USER_OID };
+    }
+    oid
+}

@@ -1,0 +1,131 @@
+//! Under which schema the tables of a source are seen (design, section 2).
+//! Must not know: how sources are asked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{CatalogSnapshot, TableSchema, stable_oid};
+use crate::config::{SourceKind, SourceSettings, SourceSpec};
+use crate::names::TableName;
+use crate::source::{RemoteSchema, RemoteTable};
+
+/// The rule by which one source mounts its schemas.
+#[derive(Debug, Clone)]
+pub enum Mounts {
+    /// One schema, the source's name.
+    One(String),
+    /// `public` as the source's name, any other as `<source>_<schema>`.
+    All(String),
+    /// Remote schema to schema seen.
+    Named(BTreeMap<String, String>),
+}
+
+impl Mounts {
+    /// The rule of this source.
+    #[must_use]
+    pub fn new(settings: &SourceSettings) -> Self {
+        match &settings.spec {
+            SourceSpec::Files(_) | SourceSpec::Sqlite(_) => Mounts::One(settings.name.clone()),
+            SourceSpec::Postgres(postgres) => match &postgres.schemas {
+                Some(named) => Mounts::Named(named.clone()),
+                None => Mounts::All(settings.name.clone()),
+            },
+        }
+    }
+
+    /// The schema that a remote schema is seen as; `None`: it is not mounted.
+    #[must_use]
+    pub fn seen_as(&self, remote: &str) -> Option<String> {
+        match self {
+            Mounts::One(name) => Some(name.clone()),
+            Mounts::All(name) if remote == "public" => Some(name.clone()),
+            Mounts::All(name) => Some(format!("{name}_{remote}")),
+            Mounts::Named(named) => named.get(remote).cloned(),
+        }
+    }
+
+    /// Whether a schema that clients name may come from this source.
+    #[must_use]
+    pub fn may_mount(&self, schema: &str) -> bool {
+        match self {
+            Mounts::One(name) => name == schema,
+            Mounts::All(name) => {
+                schema.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            }
+            Mounts::Named(named) => named.values().any(|seen| seen == schema),
+        }
+    }
+
+    /// Adds the tables of a source to a snapshot. A table whose schema another source mounts already is left out: the config
+    /// refuses what it can know, this holds for the rest.
+    pub(super) fn mount(
+        &self,
+        source: &Arc<str>,
+        kind: SourceKind,
+        schema: &RemoteSchema,
+        snapshot: &mut CatalogSnapshot,
+        oids: &mut HashMap<u32, TableName>,
+    ) {
+        for remote in &schema.tables {
+            let Some(seen) = self.seen_as(&remote.schema) else { continue };
+            if snapshot
+                .schemas
+                .get(&seen)
+                .and_then(|tables| tables.values().next())
+                .is_some_and(|table| table.source != *source)
+            {
+                tracing::warn!(source = &**source, schema = seen, "not mounted: another source mounts this schema");
+                continue;
+            }
+            let name = TableName::new(&seen, &remote.name);
+            let oid = stable_oid("class", &format!("{seen}.{}", remote.name), |oid| oids.contains_key(&oid));
+            oids.insert(oid, name.clone());
+            if !snapshot.schemas.contains_key(&seen) {
+                snapshot.order.push(seen.clone());
+            }
+            let table = Arc::new(table_schema(name, oid, source, kind, remote));
+            snapshot.schemas.entry(seen).or_default().entry(remote.name.clone()).or_insert(table);
+        }
+        for (remote, name, error) in &schema.broken {
+            if let Some(seen) = self.seen_as(remote) {
+                snapshot.broken.insert(TableName::new(seen, name), error.clone());
+            }
+        }
+    }
+}
+
+fn table_schema(
+    name: TableName,
+    oid: u32,
+    source: &Arc<str>,
+    kind: SourceKind,
+    remote: &Arc<RemoteTable>,
+) -> TableSchema {
+    let table = TableSchema {
+        name,
+        oid,
+        source: Arc::clone(source),
+        kind,
+        remote: Arc::clone(remote),
+        columns: Vec::new(),
+        arrow: remote.arrow_schema(),
+        shape: 0,
+    };
+    table.narrowed((0..remote.columns.len()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_is_the_source_itself() {
+        let all = Mounts::All("shop".into());
+        assert_eq!(all.seen_as("public").as_deref(), Some("shop"));
+        assert_eq!(all.seen_as("sales").as_deref(), Some("shop_sales"));
+        assert!(all.may_mount("shop_sales") && all.may_mount("shop") && !all.may_mount("shopping"));
+        let named = Mounts::Named(BTreeMap::from([("public".into(), "public".into())]));
+        assert_eq!(named.seen_as("other"), None);
+        assert!(named.may_mount("public"));
+    }
+}

@@ -1,0 +1,315 @@
+//! The cache of what sources hold: fresh for a while, asked once however many wait, stale while a source is down.
+//! Must not know: roles, statements, engines.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use futures::future::join_all;
+use moka::future::Cache;
+use parking_lot::Mutex;
+
+use super::mount::Mounts;
+use super::{CatalogSnapshot, Unavailable};
+use crate::config::{CacheSettings, SourceSettings};
+use crate::error::{Error, Fault, Result, SqlState};
+use crate::metrics::Metrics;
+use crate::source::{Connector, RemoteSchema};
+
+/// A source as it is mounted.
+#[derive(Debug)]
+pub struct Mounted {
+    /// Its settings' name.
+    pub name: Arc<str>,
+    /// How it is reached.
+    pub connector: Arc<dyn Connector>,
+    mounts: Mounts,
+    outdated: AtomicBool,
+    state: Mutex<State>,
+}
+
+/// What is known of a source's health.
+#[derive(Debug, Clone)]
+pub struct SourceStatus {
+    /// `None`: not asked yet.
+    pub up: Option<bool>,
+    /// Since when it is so.
+    pub since: Option<SystemTime>,
+    /// When the schema was last read.
+    pub schema_read_at: Option<SystemTime>,
+    /// How long that took.
+    pub schema_read_took: Option<Duration>,
+    /// Tables in that schema.
+    pub tables: Option<usize>,
+    /// The last failure, where it is down.
+    pub error: Option<Error>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    good: Option<Good>,
+    up: Option<bool>,
+    since: Option<SystemTime>,
+    error: Option<Error>,
+}
+
+#[derive(Debug, Clone)]
+struct Good {
+    schema: Arc<RemoteSchema>,
+    read: Instant,
+    read_at: SystemTime,
+    took: Duration,
+}
+
+/// A source's answer to "what do you hold".
+enum Answer {
+    Fresh(Arc<RemoteSchema>),
+    Stale(Arc<RemoteSchema>),
+    Down(Error),
+}
+
+/// Which sources a statement needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Needed {
+    /// All of them: an unqualified name, or a look at the catalogs.
+    All,
+    /// Those that may mount one of these schemas.
+    Schemas(Vec<String>),
+}
+
+/// The cache. One for the daemon.
+pub struct SchemaCache {
+    sources: Vec<Mounted>,
+    fresh: Cache<usize, Arc<RemoteSchema>>,
+    failed: Cache<usize, Error>,
+    stale_for: Duration,
+    metrics: Metrics,
+    assembled: Mutex<Option<(Vec<Key>, Arc<CatalogSnapshot>)>>,
+    generation: AtomicU64,
+}
+
+/// What a snapshot was made of: the same keys make the same snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Key {
+    Schema { address: usize, stale: bool },
+    Down(String),
+}
+
+impl SchemaCache {
+    /// A cache over these sources, in config order. Asks none of them yet.
+    #[must_use]
+    pub fn new(settings: &CacheSettings, sources: Vec<(SourceSettings, Arc<dyn Connector>)>, metrics: Metrics) -> Self {
+        let sources = sources
+            .into_iter()
+            .map(|(settings, connector)| Mounted {
+                name: Arc::from(settings.name.as_str()),
+                mounts: Mounts::new(&settings),
+                connector,
+                outdated: AtomicBool::new(false),
+                state: Mutex::default(),
+            })
+            .collect();
+        let at_least = |ttl: Duration| ttl.max(Duration::from_millis(1));
+        SchemaCache {
+            sources,
+            fresh: Cache::builder().time_to_live(at_least(settings.schema_ttl)).build(),
+            failed: Cache::builder().time_to_live(at_least(settings.schema_negative_ttl)).build(),
+            stale_for: settings.schema_stale_while_down,
+            metrics,
+            assembled: Mutex::new(None),
+            generation: AtomicU64::new(1),
+        }
+    }
+
+    /// The sources, in config order.
+    #[must_use]
+    pub fn sources(&self) -> &[Mounted] {
+        &self.sources
+    }
+
+    /// A source by its name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&Mounted> {
+        self.sources.iter().find(|source| &*source.name == name)
+    }
+
+    /// Forgets how fresh a source's schema is; the next statement that needs it asks again.
+    /// Answers false where there is no such source.
+    #[must_use]
+    pub fn refresh(&self, name: &str) -> bool {
+        self.source(name).inspect(|source| source.outdated.store(true, Ordering::Release)).is_some()
+    }
+
+    /// What is mounted now. Asks the needed sources whose schema is not fresh, all at once, each within its own time limit; sources
+    /// that are not needed are taken as they were last seen.
+    pub async fn snapshot(&self, needed: &Needed) -> Arc<CatalogSnapshot> {
+        let answers = join_all(self.sources.iter().enumerate().map(|(index, source)| async move {
+            match needed {
+                Needed::Schemas(names) if !names.iter().any(|name| source.mounts.may_mount(name)) => {
+                    self.last_seen(index).await
+                }
+                _ => self.ask(index).await,
+            }
+        }))
+        .await;
+        self.assemble(&answers)
+    }
+
+    async fn last_seen(&self, index: usize) -> Answer {
+        if let Some(schema) = self.fresh.get(&index).await {
+            return Answer::Fresh(schema);
+        }
+        // Not needed by this statement: its last good schema serves, without a warning.
+        match self.sources[index].state.lock().good.clone() {
+            Some(good) => Answer::Fresh(good.schema),
+            None => Answer::Down(unreachable_source(&self.sources[index].name)),
+        }
+    }
+
+    async fn ask(&self, index: usize) -> Answer {
+        if self.sources[index].outdated.swap(false, Ordering::AcqRel) {
+            self.fresh.invalidate(&index).await;
+            self.failed.invalidate(&index).await;
+        }
+        if let Some(schema) = self.fresh.get(&index).await {
+            self.metrics.cache_requests("hit").inc();
+            return Answer::Fresh(schema);
+        }
+        if let Some(error) = self.failed.get(&index).await {
+            self.metrics.cache_requests("negative").inc();
+            return self.stale_or(index, error);
+        }
+        match self.fresh.try_get_with(index, self.introspect(index)).await {
+            Ok(schema) => {
+                self.metrics.cache_requests("miss").inc();
+                Answer::Fresh(schema)
+            }
+            Err(error) => {
+                let error = Error::clone(&error);
+                self.failed.insert(index, error.clone()).await;
+                self.metrics.cache_requests("error").inc();
+                self.stale_or(index, error)
+            }
+        }
+    }
+
+    fn stale_or(&self, index: usize, error: Error) -> Answer {
+        let good = self.sources[index].state.lock().good.clone();
+        match good {
+            Some(good) if good.read.elapsed() <= self.stale_for => {
+                self.metrics.cache_requests("stale").inc();
+                Answer::Stale(good.schema)
+            }
+            _ => Answer::Down(error),
+        }
+    }
+
+    async fn introspect(&self, index: usize) -> Result<Arc<RemoteSchema>> {
+        let source = &self.sources[index];
+        let begun = Instant::now();
+        match source.connector.introspect().await {
+            Ok(schema) => {
+                let schema = Arc::new(schema);
+                for problem in &schema.problems {
+                    tracing::warn!(source = &*source.name, problem, "part of a source is not mounted");
+                }
+                source.state.lock().good = Some(Good {
+                    schema: Arc::clone(&schema),
+                    read: Instant::now(),
+                    read_at: SystemTime::now(),
+                    took: begun.elapsed(),
+                });
+                self.note(index, Ok(()));
+                Ok(schema)
+            }
+            Err(error) => {
+                self.note(index, Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that a source answered, or did not.
+    pub fn note(&self, index: usize, answer: Result<()>) {
+        let Some(source) = self.sources.get(index) else { return };
+        let up = answer.is_ok();
+        self.metrics.source_up(&source.name).set(i64::from(up));
+        let mut state = source.state.lock();
+        if state.up != Some(up) {
+            state.up = Some(up);
+            state.since = Some(SystemTime::now());
+            match &answer {
+                Ok(()) => tracing::info!(source = &*source.name, "source is up"),
+                Err(error) => tracing::warn!(source = &*source.name, error = %error.chain(), "source is down"),
+            }
+        }
+        state.error = answer.err();
+    }
+
+    fn assemble(&self, answers: &[Answer]) -> Arc<CatalogSnapshot> {
+        let keys: Vec<Key> = answers
+            .iter()
+            .map(|answer| match answer {
+                Answer::Fresh(schema) => Key::Schema { address: Arc::as_ptr(schema) as usize, stale: false },
+                Answer::Stale(schema) => Key::Schema { address: Arc::as_ptr(schema) as usize, stale: true },
+                Answer::Down(error) => Key::Down(error.message().to_owned()),
+            })
+            .collect();
+        let mut assembled = self.assembled.lock();
+        if let Some((made_of, snapshot)) = &*assembled
+            && *made_of == keys
+        {
+            return Arc::clone(snapshot);
+        }
+        let snapshot = Arc::new(self.build(answers));
+        *assembled = Some((keys, Arc::clone(&snapshot)));
+        snapshot
+    }
+
+    fn build(&self, answers: &[Answer]) -> CatalogSnapshot {
+        let mut snapshot = CatalogSnapshot {
+            generation: self.generation.fetch_add(1, Ordering::Relaxed),
+            ..CatalogSnapshot::default()
+        };
+        let mut oids = HashMap::new();
+        for (source, answer) in self.sources.iter().zip(answers) {
+            match answer {
+                Answer::Fresh(schema) => {
+                    source.mounts.mount(&source.name, source.connector.kind(), schema, &mut snapshot, &mut oids)
+                }
+                Answer::Stale(schema) => {
+                    source.mounts.mount(&source.name, source.connector.kind(), schema, &mut snapshot, &mut oids);
+                    snapshot.stale.push(Arc::clone(&source.name));
+                }
+                Answer::Down(error) => snapshot.unavailable.push(Unavailable {
+                    source: Arc::clone(&source.name),
+                    mounts: source.mounts.clone(),
+                    error: error.clone(),
+                }),
+            }
+        }
+        snapshot
+    }
+}
+
+impl Mounted {
+    /// What is known of its health.
+    #[must_use]
+    pub fn status(&self) -> SourceStatus {
+        let state = self.state.lock();
+        let good = state.good.as_ref();
+        SourceStatus {
+            up: state.up,
+            since: state.since,
+            schema_read_at: good.map(|good| good.read_at),
+            schema_read_took: good.map(|good| good.took),
+            tables: good.map(|good| good.schema.tables.len()),
+            error: state.error.clone(),
+        }
+    }
+}
+
+fn unreachable_source(name: &str) -> Error {
+    Error::new(SqlState::CONNECT_FAILED, Fault::Source, format!("could not connect to source \"{name}\""))
+}

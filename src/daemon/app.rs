@@ -1,0 +1,179 @@
+//! The running app: connectors, catalog, policy, engine, sockets, HTTP, health.
+//! Must not know: signals, the command line.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+
+use super::memory;
+use crate::catalog::{Mounted, Needed, SchemaCache, VirtualTable, Virtuals};
+use crate::config::{Settings, SourceSettings, SourceSpec};
+use crate::engine::datafusion::{Administration, Federated};
+use crate::error::{Error, Fault, Result, SqlState};
+use crate::history::Running;
+use crate::http::{self, HttpState, SourceHealth};
+use crate::metrics::Metrics;
+use crate::policy::{Admission, Policy};
+use crate::query::{Parts, Query, Service};
+use crate::session::SessionRegistry;
+use crate::shutdown::Shutdown;
+use crate::source::Connector;
+use crate::source::files::FilesConnector;
+use crate::source::postgres::PostgresConnector;
+use crate::source::sqlite::SqliteConnector;
+use crate::{pg_catalog, views, wire};
+
+/// How often a source is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// The running app.
+pub(super) struct App {
+    addresses: Vec<String>,
+    http: Option<String>,
+}
+
+impl App {
+    /// Puts everything together and begins to accept. `queries` is the runtime that plans and executes.
+    pub(super) async fn start(settings: Settings, queries: Handle, shutdown: Shutdown) -> Result<App> {
+        // What can fail comes first: nothing is bound before the rest stands.
+        let metrics = Metrics::new().map_err(|error| Error::internal("metrics").with_cause(error))?;
+        let connectors = settings
+            .sources
+            .iter()
+            .map(|source| Ok((source.clone(), connector(source)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone()));
+        let policy = Arc::new(Policy::new(&settings));
+        let registry = Arc::new(SessionRegistry::new());
+        let running = Running::default();
+        let engine = Arc::new(Federated::new(
+            &settings.engine,
+            Arc::clone(&catalog),
+            memory::available(),
+            administration(&catalog, &registry),
+            Arc::new(pg_catalog::functions),
+        )?);
+        let virtuals = Arc::new(Virtuals::new(virtual_tables(&catalog, &registry, &running)));
+        let service: Arc<dyn Service> = Arc::new(Query::new(Parts {
+            catalog: Arc::clone(&catalog),
+            virtuals,
+            engine,
+            admission: Arc::new(Admission::new(metrics.clone())),
+            running,
+            metrics: metrics.clone(),
+            runtime: queries.clone(),
+            database: settings.server.database.clone(),
+        }));
+        let server = wire::Server::start(&settings, service, policy, registry, metrics.clone(), shutdown.clone())?;
+        let addresses = server.addresses().to_vec();
+        let http = serve_http(&settings, &catalog, &metrics, &shutdown).await?;
+        shutdown.tasks().spawn_on(watch(Arc::clone(&catalog), shutdown.clone()), &queries);
+        Ok(App { addresses, http })
+    }
+
+    /// Where clients connect.
+    pub(super) fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// Where metrics and health are.
+    pub(super) fn http_address(&self) -> Option<&str> {
+        self.http.as_deref()
+    }
+}
+
+fn connector(source: &SourceSettings) -> Result<Arc<dyn Connector>> {
+    Ok(match &source.spec {
+        SourceSpec::Postgres(settings) => Arc::new(PostgresConnector::new(&source.name, settings, &source.tables)?),
+        SourceSpec::Files(settings) => Arc::new(FilesConnector::new(&source.name, settings, &source.tables)),
+        SourceSpec::Sqlite(settings) => Arc::new(SqliteConnector::new(&source.name, settings, &source.tables)),
+    })
+}
+
+fn virtual_tables(
+    catalog: &Arc<SchemaCache>,
+    registry: &Arc<SessionRegistry>,
+    running: &Running,
+) -> Vec<Arc<dyn VirtualTable>> {
+    let mut all = views::all(catalog, registry, running);
+    all.extend(pg_catalog::all());
+    all
+}
+
+fn administration(catalog: &Arc<SchemaCache>, registry: &Arc<SessionRegistry>) -> Administration {
+    let (sources, sessions, others) = (Arc::clone(catalog), Arc::clone(registry), Arc::clone(registry));
+    Administration {
+        refresh: Arc::new(move |source| sources.refresh(source)),
+        cancel: Arc::new(move |pid, user| sessions.cancel_pid(pid, user)),
+        terminate: Arc::new(move |pid, user| others.terminate(pid, user)),
+    }
+}
+
+async fn serve_http(
+    settings: &Settings,
+    catalog: &Arc<SchemaCache>,
+    metrics: &Metrics,
+    shutdown: &Shutdown,
+) -> Result<Option<String>> {
+    let Some(address) = &settings.http.listen else { return Ok(None) };
+    let failed = |error: std::io::Error| {
+        Error::new(
+            SqlState::CONFIG_FILE_ERROR,
+            Fault::Resource,
+            format!("could not listen on {address} for HTTP: {error}"),
+        )
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let sources = Arc::clone(catalog);
+    let state = HttpState {
+        metrics: metrics.clone(),
+        ready: settings.http.ready,
+        sources: Arc::new(move || sources.sources().iter().map(health).collect()),
+    };
+    // Not one of the tasks that the drain waits for: it says that the daemon drains.
+    let stopped = shutdown.clone();
+    tokio::spawn(async move {
+        if let Err(error) = http::serve(listener, state, stopped).await {
+            tracing::error!(error = %error.chain(), "HTTP ended");
+        }
+    });
+    Ok(Some(bound.to_string()))
+}
+
+fn health(source: &Mounted) -> SourceHealth {
+    let status = source.status();
+    SourceHealth {
+        name: source.name.to_string(),
+        kind: source.connector.kind(),
+        up: status.up == Some(true),
+        since: status.since.unwrap_or(SystemTime::UNIX_EPOCH),
+        error_class: status.error.map(|error| error.state().code().to_owned()),
+    }
+}
+
+/// Reads every schema once, then keeps asking the sources whether they are there.
+async fn watch(catalog: Arc<SchemaCache>, shutdown: Shutdown) {
+    tokio::select! {
+        () = shutdown.drain_begun() => return,
+        _ = catalog.snapshot(&Needed::All) => {}
+    }
+    let mut every = tokio::time::interval(PING_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.drain_begun() => return,
+            _ = every.tick() => {}
+        }
+        let pings = catalog.sources().iter().enumerate().map(|(index, source)| {
+            let catalog = &catalog;
+            async move { catalog.note(index, source.connector.ping().await) }
+        });
+        tokio::select! {
+            () = shutdown.drain_begun() => return,
+            _ = futures::future::join_all(pings) => {}
+        }
+    }
+}

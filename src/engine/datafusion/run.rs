@@ -1,0 +1,122 @@
+//! Runs an authorised plan: parameters in, batches out. Also says, for EXPLAIN, what would run.
+//! Must not know: wires, sessions.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+
+use super::plan::Plan;
+use super::remote::RemoteScan;
+use super::semantics;
+use super::shape::with_layout;
+use super::{Federated, StatementContext};
+use crate::error::{Error, Result};
+use crate::policy::Authorized;
+use crate::rows::{BatchStream, Rows};
+
+/// One read of a source that a plan contains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRead {
+    /// The source.
+    pub source: String,
+    /// The SQL, as it is sent.
+    pub sql: String,
+}
+
+/// What EXPLAIN tells of a plan.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The physical plan, a line a node, indented by two.
+    pub lines: Vec<String>,
+    /// What its sources are sent.
+    pub remote: Vec<RemoteRead>,
+}
+
+/// A plan that is ready to run.
+#[derive(Clone)]
+pub struct Ready {
+    physical: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    rows_shape: Arc<crate::rows::RowShape>,
+    /// What its sources will be sent.
+    pub remote: Vec<RemoteRead>,
+}
+
+impl Federated {
+    /// Makes the physical plan with these parameters (arrays of one row, of the parameters' types). Needs a deep stack.
+    ///
+    /// # Errors
+    /// What planning meets: constant expressions that fail, sources and files that are gone.
+    pub async fn ready(
+        &self,
+        plan: &Authorized<Arc<Plan>>,
+        parameters: &[ArrayRef],
+        statement: StatementContext,
+    ) -> Result<Ready> {
+        let plan = plan.value();
+        let logical = semantics::bind_parameters(&plan.logical, &plan.parameters, &scalars(parameters)?)?;
+        let physical = plan.state.create_physical_plan(&logical).await.map_err(semantics::from_datafusion)?;
+        let layout: Vec<DataType> = physical.schema().fields().iter().map(|field| field.data_type().clone()).collect();
+        if layout.len() != plan.shape.columns.len() {
+            return Err(Error::internal("a physical plan has other columns than its logical plan"));
+        }
+        let rows_shape = Arc::new(with_layout(&plan.shape, &layout));
+        let config = plan.state.config().clone().with_extension(Arc::new(statement));
+        let base = plan.state.task_ctx();
+        let context = TaskContext::new(
+            base.task_id(),
+            base.session_id(),
+            config,
+            base.scalar_functions().clone(),
+            base.higher_order_functions().clone(),
+            base.aggregate_functions().clone(),
+            base.window_functions().clone(),
+            base.runtime_env(),
+        );
+        let mut remote = Vec::new();
+        collect_remote(&physical, &mut remote);
+        Ok(Ready { physical, context: Arc::new(context), rows_shape, remote })
+    }
+
+    /// What would run; after it has run (`analyzed`), with what each node did.
+    #[must_use]
+    pub fn explain(&self, ready: &Ready, analyzed: bool) -> Explained {
+        let plan = ready.physical.as_ref();
+        let display =
+            if analyzed { DisplayableExecutionPlan::with_metrics(plan) } else { DisplayableExecutionPlan::new(plan) };
+        let text = display.indent(false).to_string();
+        Explained { lines: text.lines().map(str::to_owned).collect(), remote: ready.remote.clone() }
+    }
+}
+
+impl Ready {
+    /// Starts it. Must be called on the runtime that shall do the work; dropping the rows stops it.
+    ///
+    /// # Errors
+    /// What starting meets; later errors come with the rows.
+    pub fn start(self) -> Result<Rows> {
+        let stream = execute_stream(self.physical, self.context).map_err(semantics::from_datafusion)?;
+        let batches: BatchStream = Box::pin(stream.map(|batch| batch.map_err(semantics::from_datafusion)));
+        Ok(Rows { shape: self.rows_shape, batches })
+    }
+}
+
+fn scalars(parameters: &[ArrayRef]) -> Result<Vec<ScalarValue>> {
+    parameters.iter().map(|array| ScalarValue::try_from_array(array, 0).map_err(semantics::from_datafusion)).collect()
+}
+
+fn collect_remote(plan: &Arc<dyn ExecutionPlan>, into: &mut Vec<RemoteRead>) {
+    let any: &dyn std::any::Any = plan.as_ref();
+    if let Some(scan) = any.downcast_ref::<RemoteScan>() {
+        into.push(RemoteRead { source: scan.source().to_owned(), sql: scan.sql().to_owned() });
+    }
+    for child in plan.children() {
+        collect_remote(child, into);
+    }
+}

@@ -1,0 +1,208 @@
+//! Steps 11 to 15 of the path: admit, execute, stream, account.
+//! Must not know: how rows are encoded.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::array::ArrayRef;
+use arrow::record_batch::RecordBatch;
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::prepare::{self, Prepared};
+use super::{Notice, Outcome, Query, RunningStatement, Target, died, explain, utility};
+use crate::catalog::Relation;
+use crate::engine::datafusion::{Plan, StatementContext};
+use crate::error::{Error, Fault, Result, SqlState};
+use crate::history::Entry;
+use crate::metrics::Metrics;
+use crate::policy::{Authorized, Identity, Ticket};
+use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
+use crate::session::{PreparedStatement, Session};
+use crate::source::ScanMeter;
+
+/// Runs a prepared statement of any kind.
+pub(super) async fn execute(
+    query: &Query,
+    session: &mut Session,
+    identity: &Arc<Identity>,
+    running: &RunningStatement,
+    prepared: &Arc<PreparedStatement>,
+    parameters: Vec<ArrayRef>,
+) -> Result<Outcome> {
+    session.check_may_run(&prepared.statement)?;
+    let Some(planned) = prepared.plan.as_ref().and_then(|plan| plan.downcast_ref::<Prepared>()) else {
+        return utility::run(session, identity, &prepared.statement);
+    };
+    let fresh = still_true(query, session, identity, running, prepared, planned).await?;
+    let planned = fresh.as_ref().unwrap_or(planned);
+    running.entry().update(|progress| progress.route = planned.route.target.name());
+    // What is answered from memory never waits for a place.
+    let ticket = match planned.route.target {
+        Target::Federated => Some(query.parts.admission.admit(identity, &running.bounds().cancel).await?),
+        Target::Catalog | Target::Utility => None,
+    };
+    let notices = stale_notices(query, planned);
+    let outcome = |rows, tag| Outcome { rows: Some(rows), tag, notices };
+    match planned.explain {
+        Some(wanted) => {
+            let rows = explain::explain(query, running, planned, wanted, &parameters).await?;
+            Ok(outcome(rows, CommandTag::Plain("EXPLAIN")))
+        }
+        None => {
+            let rows = start(query, running, &planned.plan, parameters).await?;
+            Ok(outcome(relay(query, running, rows, ticket), CommandTag::Select))
+        }
+    }
+}
+
+/// Checks a plan against the catalog of this moment. `None`: it still holds. A statement whose tables changed, or whose functions
+/// tell of this moment, is planned again; if clients would see another result type, PostgreSQL's error says so.
+async fn still_true(
+    query: &Query,
+    session: &Session,
+    identity: &Arc<Identity>,
+    running: &RunningStatement,
+    prepared: &PreparedStatement,
+    planned: &Prepared,
+) -> Result<Option<Prepared>> {
+    let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
+    let now = prepare::relations(query, session, &world, &planned.scope)?;
+    let same =
+        now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
+    if same && !planned.plan.value().reads_virtual && prepared.is_fresh() {
+        return Ok(None);
+    }
+    let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
+    let again = prepare::plan(query, session, identity, running, &prepared.statement, &types).await?;
+    if planned.explain.is_none() && !again.plan.value().shape.same_for_clients(&planned.plan.value().shape) {
+        return Err(Error::unsupported("cached plan must not change result type"));
+    }
+    Ok(Some(again))
+}
+
+fn same_relation(a: &Relation, b: &Relation) -> bool {
+    match (a, b) {
+        (Relation::Table(a), Relation::Table(b)) => {
+            Arc::ptr_eq(&a.remote, &b.remote) && a.shape == b.shape && a.name == b.name
+        }
+        (Relation::Virtual(a), Relation::Virtual(b)) => Arc::ptr_eq(a, b),
+        _ => false,
+    }
+}
+
+fn stale_notices(query: &Query, planned: &Prepared) -> Vec<Notice> {
+    planned
+        .route
+        .sources
+        .iter()
+        .filter(|name| query.parts.catalog.source(name).is_some_and(|source| source.status().up == Some(false)))
+        .map(|name| Notice {
+            severity: "WARNING",
+            state: SqlState::WARNING,
+            message: format!("source \"{name}\" is down: its schema is the last one known"),
+        })
+        .collect()
+}
+
+/// Makes the plan ready and starts it on the runtime of queries.
+pub(super) async fn start(
+    query: &Query,
+    running: &RunningStatement,
+    plan: &Authorized<Arc<Plan>>,
+    parameters: Vec<ArrayRef>,
+) -> Result<Rows> {
+    let (engine, plan) = (Arc::clone(&query.parts.engine), plan.clone());
+    let context = StatementContext { query_id: running.query_id().to_owned(), meter: Arc::new(ScanMeter::default()) };
+    let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
+    running.entry().update(|progress| {
+        progress.remote_sql = ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect();
+        progress.state = "running";
+        progress.plan_ms = running.entry().started.elapsed().as_secs_f64() * 1e3;
+    });
+    let started = query.parts.runtime.spawn(async move { ready.start() });
+    running.bounds().guard(async { started.await.map_err(died)? }).await
+}
+
+/// Carries batches from the runtime of queries to the one of sockets, one at a time, within the statement's bounds. Dropping the
+/// rows aborts the work, which tells the sources.
+pub(super) fn relay(query: &Query, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
+    let (sender, receiver) = mpsc::channel(1);
+    let Rows { shape, mut batches } = rows;
+    let task = query.parts.runtime.spawn(async move {
+        let _ticket = ticket;
+        while let Some(batch) = batches.next().await {
+            let last = batch.is_err();
+            if sender.send(batch).await.is_err() || last {
+                break;
+            }
+        }
+    });
+    let inner: BatchStream = Box::pin(Relay { receiver, task: AbortOnDropHandle::new(task), ended: false });
+    let bounded = pump(inner, running.bounds().clone());
+    let running = running.clone();
+    let accounted = bounded.inspect(move |batch| {
+        if let Err(error) = batch {
+            running.failed(error);
+        }
+    });
+    Rows { shape, batches: Box::pin(accounted) }
+}
+
+struct Relay {
+    receiver: mpsc::Receiver<Result<RecordBatch>>,
+    task: AbortOnDropHandle<()>,
+    ended: bool,
+}
+
+impl Stream for Relay {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match self.receiver.poll_recv(context) {
+            Poll::Ready(None) => {
+                // The sender is gone: the task has ended, well or in a panic. A panic must not look like the end of the rows.
+                let finished = std::task::ready!(Pin::new(&mut self.task).poll(context));
+                self.ended = true;
+                Poll::Ready(finished.err().map(|error| Err(died(error))))
+            }
+            other => other,
+        }
+    }
+}
+
+/// Counts a statement that has ended, and logs what people should know of it.
+pub(super) fn account(metrics: &Metrics, entry: &Entry, bounds: &Bounds) {
+    let progress = entry.progress();
+    let outcome = entry.outcome();
+    let status = match &outcome {
+        None | Some(Ok(())) => "ok",
+        Some(Err(error)) if error.state() == SqlState::QUERY_CANCELED => "canceled",
+        Some(Err(_)) => "error",
+    };
+    let route = if progress.route.is_empty() { "none" } else { progress.route };
+    metrics.queries_running().dec();
+    metrics.queries(route, status).inc();
+    metrics.query_seconds(route).observe(entry.started.elapsed().as_secs_f64());
+    metrics.rows_returned().inc_by(bounds.passed.rows());
+    metrics.bytes_returned().inc_by(bounds.passed.bytes());
+    if let Some(Err(error)) = outcome {
+        let id = &entry.begun.query_id;
+        match error.fault() {
+            Fault::Internal => {
+                tracing::error!(query_id = %id, user = %entry.begun.user_name, error = %error.chain(), "statement failed")
+            }
+            Fault::Source => {
+                tracing::warn!(query_id = %id, user = %entry.begun.user_name, error = %error.chain(), "statement failed")
+            }
+            Fault::Client | Fault::Policy | Fault::Resource => {
+                tracing::debug!(query_id = %id, user = %entry.begun.user_name, sqlstate = %error.state(), "statement failed");
+            }
+        }
+    }
+}

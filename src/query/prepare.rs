@@ -1,0 +1,198 @@
+//! Steps 6 to 10 of the path: parse, resolve, authorise, route, plan.
+//! Must not know: how rows are produced.
+
+use std::sync::Arc;
+
+use super::facts::facts;
+use super::{Query, Route, RunningStatement, Target, route, utility};
+use crate::catalog::{Needed, Relation, Viewer, World, existing, resolve};
+use crate::engine::datafusion::{Plan, PlanRequest};
+use crate::error::{Error, Result, SqlState};
+use crate::policy::{self, Authorized, Identity, Privilege};
+use crate::session::{PreparedStatement, Session};
+use crate::sql::{Scope, Statement, StatementKind, TableRef};
+use crate::types::PgType;
+
+/// A statement that reads, planned for one identity.
+pub(super) struct Prepared {
+    /// The plan, with the permit to run it.
+    pub(super) plan: Authorized<Arc<Plan>>,
+    /// Where it runs, and why.
+    pub(super) route: Route,
+    /// EXPLAIN of it is wanted, not its rows.
+    pub(super) explain: Option<Explain>,
+    /// What it was planned from, to plan it again when the catalog changed.
+    pub(super) scope: Arc<Scope>,
+    /// The relations it means.
+    pub(super) relations: Vec<Relation>,
+}
+
+/// What EXPLAIN was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Explain {
+    /// Run the statement and tell what happened.
+    pub(super) analyze: bool,
+}
+
+/// The statement whose rows are meant, and what EXPLAIN is asked to do.
+pub(super) fn inner(statement: &Statement) -> Result<(&Statement, Option<Explain>)> {
+    match &statement.kind {
+        StatementKind::Explain { analyze, statement, .. } => {
+            let (inner, _) = inner(statement)?;
+            Ok((inner, Some(Explain { analyze: *analyze })))
+        }
+        _ => Ok((statement, None)),
+    }
+}
+
+/// Prepares a statement of any kind.
+pub(super) async fn prepare(
+    query: &Query,
+    session: &Session,
+    identity: &Arc<Identity>,
+    running: &RunningStatement,
+    statement: Statement,
+    parameter_types: &[u32],
+) -> Result<PreparedStatement> {
+    if let Some(refusal) = statement.refusal() {
+        return Err(refusal);
+    }
+    session.check_may_run(&statement)?;
+    let (read, explain) = inner(&statement)?;
+    if !matches!(read.kind, StatementKind::Query(_)) {
+        if explain.is_some() {
+            return Err(Error::unsupported(format!("EXPLAIN of {} is not supported", read.verb())));
+        }
+        running.entry().update(|progress| progress.route = Target::Utility.name());
+        let shape = utility::shape(session, &statement)?;
+        return Ok(PreparedStatement::utility(statement, shape));
+    }
+    let parameters = given(parameter_types)?;
+    let planned = plan(query, session, identity, running, &statement, &parameters).await?;
+    let shape = match explain {
+        Some(_) => super::explain::shape(),
+        None => Arc::clone(&planned.plan.value().shape),
+    };
+    let types = planned.plan.value().parameters.clone();
+    Ok(PreparedStatement::planned(statement, types, shape, Arc::new(planned)))
+}
+
+/// Resolves, authorises, routes and plans a statement that reads.
+pub(super) async fn plan(
+    query: &Query,
+    session: &Session,
+    identity: &Arc<Identity>,
+    running: &RunningStatement,
+    statement: &Statement,
+    parameters: &[Option<PgType>],
+) -> Result<Prepared> {
+    let (read, explain) = inner(statement)?;
+    let scope = Arc::new(Scope::of_statement(read));
+    let world = world_for(query, session, identity, running, &scope).await?;
+    let relations = relations(query, session, &world, &scope)?;
+    let route = route(relations.iter());
+    check_route_setting(session, &route)?;
+    running.entry().update(|progress| {
+        progress.route = route.target.name();
+        progress.route_reason.clone_from(&route.reason);
+        progress.sources.clone_from(&route.sources);
+        progress.tables = tables(&relations);
+    });
+    let viewer = Arc::new(viewer(query, session, identity, &world));
+    let engine = Arc::clone(&query.parts.engine);
+    let facts = facts(session, &viewer);
+    let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
+    let (statement, parameters) = (read.clone(), parameters.to_vec());
+    let planned = query
+        .deep(running, async move {
+            let request =
+                PlanRequest { statement: &statement, relations: named, viewer, facts, parameters: &parameters };
+            engine.plan(request).await.map(Arc::new)
+        })
+        .await?;
+    let wanted = planned.tables.iter().map(|table| {
+        let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
+        (table.name.clone(), columns, Privilege::Select)
+    });
+    let plan = policy::authorize(identity, wanted, Arc::clone(&planned))?;
+    Ok(Prepared { plan, route, explain, scope, relations })
+}
+
+/// The world that a statement of this scope is resolved in.
+pub(super) async fn world_for(
+    query: &Query,
+    session: &Session,
+    identity: &Arc<Identity>,
+    running: &RunningStatement,
+    scope: &Scope,
+) -> Result<Arc<World>> {
+    let needed = needed(query, session, scope);
+    running.bounds().guard(async { Ok(query.worlds.of(identity, &needed).await) }).await
+}
+
+/// The sources whose schema a statement needs: those that may mount a schema it names; all, where it names none or looks at catalogs.
+fn needed(query: &Query, session: &Session, scope: &Scope) -> Needed {
+    let mut schemas = Vec::new();
+    for table in &scope.relations {
+        match &table.schema {
+            Some(schema) if query.parts.virtuals.has_schema(schema) => return Needed::All,
+            Some(schema) => schemas.push(schema.clone()),
+            None if query.parts.virtuals.get("pg_catalog", &table.table).is_some() => return Needed::All,
+            None => schemas.extend(session.search_path()),
+        }
+    }
+    Needed::Schemas(schemas)
+}
+
+/// The relations that a scope means, in its order.
+pub(super) fn relations(query: &Query, session: &Session, world: &World, scope: &Scope) -> Result<Vec<Relation>> {
+    let path = session.search_path();
+    scope.relations.iter().map(|table| resolve(world, &query.parts.database, &path, table)).collect()
+}
+
+fn viewer(query: &Query, session: &Session, identity: &Identity, world: &Arc<World>) -> Viewer {
+    Viewer {
+        user: identity.user().to_owned(),
+        roles: super::role_names(identity),
+        admin: identity.admin(),
+        pid: session.pid(),
+        database: query.parts.database.clone(),
+        search_path: existing(world, &session.search_path()),
+        world: Arc::clone(world),
+    }
+}
+
+fn tables(relations: &[Relation]) -> Vec<String> {
+    let mut names: Vec<String> = relations
+        .iter()
+        .map(|relation| match relation {
+            Relation::Table(table) => table.name.to_string(),
+            Relation::Virtual(table) => format!("{}.{}", table.schema_name(), table.name()),
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn check_route_setting(session: &Session, route: &Route) -> Result<()> {
+    if session.setting("tusk.route") == "passthrough" && route.target != Target::Catalog {
+        return Err(
+            Error::unsupported("the statement cannot be passed through").with_detail(format!("It {}.", route.reason))
+        );
+    }
+    Ok(())
+}
+
+fn given(parameter_types: &[u32]) -> Result<Vec<Option<PgType>>> {
+    parameter_types
+        .iter()
+        .map(|oid| match oid {
+            // 705 is "unknown": as good as not given.
+            0 | 705 => Ok(None),
+            oid => PgType::new(*oid).row().map(|_| Some(PgType::new(*oid))).ok_or_else(|| {
+                Error::client(SqlState::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
+            }),
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! One statement from its begin to its last row: its bounds, its entry in the history.
+//! Must not know: what it does.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::history::{Entry, Running};
+use crate::rows::Bounds;
+
+/// A statement that has begun. When the last clone is dropped, it has ended, whatever the reason.
+#[derive(Clone)]
+pub struct RunningStatement(Arc<Inner>);
+
+struct Inner {
+    bounds: Bounds,
+    entry: Arc<Entry>,
+    running: Running,
+    on_end: Box<dyn Fn(&Entry, &Bounds) + Send + Sync>,
+}
+
+impl RunningStatement {
+    /// Begins it; `on_end` is called once, when it has ended.
+    #[must_use]
+    pub fn new(
+        bounds: Bounds,
+        entry: Arc<Entry>,
+        running: Running,
+        on_end: impl Fn(&Entry, &Bounds) + Send + Sync + 'static,
+    ) -> Self {
+        RunningStatement(Arc::new(Inner { bounds, entry, running, on_end: Box::new(on_end) }))
+    }
+
+    /// Its cancel token, deadline and limits.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.0.bounds
+    }
+
+    /// Its entry in the history.
+    #[must_use]
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.0.entry
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn query_id(&self) -> &str {
+        &self.0.entry.begun.query_id
+    }
+
+    /// Says that it failed; the first word counts.
+    pub fn failed(&self, error: &Error) {
+        self.0.entry.ended(Err(error.clone()));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.running.end(&self.entry.begun.query_id);
+        (self.on_end)(&self.entry, &self.bounds);
+    }
+}

@@ -1,0 +1,241 @@
+//! Prepared statements of a session: by name, bounded in number and size.
+//! Must not know: how a statement is planned; `plan` is a box to it.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use crate::error::{Error, Result, SqlState};
+use crate::rows::RowShape;
+use crate::sql::Statement;
+use crate::types::PgType;
+
+/// Statements that one session may keep.
+const MAX_STATEMENTS: usize = 10_000;
+
+/// Bytes that they may take together, by a generous estimate.
+const MAX_BYTES: usize = 64 << 20;
+
+/// What a statement takes beside its text, in bytes: its tree and its plan grow with the text.
+const FIXED_BYTES: usize = 1_024;
+const BYTES_PER_TEXT_BYTE: usize = 8;
+
+/// A statement that has been resolved, authorised and planned.
+#[derive(Clone)]
+pub struct PreparedStatement {
+    /// Its name; empty for the unnamed one.
+    pub name: String,
+    /// The statement.
+    pub statement: Arc<Statement>,
+    /// The types of its parameters, given or found out.
+    pub parameters: Vec<PgType>,
+    /// What its rows look like; `None`: it has none.
+    pub shape: Option<Arc<RowShape>>,
+    /// Whatever the query path wants to find again.
+    pub plan: Option<Arc<dyn Any + Send + Sync>>,
+    /// When it was prepared.
+    pub created_at: SystemTime,
+    /// By PREPARE, not by a Parse message.
+    pub from_sql: bool,
+    used: Arc<AtomicBool>,
+}
+
+/// How long a plan counts as made for the execution that follows it.
+const FRESH: Duration = Duration::from_secs(1);
+
+impl PreparedStatement {
+    /// A statement that is not planned.
+    #[must_use]
+    pub fn utility(statement: Statement, shape: Option<Arc<RowShape>>) -> Self {
+        PreparedStatement {
+            name: String::new(),
+            statement: Arc::new(statement),
+            parameters: Vec::new(),
+            shape,
+            plan: None,
+            created_at: SystemTime::now(),
+            from_sql: false,
+            used: Arc::default(),
+        }
+    }
+
+    /// A statement that is planned.
+    #[must_use]
+    pub fn planned(
+        statement: Statement,
+        parameters: Vec<PgType>,
+        shape: Arc<RowShape>,
+        plan: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        PreparedStatement { parameters, plan: Some(plan), ..PreparedStatement::utility(statement, Some(shape)) }
+    }
+
+    /// Whether this is the first execution and follows the planning at once: then what the plan took from the session and the clock
+    /// is still true. True at most once.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let first = !self.used.swap(true, Ordering::Relaxed);
+        first && self.created_at.elapsed().is_ok_and(|age| age < FRESH)
+    }
+}
+
+impl fmt::Debug for PreparedStatement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedStatement")
+            .field("name", &self.name)
+            .field("text", &self.statement.text)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub enum Prepared {
+    /// No statement at all: an empty text is legal.
+    Empty,
+    /// A statement.
+    Statement(Arc<PreparedStatement>),
+}
+
+impl Prepared {
+    /// The types of its parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &[PgType] {
+        match self {
+            Prepared::Empty => &[],
+            Prepared::Statement(prepared) => &prepared.parameters,
+        }
+    }
+
+    /// What its rows look like.
+    #[must_use]
+    pub fn shape(&self) -> Option<&Arc<RowShape>> {
+        match self {
+            Prepared::Empty => None,
+            Prepared::Statement(prepared) => prepared.shape.as_ref(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Prepared::Empty => FIXED_BYTES,
+            Prepared::Statement(prepared) => FIXED_BYTES + BYTES_PER_TEXT_BYTE * prepared.statement.text.len(),
+        }
+    }
+}
+
+/// The prepared statements of one session.
+#[derive(Debug, Default)]
+pub struct PreparedStatements {
+    by_name: HashMap<String, Prepared>,
+    bytes: usize,
+}
+
+fn limit(what: &str) -> Error {
+    Error::resource(SqlState::CONFIGURATION_LIMIT_EXCEEDED, format!("too many prepared statements: {what}"))
+        .with_hint("Close or deallocate prepared statements that are no longer needed.")
+}
+
+impl PreparedStatements {
+    /// Whether a new statement may have this name. The unnamed one is always replaced.
+    ///
+    /// # Errors
+    /// `42P05`.
+    pub fn check_new(&self, name: &str) -> Result<()> {
+        if !name.is_empty() && self.by_name.contains_key(name) {
+            return Err(Error::client(
+                SqlState::DUPLICATE_PREPARED_STATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Keeps a statement.
+    ///
+    /// # Errors
+    /// `42P05` for a name that is taken; `53400` beyond 10,000 statements or 64 MiB.
+    pub fn insert(&mut self, name: &str, prepared: Prepared) -> Result<()> {
+        self.check_new(name)?;
+        self.remove(name);
+        if self.by_name.len() >= MAX_STATEMENTS {
+            return Err(limit(&format!("a session may have {MAX_STATEMENTS}")));
+        }
+        let bytes = self.bytes + prepared.bytes() + name.len();
+        if bytes > MAX_BYTES {
+            return Err(limit(&format!("a session's may take {} MiB", MAX_BYTES >> 20)));
+        }
+        self.bytes = bytes;
+        self.by_name.insert(name.to_owned(), prepared);
+        Ok(())
+    }
+
+    /// The statement of this name.
+    ///
+    /// # Errors
+    /// `26000`.
+    pub fn get(&self, name: &str) -> Result<&Prepared> {
+        self.by_name.get(name).ok_or_else(|| {
+            let message = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_owned()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            Error::client(SqlState::INVALID_SQL_STATEMENT_NAME, message)
+        })
+    }
+
+    /// Forgets a statement; false: there was none.
+    pub fn remove(&mut self, name: &str) -> bool {
+        match self.by_name.remove(name) {
+            Some(prepared) => {
+                self.bytes -= prepared.bytes() + name.len();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.by_name.clear();
+        self.bytes = 0;
+    }
+
+    /// The named ones, for `pg_prepared_statements`; in no order.
+    pub fn named(&self) -> impl Iterator<Item = &Arc<PreparedStatement>> {
+        self.by_name.iter().filter(|(name, _)| !name.is_empty()).filter_map(|(_, prepared)| match prepared {
+            Prepared::Statement(prepared) => Some(prepared),
+            Prepared::Empty => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_once_and_bounded() {
+        let mut all = PreparedStatements::default();
+        assert_eq!(all.get("").unwrap_err().message(), "unnamed prepared statement does not exist");
+        all.insert("", Prepared::Empty).unwrap();
+        all.insert("", Prepared::Empty).unwrap();
+        all.insert("a", Prepared::Empty).unwrap();
+        assert_eq!(all.insert("a", Prepared::Empty).unwrap_err().state(), SqlState::DUPLICATE_PREPARED_STATEMENT);
+        assert!(all.remove("a") && !all.remove("a"));
+        assert_eq!(all.get("a").unwrap_err().state(), SqlState::INVALID_SQL_STATEMENT_NAME);
+        all.clear();
+        for i in 0..MAX_STATEMENTS {
+            all.insert(&i.to_string(), Prepared::Empty).unwrap();
+        }
+        assert_eq!(all.insert("x", Prepared::Empty).unwrap_err().state(), SqlState::CONFIGURATION_LIMIT_EXCEEDED);
+        for i in 0..MAX_STATEMENTS {
+            all.remove(&i.to_string());
+        }
+        assert_eq!(all.bytes, 0);
+    }
+}

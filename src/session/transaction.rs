@@ -1,0 +1,276 @@
+//! Transactions as clients see them: blocks, failed blocks, savepoints, and the implicit one around each message.
+//! Must not know: what statements do, where they run.
+
+use std::time::SystemTime;
+
+use super::Session;
+use crate::error::{Error, Result, SqlState};
+
+/// What ReadyForQuery says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// Outside a block.
+    Idle,
+    /// In a block.
+    InBlock,
+    /// In a block that failed: everything is refused until it ends.
+    Failed,
+}
+
+/// What COMMIT did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// The block is committed.
+    Committed,
+    /// The block had failed and is rolled back.
+    RolledBack,
+    /// There was no block.
+    NoBlock,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    /// Between messages.
+    #[default]
+    None,
+    /// Around one message; `several`: of several statements.
+    Implicit {
+        several: bool,
+    },
+    Block,
+    Failed,
+}
+
+/// The transaction of a session.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    state: State,
+    /// Names of savepoints, the oldest first; the newest of equal names counts.
+    savepoints: Vec<String>,
+    started_at: Option<SystemTime>,
+    /// Whether a statement read data, after which isolation is settled.
+    queried: bool,
+    /// Changes with each transaction.
+    serial: u64,
+}
+
+impl Transaction {
+    /// What ReadyForQuery says.
+    #[must_use]
+    pub fn status(&self) -> TransactionStatus {
+        match self.state {
+            State::None | State::Implicit { .. } => TransactionStatus::Idle,
+            State::Block => TransactionStatus::InBlock,
+            State::Failed => TransactionStatus::Failed,
+        }
+    }
+
+    /// When it began; `None` between transactions.
+    #[must_use]
+    pub fn started_at(&self) -> Option<SystemTime> {
+        self.started_at
+    }
+
+    /// A number that no other transaction of this session has.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// How many savepoints stand.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.savepoints.len()
+    }
+
+    /// Whether it is a block, or several statements in one message: then SET LOCAL and its kin have an effect.
+    #[must_use]
+    pub fn is_block(&self) -> bool {
+        !matches!(self.state, State::None | State::Implicit { several: false })
+    }
+
+    /// Whether a statement of it has read data.
+    #[must_use]
+    pub fn queried(&self) -> bool {
+        self.queried
+    }
+
+    /// A statement reads data: from now on isolation cannot change.
+    pub fn note_query(&mut self) {
+        self.queried = true;
+    }
+
+    /// Refuses what may not run in a failed block.
+    ///
+    /// # Errors
+    /// `25P02`.
+    pub fn admit(&self, ends_block: bool) -> Result<()> {
+        if self.state == State::Failed && !ends_block {
+            return Err(Error::client(
+                SqlState::IN_FAILED_SQL_TRANSACTION,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            ));
+        }
+        Ok(())
+    }
+
+    fn place(&self, name: &str) -> Result<usize> {
+        self.savepoints
+            .iter()
+            .rposition(|savepoint| savepoint == name)
+            .ok_or_else(|| Error::client(SqlState::INVALID_SAVEPOINT, format!("savepoint \"{name}\" does not exist")))
+    }
+
+    fn require_block(&self, what: &str) -> Result<()> {
+        match self.state {
+            State::Block | State::Failed => Ok(()),
+            _ => Err(Error::client(
+                SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                format!("{what} can only be used in transaction blocks"),
+            )),
+        }
+    }
+}
+
+impl Session {
+    /// A statement comes: outside a block it gets a transaction of its own, shared by the statements of one message.
+    pub fn start_statement(&mut self, several: bool) {
+        if self.transaction.state == State::None {
+            self.open(State::Implicit { several });
+        }
+    }
+
+    /// A message (or everything up to a Sync) has ended well: its implicit transaction commits.
+    pub fn finish_message(&mut self) {
+        if matches!(self.transaction.state, State::Implicit { .. }) {
+            self.close(true);
+        }
+    }
+
+    /// A statement failed: an implicit transaction is rolled back, a block fails.
+    pub fn fail(&mut self) {
+        match self.transaction.state {
+            State::None | State::Implicit { .. } => self.close(false),
+            State::Block => {
+                self.transaction.state = State::Failed;
+                self.portals.clear();
+            }
+            State::Failed => {}
+        }
+    }
+
+    fn open(&mut self, state: State) {
+        self.vars.begin();
+        self.transaction.state = state;
+        self.transaction.savepoints.clear();
+        self.transaction.queried = false;
+        self.transaction.serial += 1;
+        let now = SystemTime::now();
+        self.transaction.started_at = Some(now);
+        self.entry.transaction_began(now);
+    }
+
+    fn close(&mut self, commit: bool) {
+        if commit {
+            self.vars.commit();
+        } else {
+            self.vars.rollback();
+        }
+        self.portals.clear();
+        self.transaction.state = State::None;
+        self.transaction.savepoints.clear();
+        self.transaction.started_at = None;
+        self.transaction.serial += 1;
+        self.entry.transaction_ended();
+    }
+
+    /// BEGIN. False: there was a block already, which goes on.
+    ///
+    /// In a message of several statements those before it become part of the block, as in PostgreSQL.
+    pub fn begin(&mut self) -> bool {
+        match self.transaction.state {
+            State::None => self.open(State::Block),
+            State::Implicit { .. } => self.transaction.state = State::Block,
+            State::Block | State::Failed => return false,
+        }
+        true
+    }
+
+    /// COMMIT; with `chain` a new block begins at once, with the same properties.
+    ///
+    /// # Errors
+    /// `25P01` for AND CHAIN outside a block.
+    pub fn commit(&mut self, chain: bool) -> Result<CommitOutcome> {
+        let outcome = match self.transaction.state {
+            State::Block => CommitOutcome::Committed,
+            State::Failed => CommitOutcome::RolledBack,
+            State::None | State::Implicit { .. } => CommitOutcome::NoBlock,
+        };
+        self.end_block(outcome != CommitOutcome::RolledBack, chain, "COMMIT AND CHAIN")?;
+        Ok(outcome)
+    }
+
+    /// ROLLBACK; with `chain` a new block begins at once, with the same properties. False: there was no block.
+    ///
+    /// # Errors
+    /// `25P01` for AND CHAIN outside a block.
+    pub fn rollback(&mut self, chain: bool) -> Result<bool> {
+        let block = matches!(self.transaction.state, State::Block | State::Failed);
+        self.end_block(false, chain, "ROLLBACK AND CHAIN")?;
+        Ok(block)
+    }
+
+    fn end_block(&mut self, commit: bool, chain: bool, what: &str) -> Result<()> {
+        if !chain {
+            self.close(commit);
+            return Ok(());
+        }
+        self.transaction.require_block(what)?;
+        let names = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
+        let kept: Vec<_> = names.iter().map(|name| (*name, self.vars.text(name).to_owned())).collect();
+        self.close(commit);
+        self.open(State::Block);
+        for (name, text) in kept {
+            self.vars.set(name, &text, super::Scope::Local)?;
+        }
+        Ok(())
+    }
+
+    /// SAVEPOINT.
+    ///
+    /// # Errors
+    /// `25P01` outside a block.
+    pub fn savepoint(&mut self, name: &str) -> Result<()> {
+        self.transaction.require_block("SAVEPOINT")?;
+        self.transaction.savepoints.push(name.to_owned());
+        self.vars.push();
+        Ok(())
+    }
+
+    /// RELEASE SAVEPOINT.
+    ///
+    /// # Errors
+    /// `25P01` outside a block, `3B001` for an unknown name.
+    pub fn release_savepoint(&mut self, name: &str) -> Result<()> {
+        self.transaction.require_block("RELEASE SAVEPOINT")?;
+        let place = self.transaction.place(name)?;
+        self.transaction.savepoints.truncate(place);
+        self.vars.release(place);
+        self.portals.lift(place);
+        Ok(())
+    }
+
+    /// ROLLBACK TO SAVEPOINT: the savepoint stays, a failed block is well again.
+    ///
+    /// # Errors
+    /// `25P01` outside a block, `3B001` for an unknown name.
+    pub fn rollback_to_savepoint(&mut self, name: &str) -> Result<()> {
+        self.transaction.require_block("ROLLBACK TO SAVEPOINT")?;
+        let place = self.transaction.place(name)?;
+        self.transaction.savepoints.truncate(place + 1);
+        self.vars.rollback_to(place);
+        self.portals.drop_above(place);
+        self.transaction.state = State::Block;
+        Ok(())
+    }
+}

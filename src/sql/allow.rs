@@ -1,0 +1,376 @@
+//! The allow-list on the parsed tree: what is PostgreSQL's and only reads passes, anything else is refused.
+//! Must not know: what exists, who asks.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    self, CastKind, CeilFloorKind, Distinct, Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments,
+    GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, LockType, ObjectNamePart, Query, Select,
+    SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableAlias, TableFactor, TableWithJoins,
+    Visit, Visitor,
+};
+
+use crate::error::{Error, SqlState};
+
+use super::keywords::is_reserved;
+use super::position;
+
+/// Why a tree is refused.
+pub(super) enum Stop {
+    /// With this error.
+    Error(Error),
+    /// With this error, about the query in parentheses that begins before this position.
+    NoAlias(Error, u32),
+    /// As a syntax error at the lexeme at this position.
+    SyntaxAt(u32),
+    /// As a syntax error at the first lexeme from this position on.
+    SyntaxAfter(u32),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(error)
+    }
+}
+
+/// Checks a query. The tag of the command it amounts to, if it is one that writes or locks.
+///
+/// # Errors
+/// `42601` or `0A000` for a form that PostgreSQL does not have, or that Tusk does not know.
+pub(super) fn query(query: &Query) -> Result<Option<&'static str>, Stop> {
+    let mut check = Check { tag: None };
+    match query.visit(&mut check) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(check.tag),
+    }
+}
+
+/// Checks an expression that stands alone.
+pub(super) fn expression(expression: &Expr) -> Result<(), Stop> {
+    let mut check = Check { tag: None };
+    match expression.visit(&mut check) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Check {
+    tag: Option<&'static str>,
+}
+
+fn refuse<T: Spanned>(what: &str, node: &T) -> ControlFlow<Stop> {
+    let error = Error::client(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported"));
+    ControlFlow::Break(Stop::Error(match position(node.span()) {
+        Some(position) => error.with_position(position),
+        None => error,
+    }))
+}
+
+/// A word that PostgreSQL reserves, or a string, where a name must stand.
+fn name(ident: &Ident) -> ControlFlow<Stop> {
+    let wrong = match ident.quote_style {
+        None => is_reserved(&ident.value),
+        Some('"') => false,
+        Some(_) => true,
+    };
+    match position(ident.span) {
+        _ if !wrong => ControlFlow::Continue(()),
+        Some(position) => ControlFlow::Break(Stop::SyntaxAt(position)),
+        None => ControlFlow::Break(Stop::Error(Error::client(
+            SqlState::SYNTAX_ERROR,
+            format!("syntax error at or near \"'{}'\"", ident.value),
+        ))),
+    }
+}
+
+/// Behind AS any word may stand, but no string.
+fn label(ident: &Ident) -> ControlFlow<Stop> {
+    if ident.quote_style.is_none() { ControlFlow::Continue(()) } else { name(ident) }
+}
+
+fn alias(alias: Option<&TableAlias>) -> ControlFlow<Stop> {
+    let Some(alias) = alias else { return ControlFlow::Continue(()) };
+    name(&alias.name)?;
+    alias.columns.iter().try_for_each(|column| name(&column.name))
+}
+
+impl Check {
+    /// The first tag stays.
+    fn writes(&mut self, tag: &'static str) {
+        self.tag = self.tag.or(Some(tag));
+    }
+
+    fn set_expression(&mut self, body: &SetExpr, top: bool) -> ControlFlow<Stop> {
+        match body {
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Table(_) => {}
+            SetExpr::Values(values) => {
+                if values.value_keyword || values.rows.is_empty() {
+                    return refuse("this form of VALUES", body);
+                }
+            }
+            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                let known = matches!(op, SetOperator::Union | SetOperator::Except | SetOperator::Intersect)
+                    && matches!(set_quantifier, SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None);
+                if !known {
+                    return refuse("this set operation", body);
+                }
+                self.set_expression(left, false)?;
+                self.set_expression(right, false)?;
+            }
+            // PostgreSQL calls a SELECT with a writing CTE by its own name, and a write by the write's.
+            SetExpr::Insert(_) => self.writes(if top { "INSERT" } else { "SELECT" }),
+            SetExpr::Update(_) => self.writes(if top { "UPDATE" } else { "SELECT" }),
+            SetExpr::Delete(_) => self.writes(if top { "DELETE" } else { "SELECT" }),
+            SetExpr::Merge(_) => self.writes(if top { "MERGE" } else { "SELECT" }),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn function(&mut self, function: &Function, expr: &Expr) -> ControlFlow<Stop> {
+        if function.uses_odbc_syntax
+            || function.null_treatment.is_some()
+            || !matches!(function.parameters, FunctionArguments::None)
+        {
+            return refuse("this form of function call", expr);
+        }
+        let FunctionArguments::List(list) = &function.args else { return ControlFlow::Continue(()) };
+        if list.clauses.iter().any(|clause| !matches!(clause, FunctionArgumentClause::OrderBy(_))) {
+            return refuse("this form of function call", expr);
+        }
+        if list.args.iter().any(|arg| matches!(arg, FunctionArg::ExprNamed { .. })) {
+            return refuse("this form of argument", expr);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Visitor for Check {
+    type Break = Stop;
+
+    fn pre_visit_statement(&mut self, _: &ast::Statement) -> ControlFlow<Stop> {
+        // A statement within a query can only be a write: its tag is set by the query around it.
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Stop> {
+        if query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some()
+            || !query.pipe_operators.is_empty()
+        {
+            return refuse("this clause", query);
+        }
+        match &query.limit_clause {
+            Some(LimitClause::LimitOffset { limit_by, .. }) if !limit_by.is_empty() => {
+                return refuse("LIMIT BY", query);
+            }
+            Some(LimitClause::OffsetCommaLimit { .. }) => return refuse("LIMIT #,#", query),
+            _ => {}
+        }
+        if query.fetch.as_ref().is_some_and(|fetch| fetch.percent) {
+            return refuse("FETCH ... PERCENT", query);
+        }
+        for lock in &query.locks {
+            self.writes(match lock.lock_type {
+                LockType::Share => "SELECT FOR SHARE",
+                LockType::Update => "SELECT FOR UPDATE",
+            });
+        }
+        self.set_expression(&query.body, true)
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Stop> {
+        let group_modifiers = match &select.group_by {
+            GroupByExpr::All(_) => true,
+            GroupByExpr::Expressions(_, modifiers) => !modifiers.is_empty(),
+        };
+        if select.top.is_some()
+            || select.select_modifiers.is_some()
+            || select.exclude.is_some()
+            || !select.lateral_views.is_empty()
+            || select.prewhere.is_some()
+            || !select.connect_by.is_empty()
+            || !select.cluster_by.is_empty()
+            || !select.distribute_by.is_empty()
+            || !select.sort_by.is_empty()
+            || select.qualify.is_some()
+            || select.value_table_mode.is_some()
+            || select.flavor != SelectFlavor::Standard
+            || matches!(select.distinct, Some(Distinct::All) if select.projection.is_empty())
+            || group_modifiers
+        {
+            return refuse("this clause", select);
+        }
+        for item in &select.projection {
+            let options = match item {
+                SelectItem::UnnamedExpr(_) => continue,
+                SelectItem::ExprWithAlias { alias, .. } => {
+                    label(alias)?;
+                    continue;
+                }
+                SelectItem::ExprWithAliases { .. } => return refuse("this form of alias", select),
+                SelectItem::QualifiedWildcard(_, options) | SelectItem::Wildcard(options) => options,
+            };
+            if options.opt_ilike.is_some()
+                || options.opt_exclude.is_some()
+                || options.opt_except.is_some()
+                || options.opt_replace.is_some()
+                || options.opt_rename.is_some()
+                || options.opt_alias.is_some()
+            {
+                return refuse("this form of *", select);
+            }
+        }
+        if select.into.is_some() {
+            self.writes("SELECT INTO");
+        }
+        select.from.iter().try_for_each(joins)
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Stop> {
+        match factor {
+            TableFactor::Table { name: table, alias: given, .. } => {
+                table.0.iter().take(1).filter_map(ObjectNamePart::as_ident).try_for_each(name)?;
+                alias(given.as_ref())?;
+            }
+            TableFactor::Derived { alias: given, .. }
+            | TableFactor::Function { alias: given, .. }
+            | TableFactor::UNNEST { alias: given, .. } => alias(given.as_ref())?,
+            _ => {}
+        }
+        match factor {
+            TableFactor::Table { with_hints, version, partitions, json_path, sample, index_hints, .. } => {
+                if !with_hints.is_empty()
+                    || version.is_some()
+                    || !partitions.is_empty()
+                    || json_path.is_some()
+                    || !index_hints.is_empty()
+                {
+                    return refuse("this form of table", factor);
+                }
+                if sample.is_some() { refuse("TABLESAMPLE", factor) } else { ControlFlow::Continue(()) }
+            }
+            TableFactor::Derived { subquery, alias, sample, .. } => {
+                if sample.is_some() {
+                    return refuse("TABLESAMPLE", factor);
+                }
+                if alias.is_none() {
+                    // PostgreSQL 15; later versions allow it.
+                    let what = if matches!(*subquery.body, SetExpr::Values(_)) { "VALUES" } else { "subquery" };
+                    let error = Error::client(SqlState::SYNTAX_ERROR, format!("{what} in FROM must have an alias"))
+                        .with_hint(if what == "VALUES" {
+                            "For example, FROM (VALUES ...) [AS] foo."
+                        } else {
+                            "For example, FROM (SELECT ...) [AS] foo."
+                        });
+                    let inside = position(subquery.body.span()).map_or(1, |position| position + 1);
+                    return ControlFlow::Break(Stop::NoAlias(error, inside));
+                }
+                ControlFlow::Continue(())
+            }
+            TableFactor::Function { .. } => ControlFlow::Continue(()),
+            TableFactor::NestedJoin { table_with_joins, alias: factor_alias } => {
+                alias(factor_alias.as_ref())?;
+                joins(table_with_joins)
+            }
+            TableFactor::UNNEST { with_offset: false, .. } => ControlFlow::Continue(()),
+            _ => refuse("this form of table", factor),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stop> {
+        match expr {
+            Expr::Identifier(ident) if !is_value_word(ident) => name(ident),
+            Expr::CompoundIdentifier(idents) => idents.iter().take(1).try_for_each(name),
+            Expr::Function(function) => self.function(function, expr),
+            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, array: false, format: None, .. } => {
+                ControlFlow::Continue(())
+            }
+            Expr::Ceil { field, .. } | Expr::Floor { field, .. } => match field {
+                CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) => ControlFlow::Continue(()),
+                _ => refuse("this form of function call", expr),
+            },
+            expr if is_postgres(expr) => ControlFlow::Continue(()),
+            _ => refuse("this form of expression", expr),
+        }
+    }
+}
+
+/// Words that are calls without parentheses, which sqlparser takes for names.
+fn is_value_word(ident: &Ident) -> bool {
+    ident.quote_style.is_none() && matches!(ident.value.as_str(), "current_role" | "default")
+}
+
+/// Expressions that PostgreSQL has in every form that sqlparser gives them.
+fn is_postgres(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Identifier(_)
+            | Expr::CompoundFieldAccess { .. }
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotUnknown(_)
+            | Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::IsNormalized { .. }
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Between { .. }
+            | Expr::BinaryOp { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. }
+            | Expr::SimilarTo { .. }
+            | Expr::AnyOp { .. }
+            | Expr::AllOp { .. }
+            | Expr::UnaryOp { .. }
+            | Expr::AtTimeZone { .. }
+            | Expr::Extract { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Overlay { .. }
+            | Expr::Collate { .. }
+            | Expr::Nested(_)
+            | Expr::Value(_)
+            | Expr::TypedString(_)
+            | Expr::Case { .. }
+            | Expr::Exists { .. }
+            | Expr::Subquery(_)
+            | Expr::GroupingSets(_)
+            | Expr::Cube(_)
+            | Expr::Rollup(_)
+            | Expr::Tuple(_)
+            | Expr::Array(_)
+            | Expr::Interval(_)
+            | Expr::Wildcard(_)
+            | Expr::QualifiedWildcard(..)
+    )
+}
+
+/// PostgreSQL wants a condition for every join but CROSS and NATURAL ones.
+fn joins(table: &TableWithJoins) -> ControlFlow<Stop> {
+    use JoinOperator as Join;
+    for join in &table.joins {
+        let constraint = match &join.join_operator {
+            Join::Join(c)
+            | Join::Inner(c)
+            | Join::Left(c)
+            | Join::LeftOuter(c)
+            | Join::Right(c)
+            | Join::RightOuter(c)
+            | Join::FullOuter(c) => c,
+            Join::CrossJoin(JoinConstraint::None) => continue,
+            _ => return refuse("this form of join", &join.relation),
+        };
+        if matches!(constraint, JoinConstraint::None) {
+            // The condition is missed where the joined table ends.
+            let end = u32::try_from(join.relation.span().end.column).unwrap_or(1);
+            return ControlFlow::Break(Stop::SyntaxAfter(end));
+        }
+    }
+    ControlFlow::Continue(())
+}

@@ -1,0 +1,301 @@
+//! What a query names: relations, functions, parameters; and where it names what an error speaks of.
+//! Must not know: which of the names exist, who may use them.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Value, ValueWithSpan, Visit, Visitor,
+};
+
+use super::position;
+use super::statement::{Statement, StatementKind};
+
+/// A relation in FROM that is no common table expression. Names are folded as PostgreSQL folds them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TableRef {
+    /// The database, if written.
+    pub catalog: Option<String>,
+    /// The schema, if written.
+    pub schema: Option<String>,
+    /// The table.
+    pub table: String,
+    /// Where it stands: characters of the message, from 1.
+    pub position: u32,
+}
+
+/// A function that is called, as PostgreSQL names it (`EXTRACT` is `extract`, `AT TIME ZONE` is `timezone`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FunctionRef {
+    /// The schema, if written.
+    pub schema: Option<String>,
+    /// The function.
+    pub name: String,
+    /// Where it stands: characters of the message, from 1; 0 if unknown.
+    pub position: u32,
+}
+
+/// What a query names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Relations, in the order of the text, each mention.
+    pub relations: Vec<TableRef>,
+    /// Functions, in the order of the text, each mention.
+    pub functions: Vec<FunctionRef>,
+    /// The highest `$n`.
+    pub parameters: u16,
+}
+
+impl Scope {
+    /// What a query names, sub-queries included; what its WITH clauses define is left out where it is visible.
+    #[must_use]
+    pub fn of(query: &Query) -> Scope {
+        let mut finder = Finder { scope: Scope::default(), frames: Vec::new() };
+        let _ = query.visit(&mut finder);
+        finder.scope
+    }
+
+    /// What a lone expression names.
+    #[must_use]
+    pub fn of_expression(expression: &Expr) -> Scope {
+        let mut finder = Finder { scope: Scope::default(), frames: Vec::new() };
+        let _ = expression.visit(&mut finder);
+        finder.scope
+    }
+
+    /// What a statement names: its query, or that of what it holds (EXPLAIN, PREPARE, DECLARE, COPY) and its arguments.
+    #[must_use]
+    pub fn of_statement(statement: &Statement) -> Scope {
+        let mut scope = match &statement.kind {
+            StatementKind::Query(query) => Scope::of(query),
+            StatementKind::Explain { statement, .. } | StatementKind::Prepare { statement, .. } => {
+                Scope::of_statement(statement)
+            }
+            StatementKind::DeclareCursor(declare) => Scope::of_statement(&declare.statement),
+            StatementKind::Copy(copy) => Scope::of_statement(&copy.query),
+            StatementKind::Execute { arguments, .. } => {
+                let mut all = Scope::default();
+                for scope in arguments.iter().map(Scope::of_expression) {
+                    all.relations.extend(scope.relations);
+                    all.functions.extend(scope.functions);
+                }
+                all
+            }
+            _ => Scope::default(),
+        };
+        scope.parameters = scope.parameters.max(statement.parameter_count());
+        scope
+    }
+
+    /// Does it read no relation at all (`SELECT 1`, `SELECT version()`)?
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.relations.is_empty()
+    }
+
+    /// Is every relation in one of these schemas, written with it? False if there is none.
+    #[must_use]
+    pub fn only_in(&self, schemas: &[&str]) -> bool {
+        !self.relations.is_empty()
+            && self.relations.iter().all(|t| t.schema.as_deref().is_some_and(|schema| schemas.contains(&schema)))
+    }
+}
+
+/// A WITH clause around the place that is visited.
+struct Frame {
+    /// The query it belongs to.
+    query: *const Query,
+    recursive: bool,
+    /// Names and queries, in order.
+    ctes: Vec<(String, *const Query)>,
+    /// So many of them are visible.
+    visible: usize,
+}
+
+struct Finder {
+    scope: Scope,
+    frames: Vec<Frame>,
+}
+
+/// An identifier as PostgreSQL folds it.
+pub(super) fn folded(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
+}
+
+/// The parts of a name, folded.
+pub(super) fn parts(name: &ObjectName) -> Vec<String> {
+    name.0.iter().filter_map(ObjectNamePart::as_ident).map(folded).collect()
+}
+
+/// `current_role` and `current_schema` are calls without parentheses.
+pub(super) fn is_call(ident: &Ident) -> bool {
+    ident.quote_style.is_none() && matches!(ident.value.as_str(), "current_role" | "current_schema")
+}
+
+fn position_of(name: &ObjectName) -> u32 {
+    name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span)).unwrap_or(0)
+}
+
+impl Finder {
+    fn is_cte(&self, name: &str) -> bool {
+        self.frames.iter().rev().any(|frame| frame.ctes.iter().take(frame.visible).any(|(cte, _)| cte == name))
+    }
+
+    fn relation(&mut self, name: &ObjectName) {
+        let mut parts = parts(name);
+        let position = position_of(name);
+        let Some(table) = parts.pop() else { return };
+        let schema = parts.pop();
+        let catalog = parts.pop();
+        if schema.is_none() && self.is_cte(&table) {
+            return;
+        }
+        self.scope.relations.push(TableRef { catalog, schema, table, position });
+    }
+
+    fn function(&mut self, name: &ObjectName) {
+        let mut parts = parts(name);
+        let position = position_of(name);
+        let Some(name) = parts.pop() else { return };
+        self.scope.functions.push(FunctionRef { schema: parts.pop(), name, position });
+    }
+
+    fn special(&mut self, name: &str, expr: &Expr) {
+        use datafusion::sql::sqlparser::ast::Spanned;
+        let position = position(expr.span()).unwrap_or(0);
+        self.scope.functions.push(FunctionRef { schema: None, name: name.to_owned(), position });
+    }
+}
+
+impl Visitor for Finder {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        // The query of a common table expression sees those before it; with RECURSIVE all, itself too.
+        if let Some(frame) = self.frames.last_mut()
+            && let Some(index) = frame.ctes.iter().position(|(_, cte)| std::ptr::eq(*cte, query))
+        {
+            frame.visible = if frame.recursive { frame.ctes.len() } else { index };
+        }
+        if let Some(with) = &query.with {
+            let ctes = with.cte_tables.iter().map(|cte| (folded(&cte.alias.name), &raw const *cte.query)).collect();
+            self.frames.push(Frame { query, recursive: with.recursive, ctes, visible: 0 });
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        if self.frames.last().is_some_and(|frame| std::ptr::eq(frame.query, query)) {
+            self.frames.pop();
+        }
+        if let Some(frame) = self.frames.last_mut()
+            && let Some(index) = frame.ctes.iter().position(|(_, cte)| std::ptr::eq(*cte, query))
+        {
+            frame.visible = if frame.recursive { frame.ctes.len() } else { index + 1 };
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table { name, args: None, .. } => self.relation(name),
+            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => self.function(name),
+            TableFactor::UNNEST { .. } => {
+                self.scope.functions.push(FunctionRef { schema: None, name: "unnest".to_owned(), position: 0 });
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(Function { name, .. }) => self.function(name),
+            Expr::Extract { .. } => self.special("extract", expr),
+            Expr::Position { .. } => self.special("position", expr),
+            Expr::Substring { .. } => self.special("substring", expr),
+            Expr::Overlay { .. } => self.special("overlay", expr),
+            Expr::Ceil { .. } => self.special("ceil", expr),
+            Expr::Floor { .. } => self.special("floor", expr),
+            Expr::AtTimeZone { .. } => self.special("timezone", expr),
+            Expr::IsNormalized { .. } => self.special("is_normalized", expr),
+            Expr::Identifier(ident) if is_call(ident) => {
+                self.function(&ObjectName::from(vec![ident.clone()]));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(name) = &value.value
+            && let Some(number) = name.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok())
+        {
+            self.scope.parameters = self.scope.parameters.max(number);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Where a query first names a column: `name`, or `qualifier.name` if a qualifier is given. Characters of the message,
+/// from 1, as PostgreSQL's error position.
+#[must_use]
+pub fn position_of_column(query: &Query, qualifier: Option<&str>, name: &str) -> Option<u32> {
+    let mut seeker = Seeker { found: None, wanted: |expr: &Expr| names_column(expr, qualifier, name) };
+    let _ = query.visit(&mut seeker);
+    seeker.found
+}
+
+/// Where a query first calls a function. Characters of the message, from 1.
+#[must_use]
+pub fn position_of_function(query: &Query, name: &str) -> Option<u32> {
+    Scope::of(query)
+        .functions
+        .iter()
+        .find(|function| function.name == name)
+        .map(|function| function.position)
+        .filter(|p| *p > 0)
+}
+
+/// Where a query first mentions a relation. Characters of the message, from 1.
+#[must_use]
+pub fn position_of_relation(query: &Query, schema: Option<&str>, table: &str) -> Option<u32> {
+    let matches = |t: &&TableRef| t.table == table && (schema.is_none() || t.schema.as_deref() == schema);
+    Scope::of(query).relations.iter().find(matches).map(|t| t.position)
+}
+
+/// Where a statement's text first has an operator (`+`, `||`, ...). Characters of the message, from 1.
+#[must_use]
+pub fn position_of_operator(statement: &Statement, operator: &str) -> Option<u32> {
+    let lexed = super::lexer::lex(&statement.text, &mut |_, _| Ok(())).ok()?;
+    let found = lexed.lexemes.iter().find(|lexeme| lexed.is_symbol(lexeme, operator))?;
+    Some(found.position + statement.offset)
+}
+
+fn names_column(expr: &Expr, qualifier: Option<&str>, name: &str) -> Option<u32> {
+    let (idents, last): (&[Ident], &Ident) = match expr {
+        Expr::Identifier(ident) => (std::slice::from_ref(ident), ident),
+        Expr::CompoundIdentifier(idents) => (idents, idents.last()?),
+        _ => return None,
+    };
+    let before = idents.len().checked_sub(2).and_then(|i| idents.get(i)).map(folded);
+    let fits = folded(last) == name && (qualifier.is_none() || before.as_deref() == qualifier);
+    if fits { position(idents.first()?.span) } else { None }
+}
+
+/// Looks for the first expression that has what is wanted.
+struct Seeker<F> {
+    found: Option<u32>,
+    wanted: F,
+}
+
+impl<F: Fn(&Expr) -> Option<u32>> Visitor for Seeker<F> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.found = (self.wanted)(expr);
+        if self.found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

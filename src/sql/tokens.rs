@@ -1,0 +1,163 @@
+//! Lexemes become sqlparser's tokens: one lexer (ours), one grammar (sqlparser's).
+//! Must not know: statements.
+//!
+//! Every token's span has line 1, and as column the character position in the whole message. So the position of anything
+//! in a tree is its span's column, and sqlparser's own errors carry it too.
+
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
+
+use super::lexer::{Kind, Lexed, Lexeme};
+
+/// The character position of a span in the message, from 1; none for a span that stands nowhere.
+#[must_use]
+pub fn position(span: Span) -> Option<u32> {
+    if span.start.line == 0 { None } else { u32::try_from(span.start.column).ok().filter(|p| *p > 0) }
+}
+
+/// The tokens of some lexemes, PostgreSQL's spellings that sqlparser lacks put in its own.
+pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan> {
+    let mut out = Vec::with_capacity(lexemes.len());
+    for (i, lexeme) in lexemes.iter().enumerate() {
+        let span = span_of(lexed, lexeme);
+        let before = i.checked_sub(1).and_then(|i| lexemes.get(i));
+        match lexeme.kind {
+            Kind::Word if lexed.is_word(lexeme, "isnull") && !starts_operand(lexed, before) => {
+                push_words(&mut out, &["is", "null"], span);
+            }
+            Kind::Word if lexed.is_word(lexeme, "notnull") && !starts_operand(lexed, before) => {
+                push_words(&mut out, &["is", "not", "null"], span);
+            }
+            Kind::Word if is_table_command(lexed, lexemes, i) => {
+                push_words(&mut out, &["select"], span);
+                out.push(TokenWithSpan::new(Token::Mul, span));
+                push_words(&mut out, &["from"], span);
+            }
+            Kind::Word if is_weak_lock(lexed, lexemes, i) => {}
+            // `FROM ONLY t`: no table here has children.
+            Kind::Word if is_only(lexed, lexemes, i) => {}
+            _ => out.push(TokenWithSpan::new(token(lexed, lexeme), span)),
+        }
+    }
+    out
+}
+
+fn span_of(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Span {
+    let characters = lexed.raw(lexeme).chars().count() as u64;
+    let start = u64::from(lexeme.position);
+    Span::new(Location::new(1, start), Location::new(1, start + characters))
+}
+
+fn push_words(out: &mut Vec<TokenWithSpan>, words: &[&str], span: Span) {
+    out.extend(words.iter().map(|word| TokenWithSpan::new(Token::make_word(word, None), span)));
+}
+
+/// After this an operand must follow, so a word here is a name.
+fn starts_operand(lexed: &Lexed<'_>, before: Option<&Lexeme>) -> bool {
+    match before {
+        None => true,
+        Some(before) => before.kind == Kind::Symbol && !matches!(lexed.raw(before), ")" | "]"),
+    }
+}
+
+/// `TABLE name` where a query may start.
+fn is_table_command(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
+    let named = lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, "table"))
+        && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
+    let Some(before) = i.checked_sub(1).and_then(|i| lexemes.get(i)) else { return named };
+    named
+        && (lexed.is_symbol(before, "(")
+            || lexed.is_symbol(before, ")")
+            || ["union", "except", "intersect", "all", "distinct"].iter().any(|word| lexed.is_word(before, word)))
+}
+
+fn is_only(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
+    let word = |i: usize, word: &str| lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, word));
+    let named =
+        word(i, "only") && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
+    named && i > 0 && (word(i - 1, "from") || word(i - 1, "join") || word(i - 1, "table"))
+}
+
+/// `NO KEY` of `FOR NO KEY UPDATE`, `KEY` of `FOR KEY SHARE`: both are refused as locks anyway.
+fn is_weak_lock(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
+    let word =
+        |i: Option<usize>, word: &str| i.and_then(|i| lexemes.get(i)).is_some_and(|lexeme| lexed.is_word(lexeme, word));
+    let at = |back: usize| i.checked_sub(back);
+    (word(Some(i), "no") && word(at(1), "for") && word(Some(i + 1), "key"))
+        || (word(Some(i), "key") && word(at(1), "no") && word(at(2), "for") && word(Some(i + 1), "update"))
+        || (word(Some(i), "key") && word(at(1), "for") && word(Some(i + 1), "share"))
+}
+
+fn token(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Token {
+    let value = lexed.value(lexeme);
+    match lexeme.kind {
+        Kind::Word => Token::make_word(value, None),
+        Kind::Quoted => Token::make_word(value, Some('"')),
+        Kind::Text => Token::SingleQuotedString(value.to_owned()),
+        Kind::Bits => Token::SingleQuotedByteStringLiteral(value.to_owned()),
+        Kind::Hex => Token::HexStringLiteral(value.to_owned()),
+        Kind::Number => Token::Number(value.to_owned(), false),
+        Kind::Parameter => Token::Placeholder(value.to_owned()),
+        Kind::Symbol => symbol(value),
+    }
+}
+
+fn symbol(text: &str) -> Token {
+    match text {
+        "(" => Token::LParen,
+        ")" => Token::RParen,
+        "[" => Token::LBracket,
+        "]" => Token::RBracket,
+        "," => Token::Comma,
+        ";" => Token::SemiColon,
+        "." => Token::Period,
+        ":" => Token::Colon,
+        "::" => Token::DoubleColon,
+        ":=" => Token::Assignment,
+        "=>" => Token::RArrow,
+        "=" => Token::Eq,
+        "<>" | "!=" => Token::Neq,
+        "<" => Token::Lt,
+        ">" => Token::Gt,
+        "<=" => Token::LtEq,
+        ">=" => Token::GtEq,
+        "+" => Token::Plus,
+        "-" => Token::Minus,
+        "*" => Token::Mul,
+        "/" => Token::Div,
+        "%" => Token::Mod,
+        "^" => Token::Caret,
+        "||" => Token::StringConcat,
+        "&" => Token::Ampersand,
+        "|" => Token::Pipe,
+        "#" => Token::Sharp,
+        "~" => Token::Tilde,
+        "~*" => Token::TildeAsterisk,
+        "!~" => Token::ExclamationMarkTilde,
+        "!~*" => Token::ExclamationMarkTildeAsterisk,
+        "~~" => Token::DoubleTilde,
+        "~~*" => Token::DoubleTildeAsterisk,
+        "!~~" => Token::ExclamationMarkDoubleTilde,
+        "!~~*" => Token::ExclamationMarkDoubleTildeAsterisk,
+        "<<" => Token::ShiftLeft,
+        ">>" => Token::ShiftRight,
+        "&&" => Token::Overlap,
+        "->" => Token::Arrow,
+        "->>" => Token::LongArrow,
+        "#>" => Token::HashArrow,
+        "#>>" => Token::HashLongArrow,
+        "#-" => Token::HashMinus,
+        "@>" => Token::AtArrow,
+        "<@" => Token::ArrowAt,
+        "@?" => Token::AtQuestion,
+        "@@" => Token::AtAt,
+        "?" => Token::Question,
+        "?&" => Token::QuestionAnd,
+        "?|" => Token::QuestionPipe,
+        "^@" => Token::CaretAt,
+        "@" => Token::AtSign,
+        "|/" => Token::PGSquareRoot,
+        "||/" => Token::PGCubeRoot,
+        "!!" => Token::DoubleExclamationMark,
+        other => Token::CustomBinaryOperator(other.to_owned()),
+    }
+}

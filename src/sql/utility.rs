@@ -1,0 +1,222 @@
+//! Utility statements, parsed from lexemes by hand: the first word says which.
+//! Must not know: what exists, who asks, what runs.
+
+mod copy;
+mod cursors;
+mod refused;
+mod set;
+mod transaction;
+
+use crate::error::Result;
+
+use super::cursor::Cursor;
+use super::lexer::Kind;
+use super::parse;
+use super::statement::{Discard, Statement, StatementKind};
+
+/// Parses the utility statement at the cursor.
+///
+/// # Errors
+/// `42601` as PostgreSQL.
+pub(super) fn statement(mut cursor: Cursor<'_>) -> Result<StatementKind> {
+    let Some(word) = cursor.word() else { return Err(cursor.error()) };
+    let start = cursor;
+    cursor.next();
+    let kind = match word {
+        "explain" => explain(&mut cursor),
+        "set" => set::set(&mut cursor),
+        "show" => set::show(&mut cursor),
+        "reset" => set::reset(&mut cursor),
+        "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
+            transaction::statement(word, &mut cursor)
+        }
+        "discard" => discard(&mut cursor),
+        "prepare" if !cursor.sees(0, "transaction") => prepare(&mut cursor),
+        "execute" => execute(&mut cursor),
+        "deallocate" => {
+            cursor.eat("prepare");
+            all_or_name(&mut cursor).map(StatementKind::Deallocate)
+        }
+        "declare" => cursors::declare(&mut cursor),
+        "fetch" => cursors::fetch(&mut cursor).map(StatementKind::Fetch),
+        "move" => cursors::fetch(&mut cursor).map(StatementKind::Move),
+        "close" => all_or_name(&mut cursor).map(StatementKind::ClosePortal),
+        "listen" => cursor.name().map(StatementKind::Listen),
+        "unlisten" => {
+            if cursor.eat_symbol("*") {
+                Ok(StatementKind::Unlisten(None))
+            } else {
+                cursor.name().map(|name| StatementKind::Unlisten(Some(name)))
+            }
+        }
+        "notify" => notify(&mut cursor),
+        "copy" => copy::copy(&mut cursor),
+        _ => return refused::refused(start),
+    }?;
+    if !matches!(kind, StatementKind::Refused { .. }) {
+        cursor.finish()?;
+    }
+    Ok(kind)
+}
+
+/// What is left at the cursor, as a statement of one of the kinds that another statement may hold.
+fn embedded(cursor: &mut Cursor<'_>, allowed: impl Fn(&StatementKind) -> bool) -> Result<Box<Statement>> {
+    if cursor.is_done() || ["explain", "prepare", "copy"].iter().any(|word| cursor.sees(0, word)) {
+        return Err(cursor.error());
+    }
+    let statement = parse::statement(*cursor)?;
+    if !allowed(&statement.kind) {
+        return Err(cursor.error());
+    }
+    while cursor.next().is_some() {}
+    Ok(Box::new(statement))
+}
+
+fn explain(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let (mut analyze, mut verbose) = (false, false);
+    let mut options = Vec::new();
+    let query_in_parentheses =
+        ["select", "values", "table", "with"].iter().any(|word| cursor.sees(1, word)) || double_parenthesis(cursor);
+    if cursor.sees_symbol("(") && !query_in_parentheses {
+        cursor.next();
+        for (name, value) in option_list(cursor)? {
+            match name.as_str() {
+                "analyze" | "analyse" => analyze = boolean(value.as_deref()),
+                "verbose" => verbose = boolean(value.as_deref()),
+                _ => options.push((name, value)),
+            }
+        }
+    } else {
+        analyze = cursor.eat("analyze") || cursor.eat("analyse");
+        verbose = cursor.eat("verbose");
+    }
+    let statement = embedded(cursor, |kind| {
+        matches!(
+            kind,
+            StatementKind::Query(_)
+                | StatementKind::Execute { .. }
+                | StatementKind::DeclareCursor(_)
+                | StatementKind::Refused { .. }
+        )
+    })?;
+    Ok(StatementKind::Explain { analyze, verbose, options, statement })
+}
+
+fn double_parenthesis(cursor: &Cursor<'_>) -> bool {
+    let mut ahead = *cursor;
+    ahead.eat_symbol("(") && ahead.sees_symbol("(")
+}
+
+/// `name [value], ...)`: options in parentheses, the opening one already read. Names in lower case.
+fn option_list(cursor: &mut Cursor<'_>) -> Result<Vec<(String, Option<String>)>> {
+    let mut options = Vec::new();
+    loop {
+        let name = cursor.label()?.to_ascii_lowercase();
+        let value = if cursor.sees_symbol(",") || cursor.sees_symbol(")") { None } else { Some(value(cursor)?) };
+        options.push((name, value));
+        if !cursor.eat_symbol(",") {
+            cursor.expect_symbol(")")?;
+            return Ok(options);
+        }
+    }
+}
+
+/// A word, string or number.
+fn value(cursor: &mut Cursor<'_>) -> Result<String> {
+    if let Some(text) = cursor.text() {
+        return Ok(text);
+    }
+    if let Some(number) = cursor.number() {
+        return Ok(number);
+    }
+    cursor.label()
+}
+
+/// PostgreSQL's defGetBoolean, leniently: no value means true.
+fn boolean(value: Option<&str>) -> bool {
+    !value.is_some_and(|value| ["false", "off", "0", "no"].iter().any(|no| value.eq_ignore_ascii_case(no)))
+}
+
+fn all_or_name(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
+    if cursor.eat("all") { Ok(None) } else { cursor.name().map(Some) }
+}
+
+fn discard(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let what = match cursor.word() {
+        Some("all") => Discard::All,
+        Some("plans") => Discard::Plans,
+        Some("sequences") => Discard::Sequences,
+        Some("temp" | "temporary") => Discard::Temp,
+        _ => return Err(cursor.error()),
+    };
+    cursor.next();
+    Ok(StatementKind::Discard(what))
+}
+
+fn prepare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let name = cursor.name()?;
+    let mut types = Vec::new();
+    if cursor.eat_symbol("(") {
+        loop {
+            types.push(type_name(cursor)?);
+            if !cursor.eat_symbol(",") {
+                break;
+            }
+        }
+        cursor.expect_symbol(")")?;
+    }
+    cursor.expect("as")?;
+    let allowed = |kind: &StatementKind| matches!(kind, StatementKind::Query(_) | StatementKind::Refused { .. });
+    let statement = embedded(cursor, allowed)?;
+    Ok(StatementKind::Prepare { name, types, statement })
+}
+
+/// A type as written, up to the comma or parenthesis that ends it; `numeric(10, 2)` holds both.
+fn type_name(cursor: &mut Cursor<'_>) -> Result<String> {
+    let mut text = String::new();
+    let mut depth = 0;
+    while let Some(lexeme) = cursor.peek() {
+        let raw = cursor.lexed.raw(lexeme);
+        match raw {
+            "(" | "[" => depth += 1,
+            ")" | "]" if depth > 0 => depth -= 1,
+            "," | ")" if depth == 0 => break,
+            _ => {}
+        }
+        let glued = lexeme.kind == Kind::Symbol || text.ends_with(['.', '(', '[']) || text.is_empty();
+        if !glued {
+            text.push(' ');
+        }
+        text.push_str(raw);
+        cursor.next();
+    }
+    if text.is_empty() { Err(cursor.error()) } else { Ok(text) }
+}
+
+fn execute(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let name = cursor.name()?;
+    let mut arguments = Vec::new();
+    if cursor.eat_symbol("(") {
+        let rest = cursor.rest();
+        let Some((close, inner)) = rest.split_last().filter(|(last, _)| cursor.lexed.is_symbol(last, ")")) else {
+            while cursor.next().is_some() {}
+            return Err(cursor.error());
+        };
+        arguments = parse::expressions(&Cursor::new(cursor.lexed, inner, Some(close)))?;
+        while cursor.next().is_some() {}
+    }
+    Ok(StatementKind::Execute { name, arguments })
+}
+
+fn notify(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let channel = cursor.name()?;
+    let payload = if cursor.eat_symbol(",") {
+        match cursor.text() {
+            Some(text) => text,
+            None => return Err(cursor.error()),
+        }
+    } else {
+        String::new()
+    };
+    Ok(StatementKind::Notify { channel, payload })
+}

@@ -1,0 +1,103 @@
+//! DECLARE, FETCH and MOVE.
+//! Must not know: portals.
+
+use crate::error::{Error, Result, SqlState};
+
+use super::super::cursor::Cursor;
+use super::super::statement::{Declare, Direction, Fetch, StatementKind};
+use super::embedded;
+
+pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let name = cursor.name()?;
+    let (mut binary, mut scroll) = (false, None);
+    loop {
+        if cursor.eat("binary") {
+            binary = true;
+        } else if cursor.eat("no scroll") {
+            scroll = both_ways(scroll, false)?;
+        } else if cursor.eat("scroll") {
+            scroll = both_ways(scroll, true)?;
+        } else if !(cursor.eat("insensitive") || cursor.eat("asensitive")) {
+            break;
+        }
+    }
+    cursor.expect("cursor")?;
+    let hold = cursor.eat("with hold");
+    if !hold {
+        cursor.eat("without hold");
+    }
+    cursor.expect("for")?;
+    let statement = *embedded(cursor, |kind| matches!(kind, StatementKind::Query(_) | StatementKind::Refused { .. }))?;
+    if matches!(statement.kind, StatementKind::Refused { .. }) {
+        // DECLARE ... FOR SELECT ... FOR UPDATE: refused as what it would do.
+        return Ok(statement.kind);
+    }
+    Ok(StatementKind::DeclareCursor(Box::new(Declare { name, binary, scroll, hold, statement })))
+}
+
+fn both_ways(before: Option<bool>, now: bool) -> Result<Option<bool>> {
+    if before == Some(!now) {
+        return Err(Error::client(SqlState::SYNTAX_ERROR, "cannot specify both SCROLL and NO SCROLL"));
+    }
+    Ok(Some(now))
+}
+
+/// What follows FETCH or MOVE.
+pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Fetch> {
+    let direction = direction(cursor)?;
+    if !cursor.eat("from") {
+        cursor.eat("in");
+    }
+    Ok(Fetch { cursor: cursor.name()?, direction })
+}
+
+fn direction(cursor: &mut Cursor<'_>) -> Result<Direction> {
+    // `FETCH next` fetches from a cursor called next.
+    let alone = cursor.rest().len() == 1;
+    let words: [(&str, Direction); 6] = [
+        ("next", Direction::Forward(1)),
+        ("prior", Direction::Backward(1)),
+        ("first", Direction::Absolute(1)),
+        ("last", Direction::Absolute(-1)),
+        ("all", Direction::Forward(i64::MAX)),
+        ("forward all", Direction::Forward(i64::MAX)),
+    ];
+    if alone {
+        return Ok(Direction::Forward(1));
+    }
+    for (word, direction) in words {
+        if cursor.eat(word) {
+            return Ok(direction);
+        }
+    }
+    if cursor.eat("backward all") {
+        return Ok(Direction::Backward(i64::MAX));
+    }
+    if cursor.eat("absolute") {
+        return count(cursor).map(Direction::Absolute);
+    }
+    if cursor.eat("relative") {
+        return count(cursor).map(Direction::Relative);
+    }
+    if cursor.eat("forward") {
+        return optional_count(cursor).map(Direction::Forward);
+    }
+    if cursor.eat("backward") {
+        return optional_count(cursor).map(Direction::Backward);
+    }
+    optional_count(cursor).map(Direction::Forward)
+}
+
+fn optional_count(cursor: &mut Cursor<'_>) -> Result<i64> {
+    let mut ahead = *cursor;
+    if ahead.number().is_some() { count(cursor) } else { Ok(1) }
+}
+
+/// A signed 32-bit number, as in PostgreSQL's grammar.
+fn count(cursor: &mut Cursor<'_>) -> Result<i64> {
+    let error = cursor.error();
+    match cursor.number().map(|number| number.parse::<i32>()) {
+        Some(Ok(number)) => Ok(i64::from(number)),
+        _ => Err(error),
+    }
+}

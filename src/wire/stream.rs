@@ -1,0 +1,120 @@
+//! The socket of one client: plain TCP, TLS over TCP, or a Unix socket, in two halves that live apart.
+//! Must not know: messages.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+/// A client's socket.
+#[derive(Debug)]
+pub enum Stream {
+    /// Plain TCP.
+    Tcp(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// A Unix socket.
+    Unix(UnixStream),
+    /// A pipe in memory.
+    #[cfg(test)]
+    Memory(tokio::io::DuplexStream),
+}
+
+macro_rules! each {
+    ($self:ident, $method:ident($($argument:expr),*)) => {
+        match $self.get_mut() {
+            Stream::Tcp(io) => Pin::new(io).$method($($argument),*),
+            Stream::Tls(io) => Pin::new(io.as_mut()).$method($($argument),*),
+            Stream::Unix(io) => Pin::new(io).$method($($argument),*),
+            #[cfg(test)]
+            Stream::Memory(io) => Pin::new(io).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self, poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, poll_shutdown(cx))
+    }
+}
+
+impl Stream {
+    /// Two halves, to read and to write at the same time. Each waits on its own; neither blocks the other.
+    #[must_use]
+    pub fn split(self) -> (ReadHalf, WriteHalf) {
+        let shared = Arc::new(Mutex::new(self));
+        (ReadHalf(Arc::clone(&shared)), WriteHalf(shared))
+    }
+
+    /// Whether the peer is known to have closed or reset, even where bytes are still to be read. Never waits.
+    fn peer_closed(&self) -> bool {
+        let ready = match self {
+            Stream::Tcp(io) => io.ready(Interest::READABLE).now_or_never(),
+            Stream::Tls(io) => io.get_ref().0.ready(Interest::READABLE).now_or_never(),
+            Stream::Unix(io) => io.ready(Interest::READABLE).now_or_never(),
+            #[cfg(test)]
+            Stream::Memory(_) => None,
+        };
+        match ready {
+            Some(Ok(ready)) => Ready::is_read_closed(ready),
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+}
+
+/// The half that reads.
+#[derive(Debug)]
+pub struct ReadHalf(Arc<Mutex<Stream>>);
+
+/// The half that writes.
+#[derive(Debug)]
+pub struct WriteHalf(Arc<Mutex<Stream>>);
+
+impl ReadHalf {
+    /// Whether the peer is known to have closed or reset, even where bytes are still to be read. Never waits.
+    #[must_use]
+    pub fn peer_closed(&self) -> bool {
+        self.0.lock().peer_closed()
+    }
+}
+
+impl AsyncRead for ReadHalf {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for WriteHalf {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.lock()).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_shutdown(cx)
+    }
+}
