@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use bytes::BytesMut;
 
+use super::decimal::write_128;
 use super::line::{Line, write_int};
 
 /// A binary float, told apart by what PostgreSQL does differently for the two sizes.
@@ -68,6 +69,9 @@ fn shortest<F: Float>(value: F, wide: f64, out: &mut BytesMut) {
     if wide.abs() < bound && wide.trunc() == wide && (wide != 0.0 || wide.is_sign_positive()) {
         return write_int(wide as i64, out);
     }
+    if F::DIGITS == 15 && few_places(wide, out) {
+        return;
+    }
     let mut line = Line::<40>::new();
     let _ = write!(line, "{value:e}");
     let mut number = Scientific::read(line.as_bytes());
@@ -91,6 +95,28 @@ fn shortest<F: Float>(value: F, wide: f64, out: &mut BytesMut) {
         }
     }
     number.write(F::DIGITS, out);
+}
+
+/// Writes a double that is a decimal of few places (prices, measurements), as most are: at most 15 digits, so that
+/// no other
+/// decimal of as few digits reads back the same, and the division that checks it rounds as reading the text would.
+fn few_places(value: f64, out: &mut BytesMut) -> bool {
+    if !(1e-4..1e11).contains(&value.abs()) {
+        return false;
+    }
+    for (power, scale) in [(1e4, 4), (1e8, 8)] {
+        let scaled = (value * power).round();
+        if scaled.abs() < 1e15 && scaled / power == value {
+            let (mut digits, mut places) = (scaled as i64, scale);
+            while digits % 10 == 0 && places > 0 {
+                digits /= 10;
+                places -= 1;
+            }
+            write_128(i128::from(digits), places, out);
+            return true;
+        }
+    }
+    false
 }
 
 /// C's `%.*g`: that many digits, trailing zeros cut.
