@@ -7,7 +7,7 @@ use super::binary::array;
 use super::format::{ByteaOutput, DateFormat, FormatOptions, IntervalStyle};
 use super::forms::{range_bound, receiver, sender, write_timetz};
 use super::input::array::parse_array;
-use super::input::network::{Inet, parse_mac, write_mac};
+use super::input::network::{Inet, parse_mac, parse_mac8, write_mac};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
 use super::input::{bits, datetime, interval, json, range};
 use super::numeric::Numeric;
@@ -49,8 +49,8 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         869 => Inet::parse(text, false)?.write(out),
         700 => float::write_float(parse_f32(text)?, 1, out),
         701 => float::write_float(parse_f64(text)?, 1, out),
-        774 => write_mac(&parse_mac(text, true)?, out),
-        829 => write_mac(&parse_mac(text, false)?, out),
+        774 => write_mac(&parse_mac8(text)?, out),
+        829 => write_mac(&parse_mac(text)?, out),
         1042 | 1043 => {
             let fitted = match pg.declared_length() {
                 Some(length) => bits::fit_text(text, length, pg.oid == 1042)?,
