@@ -258,6 +258,9 @@ impl Decoder {
         if day > i64::from(i32::MAX) {
             return Err(Bad::Field);
         }
+        if self.year.is_some() || self.month.is_some() || self.day.is_some() {
+            return Err(Bad::Format);
+        }
         self.julian = Some(day);
         if !fraction.is_empty() {
             let part: f64 = format!("0.{fraction}").parse().map_err(|_| Bad::Format)?;
@@ -323,7 +326,7 @@ impl Decoder {
 
     fn offset(&mut self, text: &str) -> Result<(), Bad> {
         let east = read_offset(text)?;
-        if self.zone.is_some() || (self.clock.is_none() && !self.has_date()) {
+        if self.zone.is_some() {
             return Err(Bad::Format);
         }
         self.zone = Some(ZoneText::East(east));
@@ -406,7 +409,9 @@ impl Decoder {
             return Err(Bad::Format);
         }
         let days = self.resolve_date()?;
-        if let (Some(pm), Some([hour, ..])) = (self.noon, &mut self.clock) {
+        if let Some(pm) = self.noon.filter(|_| self.clock.is_some() || days.is_some()) {
+            // A date with PM and no time is noon.
+            let [hour, ..] = self.clock.get_or_insert_default();
             if *hour > 12 {
                 return Err(Bad::Field);
             }

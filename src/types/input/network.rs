@@ -110,6 +110,9 @@ fn read(text: &str, cidr: bool) -> Option<Inet> {
         }
     };
     if host.contains(':') {
+        if text.split_once('/').is_some_and(|(_, digits)| digits.len() > 1 && digits.starts_with('0')) {
+            return None;
+        }
         let address: Ipv6Addr = host.parse().ok()?;
         let bits = mask.unwrap_or(128);
         return (bits <= 128).then_some(Inet { address: IpAddr::V6(address), bits, cidr });
@@ -130,8 +133,9 @@ fn read(text: &str, cidr: bool) -> Option<Inet> {
         None if cidr => classful(octets[0]).max(count as u8 * 8),
         None => return None,
     };
-    // Octets that are not there are zero.
-    (bits <= 32).then_some(Inet { address: IpAddr::V4(Ipv4Addr::from(octets)), bits, cidr })
+    // Octets that are not there are zero; inet wants those its mask covers.
+    let enough = cidr || usize::from(bits).div_ceil(8) <= count;
+    (bits <= 32 && enough).then_some(Inet { address: IpAddr::V4(Ipv4Addr::from(octets)), bits, cidr })
 }
 
 /// The width of a network by its first octet, as it was before masks were written.
