@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::keywords::is_reserved;
+use super::keywords::{is_bare_label, is_name, is_reserved};
 
 /// PostgreSQL's dialect, counting. sqlparser tries some forms one after the other, so a wrong text can cost it time
 /// exponential in its nesting; here that time is counted in operands looked at.
@@ -86,6 +86,21 @@ fn typed_string(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         Err(error) => return Some(Err(error)),
     };
     Some(parser.parse_value().map(|value| Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false })))
+}
+
+/// `a::text COLLATE "C"`: sqlparser knows COLLATE behind a plain operand only.
+fn collate(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
+    let left = match &parser.peek_token_ref().token {
+        Token::Word(word) if word.keyword == Keyword::COLLATE => Box::new(left.clone()),
+        _ => return None,
+    };
+    parser.next_token();
+    Some(parser.parse_object_name(false).map(|collation| Expr::Collate { expr: left, collation }))
+}
+
+/// A keyword as a folded word.
+fn word_of(keyword: Keyword) -> String {
+    format!("{keyword:?}").to_ascii_lowercase()
 }
 
 /// A reserved word where an operand must start: sqlparser would take it for a name.
@@ -202,7 +217,7 @@ impl Dialect for Postgres {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
-        self.distinct_from(parser, expr)
+        collate(parser, expr).or_else(|| self.distinct_from(parser, expr))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
@@ -255,6 +270,14 @@ impl Dialect for Postgres {
         ) || self.base.is_reserved_for_identifier(keyword)
     }
 
+    fn is_column_alias(&self, keyword: &Keyword, _: &mut Parser) -> bool {
+        is_bare_label(&word_of(*keyword))
+    }
+
+    fn is_table_alias(&self, keyword: &Keyword, _: &mut Parser) -> bool {
+        is_name(&word_of(*keyword))
+    }
+
     fn prec_value(&self, precedence: Precedence) -> u8 {
         self.base.prec_value(precedence)
     }
@@ -279,7 +302,7 @@ impl Dialect for Postgres {
         true
     }
 
-    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+    fn supports_named_fn_args_with_assignment_operator(&self) -> bool {
         true
     }
 

@@ -20,8 +20,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias, TableAliasColumnDef,
-    TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias,
+    TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use crate::error::{Error, Result};
@@ -122,6 +122,11 @@ struct Rewriter;
 impl VisitorMut for Rewriter {
     type Break = Error;
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        limit(query);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         name_items(&mut select.projection);
         ControlFlow::Continue(())
@@ -147,6 +152,23 @@ impl VisitorMut for Rewriter {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is `LIMIT n`; `LIMIT NULL` is none.
+fn limit(query: &mut Query) {
+    if let Some(fetch) = query.fetch.take() {
+        let one = || Expr::Value(Value::Number("1".to_owned(), false).into());
+        let rows = Some(fetch.quantity.unwrap_or_else(one));
+        match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, .. }) => *limit = rows,
+            clause => *clause = Some(LimitClause::LimitOffset { limit: rows, offset: None, limit_by: Vec::new() }),
+        }
+    }
+    if let Some(LimitClause::LimitOffset { limit, .. }) = &mut query.limit_clause
+        && matches!(limit, Some(Expr::Value(value)) if value.value == Value::Null)
+    {
+        *limit = None;
     }
 }
 
