@@ -7,7 +7,6 @@
 //! * `pg_catalog.f(x)` -> `f(x)`; `pg_catalog.t` as a type -> `t`, built in where it is.
 //! * `x::regclass` and its kin -> `pg_regclass_in(x)`; a cast of that to text -> `pg_regclass_out(pg_regclass_in(x))`.
 //! * `type 'text'` -> a cast of the string. Bit strings are `0A000`.
-//! * `-a ^ b` is `(-a) ^ b`, and `@ a + b` is `@ (a + b)`: sqlparser binds these otherwise.
 //! * Every select item (also of sub-queries) that is no plain column gets PostgreSQL's name as its alias; a name that is
 //!   there already gets [`DUPLICATE`] and a number behind it, as the binder refuses equal names. [`output_name`] takes
 //!   that off again.
