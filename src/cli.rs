@@ -1,7 +1,7 @@
 //! The command line: `serve`, `demo`, `check`, `hash-password`, `version`.
 //! Must not know: what the daemon is made of.
 //!
-//! Exit codes: 0, 1 for an error while running, 2 for a wrong command line, 78 (`EX_CONFIG`) for a configuration with mistakes.
+//! Exit codes: 0, 1 for an error while running, 2 for a wrong command line, 78 (`EX_CONFIG`) for a wrong config.
 
 mod check;
 mod log;

@@ -84,6 +84,12 @@ pub fn serve(settings: Settings, config_path: PathBuf) -> Result<()> {
     done
 }
 
+/// What the settings let every user do, as `tusk check` prints it.
+#[must_use]
+pub fn permissions(settings: &Settings) -> String {
+    crate::policy::report(settings)
+}
+
 /// Stops accepting, lets running statements finish within the timeout, cancels what is left.
 async fn drain(shutdown: &Shutdown, timeout: Duration) {
     tracing::info!(timeout_s = timeout.as_secs(), "draining");

@@ -38,6 +38,8 @@ sql_states! {
     FEATURE_NOT_SUPPORTED = "0A000";
     /// A scalar subquery returned more than one row.
     CARDINALITY_VIOLATION = "21000";
+    /// Data that is wrong in a way without a code of its own.
+    DATA_EXCEPTION = "22000";
     /// Text longer than its declared length.
     STRING_DATA_RIGHT_TRUNCATION = "22001";
     /// A number does not fit its type.

@@ -175,8 +175,8 @@ impl Metrics {
         Ok(TextEncoder::new().encode_to_string(&self.0.registry.gather())?)
     }
 
-    /// `tusk_queries_total`: statements finished, by route (`passthrough`, `federated`, `catalog`, `utility`) and status
-    /// (`ok`, `error`, `cancelled`, `timeout`).
+    /// `tusk_queries_total`: statements finished, by route (`passthrough`, `federated`, `catalog`, `utility`) and
+    /// status (`ok`, `error`, `cancelled`, `timeout`).
     #[must_use]
     pub fn queries(&self, route: &'static str, status: &'static str) -> Counter {
         self.0.queries_total.with_label_values(&[route, status])

@@ -66,6 +66,10 @@ impl Mounts {
     ) {
         for remote in &schema.tables {
             let Some(seen) = self.seen_as(&remote.schema) else { continue };
+            if snapshot.schemas.get(&seen).and_then(|tables| tables.values().next()).is_some_and(|table| table.source != *source) {
+                tracing::warn!(source = &**source, schema = seen, "not mounted: another source mounts this schema");
+                continue;
+            }
             let name = TableName::new(&seen, &remote.name);
             let oid = stable_oid("class", &format!("{seen}.{}", remote.name), |oid| oids.contains_key(&oid));
             oids.insert(oid, name.clone());

@@ -110,11 +110,11 @@ impl SchemaCache {
                 state: Mutex::default(),
             })
             .collect();
-        let cache = |ttl: Duration| Cache::builder().time_to_live(ttl.max(Duration::from_millis(1)));
+        let at_least = |ttl: Duration| ttl.max(Duration::from_millis(1));
         SchemaCache {
             sources,
-            fresh: cache(settings.schema_ttl).build(),
-            failed: cache(settings.schema_negative_ttl).build(),
+            fresh: Cache::builder().time_to_live(at_least(settings.schema_ttl)).build(),
+            failed: Cache::builder().time_to_live(at_least(settings.schema_negative_ttl)).build(),
             stale_for: settings.schema_stale_while_down,
             metrics,
             assembled: Mutex::new(None),
@@ -171,22 +171,22 @@ impl SchemaCache {
             self.failed.invalidate(&index).await;
         }
         if let Some(schema) = self.fresh.get(&index).await {
-            self.metrics.schema_cache_request("hit");
+            self.metrics.cache_requests("hit").inc();
             return Answer::Fresh(schema);
         }
         if let Some(error) = self.failed.get(&index).await {
-            self.metrics.schema_cache_request("negative");
+            self.metrics.cache_requests("negative").inc();
             return self.stale_or(index, error);
         }
         match self.fresh.try_get_with(index, self.introspect(index)).await {
             Ok(schema) => {
-                self.metrics.schema_cache_request("miss");
+                self.metrics.cache_requests("miss").inc();
                 Answer::Fresh(schema)
             }
             Err(error) => {
                 let error = Error::clone(&error);
                 self.failed.insert(index, error.clone()).await;
-                self.metrics.schema_cache_request("error");
+                self.metrics.cache_requests("error").inc();
                 self.stale_or(index, error)
             }
         }
@@ -196,7 +196,7 @@ impl SchemaCache {
         let good = self.sources[index].state.lock().good.clone();
         match good {
             Some(good) if good.read.elapsed() <= self.stale_for => {
-                self.metrics.schema_cache_request("stale");
+                self.metrics.cache_requests("stale").inc();
                 Answer::Stale(good.schema)
             }
             _ => Answer::Down(error),
@@ -232,7 +232,7 @@ impl SchemaCache {
     pub fn note(&self, index: usize, answer: Result<()>) {
         let Some(source) = self.sources.get(index) else { return };
         let up = answer.is_ok();
-        self.metrics.source_up(&source.name, up);
+        self.metrics.source_up(&source.name).set(i64::from(up));
         let mut state = source.state.lock();
         if state.up != Some(up) {
             state.up = Some(up);

@@ -10,8 +10,8 @@ use crate::config::ScramVerifier;
 /// Longer is somebody's file piped in by mistake.
 const MAX_BYTES: u64 = 1024;
 
-/// Reads one line with the terminal's echo off. The shell restores the terminal however it ends, on Ctrl-C too, when this
-/// process is gone already; and it needs no foreign code here.
+/// Reads one line with the terminal's echo off. The shell restores the terminal however it ends, on Ctrl-C too, when
+/// this process is gone already; and it needs no foreign code here.
 const READ_QUIETLY: &str = r#"
 saved=$(stty -g) || exit 3
 trap 'stty "$saved"; echo >&2' EXIT

@@ -1,8 +1,8 @@
 //! From text to `File`: all mistakes of form at once.
 //! Must not know: what the keys mean.
 //!
-//! serde stops at its first error. So the document is kept as a tree with places: what an error points at is taken out of
-//! the tree, and the rest is read again, until nothing is wrong any more.
+//! serde stops at its first error. So the document is kept as a tree with places: what an error points at is taken out
+//! of the tree, and the rest is read again, until nothing is wrong any more.
 
 use serde::Deserialize;
 use toml::Spanned;

@@ -1,7 +1,7 @@
 //! What a reload would change: two settings compared, section by section.
 //! Must not know: which changes take effect while the daemon runs.
 
-use super::{RoleSettings, Settings, SourceSettings, UserSettings};
+use super::{RoleSettings, Settings, SourceSettings, SourceSpec, UserSettings};
 
 /// The differences from `old` to `new`, one line each; empty if there are none. Secrets are compared, never shown.
 #[must_use]
@@ -14,9 +14,9 @@ pub fn changes(old: &Settings, new: &Settings) -> Vec<String> {
     section(&mut lines, "history", &old.history, &new.history);
     section(&mut lines, "log", &old.log, &new.log);
     section(&mut lines, "telemetry", &old.otlp, &new.otlp);
-    named(&mut lines, "source", &old.sources, &new.sources, |source: &SourceSettings| &source.name);
-    named(&mut lines, "role", &old.roles, &new.roles, |role: &RoleSettings| &role.name);
-    named(&mut lines, "user", &old.users, &new.users, |user: &UserSettings| &user.name);
+    named(&mut lines, "source", &old.sources, &new.sources);
+    named(&mut lines, "role", &old.roles, &new.roles);
+    named(&mut lines, "user", &old.users, &new.users);
     if old.expects != new.expects {
         lines.push("expect: changed".to_owned());
     }
@@ -30,34 +30,68 @@ fn section<T: PartialEq + std::fmt::Debug>(lines: &mut Vec<String>, name: &str, 
     }
 }
 
+/// An entry of a list that has a name of its own.
+trait Named: PartialEq {
+    fn name(&self) -> &str;
+
+    /// The pretty debug form whose outermost fields are the keys of the file.
+    fn keys(&self) -> String;
+}
+
+impl Named for SourceSettings {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn keys(&self) -> String {
+        let spec = match &self.spec {
+            SourceSpec::Postgres(spec) => format!("{spec:#?}"),
+            SourceSpec::Files(spec) => format!("{spec:#?}"),
+            SourceSpec::Sqlite(spec) => format!("{spec:#?}"),
+        };
+        format!("    type: {}\n    tables: {:?}\n{spec}", self.kind().name(), self.tables)
+    }
+}
+
+impl Named for RoleSettings {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn keys(&self) -> String {
+        format!("{self:#?}")
+    }
+}
+
+impl Named for UserSettings {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn keys(&self) -> String {
+        format!("{self:#?}")
+    }
+}
+
 /// Entries with names: added, removed, changed, or in another order.
-fn named<T: PartialEq + std::fmt::Debug>(
-    lines: &mut Vec<String>,
-    what: &str,
-    old: &[T],
-    new: &[T],
-    name: impl Fn(&T) -> &String,
-) {
-    for entry in old {
-        if !new.iter().any(|other| name(other) == name(entry)) {
-            lines.push(format!("{what} \"{}\": removed", name(entry)));
-        }
+fn named<T: Named>(lines: &mut Vec<String>, what: &str, old: &[T], new: &[T]) {
+    let find = |list: &'_ [T], name: &str| list.iter().position(|entry| entry.name() == name);
+    for entry in old.iter().filter(|entry| find(new, entry.name()).is_none()) {
+        lines.push(format!("{what} \"{}\": removed", entry.name()));
     }
     for entry in new {
-        match old.iter().find(|other| name(other) == name(entry)) {
-            None => lines.push(format!("{what} \"{}\": added", name(entry))),
+        match find(old, entry.name()).map(|place| &old[place]) {
+            None => lines.push(format!("{what} \"{}\": added", entry.name())),
             Some(before) if before != entry => {
-                let keys = differing_keys(&format!("{before:#?}"), &format!("{entry:#?}"));
-                lines.push(format!("{what} \"{}\": changed{keys}", name(entry)));
+                let keys = differing_keys(&before.keys(), &entry.keys());
+                lines.push(format!("{what} \"{}\": changed{keys}", entry.name()));
             }
             Some(_) => {}
         }
     }
-    let order = |list: &[T], other: &[T]| -> Vec<String> {
-        list.iter().map(|entry| name(entry).clone()).filter(|n| other.iter().any(|e| name(e) == n)).collect()
-    };
+    let places: Vec<usize> = new.iter().filter_map(|entry| find(old, entry.name())).collect();
     // Matters for sources: the default search_path follows the file.
-    if order(old, new) != order(new, old) {
+    if !places.is_sorted() {
         lines.push(format!("{what}s: in another order"));
     }
 }

@@ -287,14 +287,17 @@ fn endless_mistakes_end() {
 fn reloads_are_compared() {
     let old = load_text(ALL_KEYS).unwrap();
     assert!(changes(&old, &old.clone()).is_empty());
-    let text =
-        ALL_KEYS.replace("max_connections = 1000", "max_connections = 5").replace("name = \"crm\"", "name = \"crm2\"");
+    let text = ALL_KEYS
+        .replace("max_connections = 1000", "max_connections = 5")
+        .replace("name = \"crm\"", "name = \"crm2\"")
+        .replace("pool_size = 16", "pool_size = 8");
     let mut new = load_text(&text).unwrap();
     new.users[0].password = Some(Secret::new("other".to_owned()));
     let lines = changes(&old, &new);
     let expected = [
         "[server]: changed (max_connections)",
         "source \"crm\": removed",
+        "source \"shop\": changed (pool_size)",
         "source \"crm2\": added",
         "user \"ana\": changed (secret)",
     ];

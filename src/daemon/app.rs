@@ -2,18 +2,18 @@
 //! Must not know: signals, the command line.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 use super::memory;
-use crate::catalog::{Needed, SchemaCache, VirtualTable, Virtuals};
+use crate::catalog::{Mounted, Needed, SchemaCache, VirtualTable, Virtuals};
 use crate::config::{Settings, SourceSettings, SourceSpec};
 use crate::engine::datafusion::{Administration, Federated};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::Running;
-use crate::http::{self, HttpState};
+use crate::http::{self, HttpState, SourceHealth};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Policy};
 use crate::query::{Parts, Query, Service};
@@ -38,7 +38,7 @@ impl App {
     /// Puts everything together and begins to accept. `queries` is the runtime that plans and executes.
     pub(super) async fn start(settings: Settings, queries: Handle, shutdown: Shutdown) -> Result<App> {
         // What can fail comes first: nothing is bound before the rest stands.
-        let metrics = Metrics::new();
+        let metrics = Metrics::new().map_err(|error| Error::internal("metrics").with_cause(error))?;
         let connectors = settings.sources.iter().map(|source| Ok((source.clone(), connector(source)?))).collect::<Result<Vec<_>>>()?;
         let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone()));
         let policy = Arc::new(Policy::new(&settings));
@@ -63,7 +63,7 @@ impl App {
             database: settings.server.database.clone(),
         }));
         let server = wire::Server::start(&settings, service, policy, registry, metrics.clone(), shutdown.clone())?;
-        let addresses = server.addresses();
+        let addresses = server.addresses().to_vec();
         let http = serve_http(&settings, &catalog, &metrics, &shutdown).await?;
         shutdown.tasks().spawn_on(watch(Arc::clone(&catalog), shutdown.clone()), &queries);
         Ok(App { addresses, http })
@@ -83,8 +83,8 @@ impl App {
 fn connector(source: &SourceSettings) -> Result<Arc<dyn Connector>> {
     Ok(match &source.spec {
         SourceSpec::Postgres(settings) => Arc::new(PostgresConnector::new(&source.name, settings, &source.tables)?),
-        SourceSpec::Files(settings) => Arc::new(FilesConnector::new(&source.name, settings, &source.tables)?),
-        SourceSpec::Sqlite(settings) => Arc::new(SqliteConnector::new(&source.name, settings, &source.tables)?),
+        SourceSpec::Files(settings) => Arc::new(FilesConnector::new(&source.name, settings, &source.tables)),
+        SourceSpec::Sqlite(settings) => Arc::new(SqliteConnector::new(&source.name, settings, &source.tables)),
     })
 }
 
@@ -110,9 +110,31 @@ async fn serve_http(settings: &Settings, catalog: &Arc<SchemaCache>, metrics: &M
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    let state = HttpState::new(metrics.clone(), settings.http.ready, Arc::clone(catalog));
-    shutdown.tasks().spawn(http::serve(listener, state, shutdown.clone()));
+    let sources = Arc::clone(catalog);
+    let state = HttpState {
+        metrics: metrics.clone(),
+        ready: settings.http.ready,
+        sources: Arc::new(move || sources.sources().iter().map(health).collect()),
+    };
+    // Not one of the tasks that the drain waits for: it says that the daemon drains.
+    let stopped = shutdown.clone();
+    tokio::spawn(async move {
+        if let Err(error) = http::serve(listener, state, stopped).await {
+            tracing::error!(error = %error.chain(), "HTTP ended");
+        }
+    });
     Ok(Some(bound.to_string()))
+}
+
+fn health(source: &Mounted) -> SourceHealth {
+    let status = source.status();
+    SourceHealth {
+        name: source.name.to_string(),
+        kind: source.connector.kind(),
+        up: status.up == Some(true),
+        since: status.since.unwrap_or(SystemTime::UNIX_EPOCH),
+        error_class: status.error.map(|error| error.state().code().to_owned()),
+    }
 }
 
 /// Reads every schema once, then keeps asking the sources whether they are there.

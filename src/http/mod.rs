@@ -1,4 +1,4 @@
-//! Metrics and health over HTTP: `/metrics`, `/livez`, `/readyz`. For machines on the operator's network, without login.
+//! Metrics and health over HTTP: `/metrics`, `/livez`, `/readyz`. For the operator's machines, without login.
 //! Must not know: what is behind the health of a source; SQL, users, rows.
 
 mod health;

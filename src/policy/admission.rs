@@ -4,6 +4,9 @@
 //! Limits are a role's, shared by all who have it. A statement needs room in every role of its user at once. The limits
 //! come with the identity, the counts stay here, so a reload changes limits without losing count.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +24,6 @@ use crate::metrics::Metrics;
 /// How long a statement waits where no role says: nothing waits for ever.
 const DEFAULT_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The window of `statements_per_minute`.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Counts statements and connections of roles. One for the daemon; cloning shares it.
@@ -32,6 +34,8 @@ struct Shared {
     state: Mutex<State>,
     /// Told when the queue was gone through and somebody is held back by a rate: when to look again has changed.
     held_by_rate: Notify,
+    /// The minute of `statements_per_minute`; shorter in tests.
+    minute: Duration,
     metrics: Metrics,
 }
 
@@ -81,7 +85,12 @@ impl Admission {
     /// Nothing running, nobody waiting.
     #[must_use]
     pub fn new(metrics: Metrics) -> Self {
-        Admission(Arc::new(Shared { state: Mutex::new(State::default()), held_by_rate: Notify::new(), metrics }))
+        Self::with_minute(metrics, MINUTE)
+    }
+
+    fn with_minute(metrics: Metrics, minute: Duration) -> Self {
+        let state = Mutex::new(State::default());
+        Admission(Arc::new(Shared { state, held_by_rate: Notify::new(), minute, metrics }))
     }
 
     /// Waits for room for one statement in every role of the identity.
@@ -98,13 +107,15 @@ impl Admission {
         loop {
             // Listens before it looks, so that no word is missed in between.
             let changed = self.0.held_by_rate.notified();
-            let retry_at = match self.0.state.lock().obstacle(identity.roles(), Instant::now()) {
+            let retry_at = match self.0.state.lock().obstacle(identity.roles(), self.0.minute) {
                 Some(Obstacle::Rate { free_at, .. }) => free_at,
                 _ => deadline,
             };
             tokio::select! {
                 biased;
-                ticket = &mut waiting.granted => return ticket.map_err(|_| Error::internal("the admission queue lost a waiter")),
+                ticket = &mut waiting.granted => {
+                    return ticket.map_err(|_| Error::internal("the admission queue lost a waiter"));
+                }
                 () = cancel.cancelled() => return Err(Error::canceled()),
                 () = sleep_until(deadline) => return Err(self.timed_out(identity, timeout)),
                 () = sleep_until(retry_at) => Shared::dispatch(&self.0),
@@ -139,7 +150,7 @@ impl Admission {
         let mut state = self.0.state.lock();
         // Whoever came first to one of these roles goes first.
         let behind = roles.iter().any(|role| state.roles.get(&role.name).is_some_and(|counts| counts.waiting > 0));
-        if !behind && state.obstacle(roles, Instant::now()).is_none() {
+        if !behind && state.obstacle(roles, self.0.minute).is_none() {
             state.start(roles);
             drop(state);
             return Ok(Entered::Started(Ticket { shared: Arc::clone(&self.0), roles: roles.to_vec() }));
@@ -165,13 +176,14 @@ impl Admission {
     }
 
     fn timed_out(&self, identity: &Identity, timeout: Duration) -> Error {
-        let obstacle = self.0.state.lock().obstacle(identity.roles(), Instant::now());
+        let obstacle = self.0.state.lock().obstacle(identity.roles(), self.0.minute);
         let waited = crate::config::show_duration(timeout);
         match obstacle {
             Some(Obstacle::Rate { role, limit, .. }) => {
                 self.0.metrics.limit_hits("statements_per_minute").inc();
                 limit_error(&role).with_detail(format!(
-                    "The role may start {limit} statements a minute (statements_per_minute); it had no room within {waited}."
+                    "The role may start {limit} statements a minute (statements_per_minute); \
+                     it had no room within {waited}."
                 ))
             }
             Some(Obstacle::Concurrency { role, limit }) => {
@@ -227,12 +239,11 @@ impl Shared {
     fn dispatch(this: &Arc<Self>) {
         let mut gone = Vec::new();
         let mut state = this.state.lock();
-        let now = Instant::now();
         let mut held: Vec<Arc<Role>> = Vec::new();
         let mut held_by_rate = false;
         for waiter in std::mem::take(&mut state.queue) {
             let behind = waiter.roles.iter().any(|role| held.iter().any(|other| other.name == role.name));
-            let obstacle = if behind { None } else { state.obstacle(&waiter.roles, now) };
+            let obstacle = if behind { None } else { state.obstacle(&waiter.roles, this.minute) };
             held_by_rate |= matches!(obstacle, Some(Obstacle::Rate { .. }));
             let must_wait = behind || obstacle.is_some();
             if must_wait {
@@ -281,20 +292,21 @@ impl State {
     }
 
     /// The first role that has no room; `None` if all have.
-    fn obstacle(&mut self, roles: &[Arc<Role>], now: Instant) -> Option<Obstacle> {
+    fn obstacle(&mut self, roles: &[Arc<Role>], minute: Duration) -> Option<Obstacle> {
+        let now = Instant::now();
         for role in roles {
             let Some(counts) = self.roles.get_mut(&role.name) else { continue };
             if let Some(limit) = role.limits.max_concurrent.filter(|limit| counts.running >= *limit) {
                 return Some(Obstacle::Concurrency { role: role.name.clone(), limit });
             }
             let Some(limit) = role.limits.statements_per_minute else { continue };
-            while counts.starts.front().is_some_and(|start| *start + MINUTE <= now) {
+            while counts.starts.front().is_some_and(|start| *start + minute <= now) {
                 counts.starts.pop_front();
             }
             // After a reload that lowered the limit there may be more starts than it allows.
             let excess = counts.starts.len().checked_sub(limit as usize);
             if let Some(start) = excess.and_then(|excess| counts.starts.get(excess)) {
-                return Some(Obstacle::Rate { role: role.name.clone(), limit, free_at: *start + MINUTE });
+                return Some(Obstacle::Rate { role: role.name.clone(), limit, free_at: *start + minute });
             }
         }
         None
@@ -341,143 +353,5 @@ impl fmt::Debug for Ticket {
 impl fmt::Debug for ConnectionTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ConnectionTicket")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::role::tests::identity;
-    use super::*;
-
-    fn who(limits: &str) -> Identity {
-        identity(&format!(
-            "[[user]]\nname = \"u\"\nroles = [\"a\", \"b\"]\n[[role]]\nname = \"a\"\n[role.limits]\n{limits}\n[[role]]\nname = \"b\"\n"
-        ))
-    }
-
-    fn admission() -> (Admission, Metrics) {
-        let metrics = Metrics::new().unwrap();
-        (Admission::new(metrics.clone()), metrics)
-    }
-
-    /// Waits until this many statements are queued.
-    async fn queued(metrics: &Metrics, count: i64) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while metrics.queries_queued().get() != count {
-            assert!(Instant::now() < deadline, "{count} queued");
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn statements_wait_their_turn() {
-        let (admission, metrics) = admission();
-        let who = who("max_concurrent = 1\nmax_queued = 1\nqueue_timeout = \"10s\"");
-        let never = CancellationToken::new();
-        let first = admission.admit(&who, &never).await.unwrap();
-        let second = tokio::spawn({
-            let (admission, who, never) = (admission.clone(), who.clone(), never.clone());
-            async move { admission.admit(&who, &never).await }
-        });
-        queued(&metrics, 1).await;
-        let third = admission.admit(&who, &never).await.unwrap_err();
-        assert_eq!(third.state(), SqlState::CONFIGURATION_LIMIT_EXCEEDED);
-        assert!(third.detail().unwrap().contains("max_queued"));
-        drop(first);
-        let second = second.await.unwrap().unwrap();
-        assert_eq!(metrics.queries_queued().get(), 0);
-        drop(second);
-        drop(admission.admit(&who, &never).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn waiting_ends_at_the_timeout_and_on_cancel() {
-        let (admission, metrics) = admission();
-        let who = who("max_concurrent = 1\nqueue_timeout = \"50ms\"");
-        let never = CancellationToken::new();
-        let first = admission.admit(&who, &never).await.unwrap();
-        let error = admission.admit(&who, &never).await.unwrap_err();
-        assert_eq!(error.state(), SqlState::CONFIGURATION_LIMIT_EXCEEDED);
-        assert!(error.detail().unwrap().contains("max_concurrent"), "{error:?}");
-        let cancelled = CancellationToken::new();
-        cancelled.cancel();
-        assert_eq!(admission.admit(&who, &cancelled).await.unwrap_err().state(), SqlState::QUERY_CANCELED);
-        assert_eq!(metrics.queries_queued().get(), 0);
-        drop(first);
-        drop(admission.admit(&who, &never).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_waiter_that_goes_away_leaves_no_trace() {
-        let (admission, metrics) = admission();
-        let who = who("max_concurrent = 1\nmax_queued = 5");
-        let never = CancellationToken::new();
-        let first = admission.admit(&who, &never).await.unwrap();
-        for _ in 0..20 {
-            let mut waiting = Box::pin(admission.admit(&who, &never));
-            assert!(futures::poll!(&mut waiting).is_pending());
-            drop(waiting);
-        }
-        assert_eq!(metrics.queries_queued().get(), 0);
-        // One that is granted and dropped before it looks gives its ticket back.
-        let mut waiting = Box::pin(admission.admit(&who, &never));
-        assert!(futures::poll!(&mut waiting).is_pending());
-        drop(first);
-        drop(waiting);
-        drop(admission.admit(&who, &never).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn the_rate_is_limited() {
-        let (admission, _) = admission();
-        let who = who("statements_per_minute = 3\nqueue_timeout = \"20ms\"");
-        let never = CancellationToken::new();
-        for _ in 0..3 {
-            drop(admission.admit(&who, &never).await.unwrap());
-        }
-        let error = admission.admit(&who, &never).await.unwrap_err();
-        assert!(error.detail().unwrap().contains("statements_per_minute"), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn two_users_share_a_role() {
-        let (admission, _) = admission();
-        let settings = super::super::role::tests::settings(
-            "[[user]]\nname = \"x\"\nroles = [\"a\"]\n[[user]]\nname = \"y\"\nroles = [\"a\"]\n\
-             [[user]]\nname = \"z\"\n[[role]]\nname = \"a\"\n[role.limits]\nmax_connections = 1\n",
-        );
-        let policy = super::super::Policy::new(&settings);
-        let [x, y, z] = ["x", "y", "z"].map(|name| policy.identity(name).unwrap());
-        let open = admission.connect(&x).unwrap();
-        let error = admission.connect(&y).unwrap_err();
-        assert_eq!(error.state(), SqlState::TOO_MANY_CONNECTIONS);
-        assert_eq!(error.message(), "too many connections for role \"a\"");
-        drop(admission.connect(&z).unwrap());
-        drop(open);
-        drop(admission.connect(&y).unwrap());
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn never_more_than_the_limit_under_load() {
-        let (admission, metrics) = admission();
-        let who = who("max_concurrent = 3");
-        let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let tasks: Vec<_> = (0..200)
-            .map(|_| {
-                let (admission, who, running) = (admission.clone(), who.clone(), Arc::clone(&running));
-                tokio::spawn(async move {
-                    let ticket = admission.admit(&who, &CancellationToken::new()).await.unwrap();
-                    let now = running.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
-                    tokio::task::yield_now().await;
-                    running.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-                    drop(ticket);
-                    now
-                })
-            })
-            .collect();
-        for task in tasks {
-            assert!(task.await.unwrap() <= 3);
-        }
-        assert_eq!(metrics.queries_queued().get(), 0);
     }
 }

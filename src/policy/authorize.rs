@@ -37,7 +37,7 @@ impl Permit {
 }
 
 /// A value that is bound to its permit. There is no other way to one than [`authorize`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Authorized<T> {
     value: T,
     permit: Permit,

@@ -134,8 +134,8 @@ impl TableAccess {
 
     /// The rows in which a column's value may be seen; in the others it is NULL.
     ///
-    /// `row_filter` is the OR of all grants. Where they give different columns, a column must not be seen in the rows of a
-    /// grant that does not give it, or two narrow grants together would give more than each of them does.
+    /// `row_filter` is the OR of all grants. Where they give different columns, a column must not be seen in the rows of
+    /// a grant that does not give it, or two narrow grants together would give more than each of them does.
     #[must_use]
     pub fn visible_where(&self, column: &str) -> RowFilter {
         let giving: Vec<&Part> = self.parts.iter().filter(|part| part.columns.contains(column)).collect();

@@ -1,4 +1,4 @@
-//! Who may see what, and how much they may take. Default deny; built once from the settings, replaced whole on a reload.
+//! Who may see what, and how much they may take. Default deny; built once from the settings, replaced whole.
 //! Must not know: sessions, catalogs, plans; who enforces it.
 
 mod admission;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::grant::{Part, TableAccess};
 use super::{Privilege, Quota, is_system_schema};
-use crate::config::{GrantSettings, RoleSettings, Settings, UserSettings};
+use crate::config::{GrantSettings, RoleSettings, Settings, UserSettings, wildcard};
 use crate::names::TableName;
 
 /// A role: its own grants and limits, without those of the roles it is a member of.
@@ -188,6 +188,16 @@ impl Identity {
             .map(|grant| Part::of(grant))
             .collect();
         TableAccess::union(parts, privileges)
+    }
+
+    /// Whether some grant may name a table of a source, whatever tables it has: by a schema that it mounts, or by a pattern that its
+    /// name fits.
+    #[must_use]
+    pub fn may_name_source(&self, name: &str, mounts: impl Fn(&str) -> bool) -> bool {
+        self.grants().flat_map(|grant| grant.tables.texts()).any(|pattern| {
+            let schema = pattern.split_once('.').map_or("", |(schema, _)| schema);
+            !schema.starts_with('!') && (mounts(schema) || wildcard(schema.as_bytes(), name.as_bytes()))
+        })
     }
 
     fn grants(&self) -> impl Iterator<Item = &GrantSettings> {

@@ -71,12 +71,12 @@ async fn still_true(
     let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
     let now = prepare::relations(query, session, &world, &planned.scope)?;
     let same = now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
-    if same && !planned.plan.get().reads_virtual && prepared.is_fresh() {
+    if same && !planned.plan.value().reads_virtual && prepared.is_fresh() {
         return Ok(None);
     }
     let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
     let again = prepare::plan(query, session, identity, running, &prepared.statement, &types).await?;
-    if planned.explain.is_none() && !again.plan.get().shape.same_for_clients(&planned.plan.get().shape) {
+    if planned.explain.is_none() && !again.plan.value().shape.same_for_clients(&planned.plan.value().shape) {
         return Err(Error::unsupported("cached plan must not change result type"));
     }
     Ok(Some(again))
@@ -125,7 +125,7 @@ pub(super) async fn start(
 
 /// Carries batches from the runtime of queries to the one of sockets, one at a time, within the statement's bounds. Dropping the
 /// rows aborts the work, which tells the sources.
-fn relay(query: &Query, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
+pub(super) fn relay(query: &Query, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
     let (sender, receiver) = mpsc::channel(1);
     let Rows { shape, mut batches } = rows;
     let task = query.parts.runtime.spawn(async move {
@@ -183,7 +183,11 @@ pub(super) fn account(metrics: &Metrics, entry: &Entry, bounds: &Bounds) {
         Some(Err(_)) => "error",
     };
     let route = if progress.route.is_empty() { "none" } else { progress.route };
-    metrics.query_ended(route, status, entry.started.elapsed(), bounds.passed.rows(), bounds.passed.bytes());
+    metrics.queries_running().dec();
+    metrics.queries(route, status).inc();
+    metrics.query_seconds(route).observe(entry.started.elapsed().as_secs_f64());
+    metrics.rows_returned().inc_by(bounds.passed.rows());
+    metrics.bytes_returned().inc_by(bounds.passed.bytes());
     if let Some(Err(error)) = outcome {
         let id = &entry.begun.query_id;
         match error.fault() {

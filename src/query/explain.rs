@@ -8,11 +8,12 @@ use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 
+use super::execute::relay;
 use super::prepare::{Explain, Prepared};
 use super::{Query, RunningStatement};
 use crate::engine::datafusion::StatementContext;
 use crate::error::{Error, Result};
-use crate::rows::{RowShape, Rows, pump};
+use crate::rows::{RowShape, Rows};
 use crate::source::ScanMeter;
 use crate::types::{self, PgType};
 
@@ -41,10 +42,10 @@ pub(super) async fn explain(
     let mut ran = None;
     if wanted.analyze {
         let begun = std::time::Instant::now();
-        let again = ready.again();
+        let again = ready.clone();
         let started = query.parts.runtime.spawn(async move { again.start() });
         let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
-        let mut rows = pump(rows.batches, running.bounds().clone());
+        let mut rows = relay(query, running, rows, None).batches;
         while let Some(batch) = rows.next().await {
             batch?;
         }

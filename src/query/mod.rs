@@ -3,6 +3,9 @@
 
 mod execute;
 mod explain;
+mod facts;
+#[cfg(test)]
+pub(crate) mod fake;
 mod prepare;
 mod route;
 mod running;
@@ -136,6 +139,11 @@ impl Query {
     }
 }
 
+/// The roles of an identity, by name.
+fn role_names(identity: &Identity) -> Vec<String> {
+    identity.roles().iter().map(|role| role.name.clone()).collect()
+}
+
 /// A task of ours that panicked: the panic is in the log, the statement fails, the session goes on.
 fn died(error: tokio::task::JoinError) -> Error {
     Error::internal("a task of a statement ended early").with_cause(error)
@@ -156,13 +164,13 @@ impl Service for Query {
             query_id: uuid::Uuid::now_v7().simple().to_string(),
             session_id: session.pid(),
             user_name: identity.user().to_owned(),
-            role_names: identity.role_names(),
+            role_names: role_names(identity),
             application_name: session.application_name(),
             client_address: session.client_address(),
             query: text.to_owned(),
         });
         let metrics = self.parts.metrics.clone();
-        metrics.query_began();
+        metrics.queries_running().inc();
         RunningStatement::new(bounds, entry, self.parts.running.clone(), move |entry, bounds| execute::account(&metrics, entry, bounds))
     }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::facts::facts;
 use super::{Query, Route, RunningStatement, Target, route, utility};
 use crate::catalog::{Needed, Relation, Viewer, World, existing, resolve};
 use crate::engine::datafusion::{Plan, PlanRequest};
@@ -70,9 +71,9 @@ pub(super) async fn prepare(
     let planned = plan(query, session, identity, running, &statement, &parameters).await?;
     let shape = match explain {
         Some(_) => super::explain::shape(),
-        None => Arc::clone(&planned.plan.get().shape),
+        None => Arc::clone(&planned.plan.value().shape),
     };
-    let types = planned.plan.get().parameters.clone();
+    let types = planned.plan.value().parameters.clone();
     Ok(PreparedStatement::planned(statement, types, shape, Arc::new(planned)))
 }
 
@@ -86,7 +87,7 @@ pub(super) async fn plan(
     parameters: &[Option<PgType>],
 ) -> Result<Prepared> {
     let (read, explain) = inner(statement)?;
-    let scope = Arc::new(read.scope()?);
+    let scope = Arc::new(Scope::of_statement(read));
     let world = world_for(query, session, identity, running, &scope).await?;
     let relations = relations(query, session, &world, &scope)?;
     let route = route(relations.iter());
@@ -99,7 +100,7 @@ pub(super) async fn plan(
     });
     let viewer = Arc::new(viewer(query, session, identity, &world));
     let engine = Arc::clone(&query.parts.engine);
-    let facts = session.facts(&query.parts.database, &viewer);
+    let facts = facts(session, &viewer);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
     let (statement, parameters) = (read.clone(), parameters.to_vec());
     let planned = query
@@ -108,8 +109,11 @@ pub(super) async fn plan(
             engine.plan(request).await.map(Arc::new)
         })
         .await?;
-    let wanted = planned.tables.iter().map(|table| (table.name.clone(), table.arrow.fields().iter().map(|f| f.name().clone()).collect(), Privilege::Select));
-    let plan = policy::authorize(identity, wanted.collect::<Vec<_>>(), Arc::clone(&planned))?;
+    let wanted = planned.tables.iter().map(|table| {
+        let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
+        (table.name.clone(), columns, Privilege::Select)
+    });
+    let plan = policy::authorize(identity, wanted, Arc::clone(&planned))?;
     Ok(Prepared { plan, route, explain, scope, relations })
 }
 
@@ -148,7 +152,7 @@ pub(super) fn relations(query: &Query, session: &Session, world: &World, scope: 
 fn viewer(query: &Query, session: &Session, identity: &Identity, world: &Arc<World>) -> Viewer {
     Viewer {
         user: identity.user().to_owned(),
-        roles: identity.role_names(),
+        roles: super::role_names(identity),
         admin: identity.admin(),
         pid: session.pid(),
         database: query.parts.database.clone(),
@@ -183,7 +187,7 @@ fn given(parameter_types: &[u32]) -> Result<Vec<Option<PgType>>> {
         .map(|oid| match oid {
             // 705 is "unknown": as good as not given.
             0 | 705 => Ok(None),
-            oid => PgType::known(*oid).map(Some).ok_or_else(|| {
+            oid => PgType::new(*oid).row().map(|_| Some(PgType::new(*oid))).ok_or_else(|| {
                 Error::client(SqlState::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
             }),
         })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::catalog::{Needed, SchemaCache, TableSchema, Unavailable, Virtuals, Visible, World};
-use crate::policy::{Columns, Identity, Privilege};
+use crate::policy::{Columns, Identity};
 
 /// Worlds, kept per user until the catalog or the user's grants change.
 pub(super) struct Worlds {
@@ -55,9 +55,6 @@ impl Worlds {
 
 fn visible(identity: &Identity, table: &TableSchema) -> Option<Visible> {
     let access = identity.access(&table.name)?;
-    if !access.allows(Privilege::Select) {
-        return None;
-    }
     match &access.columns {
         Columns::All => Some(Visible::All),
         Columns::Only(names) => {
@@ -76,5 +73,5 @@ fn visible(identity: &Identity, table: &TableSchema) -> Option<Visible> {
 
 /// Whether an identity may know that a source exists: it may name something of it.
 fn knows(identity: &Identity, source: &Unavailable) -> bool {
-    identity.may_name_schema(|schema| source.mounts.may_mount(schema), &source.source)
+    identity.may_name_source(&source.source, |schema| source.mounts.may_mount(schema))
 }

@@ -21,7 +21,7 @@ pub use vars::{
 };
 
 use crate::error::Result;
-use crate::sql::Statement;
+pub use crate::sql::Statement;
 
 /// The state of one client, from its login to its end.
 #[derive(Debug)]

@@ -4,22 +4,26 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::Prepared;
 use crate::error::{Error, Result, SqlState};
-use crate::rows::{CommandTag, Rows};
+use crate::rows::{BatchStream, CommandTag, RowShape, Rows};
 
 /// Portals that one session may have open at once.
 const MAX_PORTALS: usize = 10_000;
 
 /// Rows, read to a certain row of a certain batch.
 pub struct RowCursor {
-    rows: Rows,
+    shape: Arc<RowShape>,
+    /// Behind a lock that is never taken, only seen through: a session is shared across threads, a stream is not.
+    batches: Mutex<BatchStream>,
     batch: Option<RecordBatch>,
     offset: usize,
     ended: bool,
@@ -33,7 +37,7 @@ pub struct RowCursor {
 
 impl fmt::Debug for RowCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RowCursor").field("rows", &self.rows).field("offset", &self.offset).finish_non_exhaustive()
+        f.debug_struct("RowCursor").field("shape", &self.shape).field("offset", &self.offset).finish_non_exhaustive()
     }
 }
 
@@ -41,13 +45,13 @@ impl RowCursor {
     /// Before the first row. `running` lives as long as the rows are not read to their end.
     #[must_use]
     pub fn new(rows: Rows, tag: CommandTag, cancel: CancellationToken, running: Box<dyn Any + Send + Sync>) -> Self {
-        RowCursor { rows, batch: None, offset: 0, ended: false, tag, cancel, running }
+        RowCursor { shape: rows.shape, batches: Mutex::new(rows.batches), batch: None, offset: 0, ended: false, tag, cancel, running }
     }
 
     /// The columns.
     #[must_use]
-    pub fn rows(&self) -> &Rows {
-        &self.rows
+    pub fn shape(&self) -> &Arc<RowShape> {
+        &self.shape
     }
 
     /// The batch that is read now and the first of its rows not read yet; `None`: the end. Waits for the next batch if need be.
@@ -57,7 +61,7 @@ impl RowCursor {
     /// What the stream says; it has ended then.
     pub async fn batch(&mut self) -> Result<Option<(RecordBatch, usize)>> {
         while !self.ended && self.batch.as_ref().is_none_or(|batch| self.offset >= batch.num_rows()) {
-            match self.rows.batches.next().await.transpose() {
+            match self.batches.get_mut().next().await.transpose() {
                 Ok(Some(batch)) => {
                     self.batch = Some(batch);
                     self.offset = 0;
@@ -75,7 +79,7 @@ impl RowCursor {
     fn end(&mut self) {
         self.ended = true;
         self.batch = None;
-        self.rows.batches = Box::pin(futures::stream::empty());
+        *self.batches.get_mut() = Box::pin(futures::stream::empty());
     }
 
     /// So many rows of the batch have been read.
@@ -95,8 +99,9 @@ impl RowCursor {
 pub enum PortalState {
     /// Nothing has run.
     Bound,
-    /// Some rows have been read.
-    Suspended(Box<RowCursor>),
+    /// Some rows have been read. The lock is never contended: it is there because a stream alone may not be looked at by two threads,
+    /// and a session may.
+    Suspended(Box<Mutex<RowCursor>>),
     /// It has run to its end.
     Done,
 }

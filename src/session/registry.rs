@@ -453,7 +453,12 @@ mod tests {
         a.active("select 1");
         let row = registry.get(a.pid()).unwrap();
         assert_eq!((row.application_name.as_str(), row.activity.name(), &*row.query), ("psql", "active", "select 1"));
-        assert!(!registry.terminate(b.pid(), Some("ana")) && registry.terminate(b.pid(), Some("bob")) && b.is_terminated() && !a.is_terminated());
+        assert!(
+            !registry.terminate(b.pid(), Some("ana"))
+                && registry.terminate(b.pid(), Some("bob"))
+                && b.is_terminated()
+                && !a.is_terminated()
+        );
         assert_eq!((registry.len(), registry.count_of("ana")), (2, 1));
         let pid = a.pid();
         drop(a);

@@ -115,9 +115,10 @@ impl Transaction {
     }
 
     fn place(&self, name: &str) -> Result<usize> {
-        self.savepoints.iter().rposition(|savepoint| savepoint == name).ok_or_else(|| {
-            Error::client(SqlState::INVALID_SAVEPOINT, format!("savepoint \"{name}\" does not exist"))
-        })
+        self.savepoints
+            .iter()
+            .rposition(|savepoint| savepoint == name)
+            .ok_or_else(|| Error::client(SqlState::INVALID_SAVEPOINT, format!("savepoint \"{name}\" does not exist")))
     }
 
     fn require_block(&self, what: &str) -> Result<()> {

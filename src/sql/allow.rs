@@ -5,19 +5,39 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, CeilFloorKind, Distinct, Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments,
-    GroupByExpr, JoinConstraint, JoinOperator, LimitClause, LockType, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor,
+    GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, LockType, ObjectNamePart, Query, Select,
+    SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableAlias, TableFactor, TableWithJoins,
+    Visit, Visitor,
 };
 
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, SqlState};
 
+use super::keywords::is_reserved;
 use super::position;
+
+/// Why a tree is refused.
+pub(super) enum Stop {
+    /// With this error.
+    Error(Error),
+    /// With this error, about the query in parentheses that begins before this position.
+    NoAlias(Error, u32),
+    /// As a syntax error at the lexeme at this position.
+    SyntaxAt(u32),
+    /// As a syntax error at the first lexeme from this position on.
+    SyntaxAfter(u32),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(error)
+    }
+}
 
 /// Checks a query. The tag of the command it amounts to, if it is one that writes or locks.
 ///
 /// # Errors
 /// `42601` or `0A000` for a form that PostgreSQL does not have, or that Tusk does not know.
-pub(super) fn query(query: &Query) -> Result<Option<&'static str>> {
+pub(super) fn query(query: &Query) -> Result<Option<&'static str>, Stop> {
     let mut check = Check { tag: None };
     match query.visit(&mut check) {
         ControlFlow::Break(error) => Err(error),
@@ -26,7 +46,7 @@ pub(super) fn query(query: &Query) -> Result<Option<&'static str>> {
 }
 
 /// Checks an expression that stands alone.
-pub(super) fn expression(expression: &Expr) -> Result<()> {
+pub(super) fn expression(expression: &Expr) -> Result<(), Stop> {
     let mut check = Check { tag: None };
     match expression.visit(&mut check) {
         ControlFlow::Break(error) => Err(error),
@@ -38,12 +58,40 @@ struct Check {
     tag: Option<&'static str>,
 }
 
-fn refuse<T: Spanned>(what: &str, node: &T) -> ControlFlow<Error> {
+fn refuse<T: Spanned>(what: &str, node: &T) -> ControlFlow<Stop> {
     let error = Error::client(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported"));
-    ControlFlow::Break(match position(node.span()) {
+    ControlFlow::Break(Stop::Error(match position(node.span()) {
         Some(position) => error.with_position(position),
         None => error,
-    })
+    }))
+}
+
+/// A word that PostgreSQL reserves, or a string, where a name must stand.
+fn name(ident: &Ident) -> ControlFlow<Stop> {
+    let wrong = match ident.quote_style {
+        None => is_reserved(&ident.value),
+        Some('"') => false,
+        Some(_) => true,
+    };
+    match position(ident.span) {
+        _ if !wrong => ControlFlow::Continue(()),
+        Some(position) => ControlFlow::Break(Stop::SyntaxAt(position)),
+        None => ControlFlow::Break(Stop::Error(Error::client(
+            SqlState::SYNTAX_ERROR,
+            format!("syntax error at or near \"'{}'\"", ident.value),
+        ))),
+    }
+}
+
+/// Behind AS any word may stand, but no string.
+fn label(ident: &Ident) -> ControlFlow<Stop> {
+    if ident.quote_style.is_none() { ControlFlow::Continue(()) } else { name(ident) }
+}
+
+fn alias(alias: Option<&TableAlias>) -> ControlFlow<Stop> {
+    let Some(alias) = alias else { return ControlFlow::Continue(()) };
+    name(&alias.name)?;
+    alias.columns.iter().try_for_each(|column| name(&column.name))
 }
 
 impl Check {
@@ -52,7 +100,7 @@ impl Check {
         self.tag = self.tag.or(Some(tag));
     }
 
-    fn set_expression(&mut self, body: &SetExpr, top: bool) -> ControlFlow<Error> {
+    fn set_expression(&mut self, body: &SetExpr, top: bool) -> ControlFlow<Stop> {
         match body {
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Table(_) => {}
             SetExpr::Values(values) => {
@@ -78,7 +126,7 @@ impl Check {
         ControlFlow::Continue(())
     }
 
-    fn function(&mut self, function: &Function, expr: &Expr) -> ControlFlow<Error> {
+    fn function(&mut self, function: &Function, expr: &Expr) -> ControlFlow<Stop> {
         if function.uses_odbc_syntax
             || function.null_treatment.is_some()
             || !matches!(function.parameters, FunctionArguments::None)
@@ -97,14 +145,14 @@ impl Check {
 }
 
 impl Visitor for Check {
-    type Break = Error;
+    type Break = Stop;
 
-    fn pre_visit_statement(&mut self, _: &ast::Statement) -> ControlFlow<Error> {
+    fn pre_visit_statement(&mut self, _: &ast::Statement) -> ControlFlow<Stop> {
         // A statement within a query can only be a write: its tag is set by the query around it.
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Stop> {
         if query.for_clause.is_some()
             || query.settings.is_some()
             || query.format_clause.is_some()
@@ -112,17 +160,12 @@ impl Visitor for Check {
         {
             return refuse("this clause", query);
         }
-        if let Some(LimitClause::OffsetCommaLimit { offset, .. }) = &query.limit_clause {
-            return ControlFlow::Break(
-                Error::client(SqlState::SYNTAX_ERROR, "LIMIT #,# syntax is not supported")
-                    .with_hint("Use separate LIMIT and OFFSET clauses.")
-                    .with_position(position(offset.span()).unwrap_or(1)),
-            );
-        }
-        if let Some(LimitClause::LimitOffset { limit_by, .. }) = &query.limit_clause
-            && !limit_by.is_empty()
-        {
-            return refuse("LIMIT BY", query);
+        match &query.limit_clause {
+            Some(LimitClause::LimitOffset { limit_by, .. }) if !limit_by.is_empty() => {
+                return refuse("LIMIT BY", query);
+            }
+            Some(LimitClause::OffsetCommaLimit { .. }) => return refuse("LIMIT #,#", query),
+            _ => {}
         }
         if query.fetch.as_ref().is_some_and(|fetch| fetch.percent) {
             return refuse("FETCH ... PERCENT", query);
@@ -136,7 +179,7 @@ impl Visitor for Check {
         self.set_expression(&query.body, true)
     }
 
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Stop> {
         let group_modifiers = match &select.group_by {
             GroupByExpr::All(_) => true,
             GroupByExpr::Expressions(_, modifiers) => !modifiers.is_empty(),
@@ -160,7 +203,11 @@ impl Visitor for Check {
         }
         for item in &select.projection {
             let options = match item {
-                SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => continue,
+                SelectItem::UnnamedExpr(_) => continue,
+                SelectItem::ExprWithAlias { alias, .. } => {
+                    label(alias)?;
+                    continue;
+                }
                 SelectItem::ExprWithAliases { .. } => return refuse("this form of alias", select),
                 SelectItem::QualifiedWildcard(_, options) | SelectItem::Wildcard(options) => options,
             };
@@ -177,13 +224,20 @@ impl Visitor for Check {
         if select.into.is_some() {
             self.writes("SELECT INTO");
         }
-        for join in select.from.iter().flat_map(|table| &table.joins) {
-            join_operator(&join.join_operator, select)?;
-        }
-        ControlFlow::Continue(())
+        select.from.iter().try_for_each(joins)
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Stop> {
+        match factor {
+            TableFactor::Table { name: table, alias: given, .. } => {
+                table.0.iter().take(1).filter_map(ObjectNamePart::as_ident).try_for_each(name)?;
+                alias(given.as_ref())?;
+            }
+            TableFactor::Derived { alias: given, .. }
+            | TableFactor::Function { alias: given, .. }
+            | TableFactor::UNNEST { alias: given, .. } => alias(given.as_ref())?,
+            _ => {}
+        }
         match factor {
             TableFactor::Table { with_hints, version, partitions, json_path, sample, index_hints, .. } => {
                 if !with_hints.is_empty()
@@ -209,25 +263,25 @@ impl Visitor for Check {
                         } else {
                             "For example, FROM (SELECT ...) [AS] foo."
                         });
-                    return ControlFlow::Break(match position(factor.span()) {
-                        // The span is the query's; PostgreSQL points at the parenthesis before it.
-                        Some(position) => error.with_position(position.saturating_sub(1).max(1)),
-                        None => error,
-                    });
+                    let inside = position(subquery.body.span()).map_or(1, |position| position + 1);
+                    return ControlFlow::Break(Stop::NoAlias(error, inside));
                 }
                 ControlFlow::Continue(())
             }
             TableFactor::Function { .. } => ControlFlow::Continue(()),
-            TableFactor::NestedJoin { table_with_joins, .. } => {
-                table_with_joins.joins.iter().try_for_each(|join| join_operator(&join.join_operator, factor))
+            TableFactor::NestedJoin { table_with_joins, alias: factor_alias } => {
+                alias(factor_alias.as_ref())?;
+                joins(table_with_joins)
             }
             TableFactor::UNNEST { with_offset: false, .. } => ControlFlow::Continue(()),
             _ => refuse("this form of table", factor),
         }
     }
 
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stop> {
         match expr {
+            Expr::Identifier(ident) if !is_value_word(ident) => name(ident),
+            Expr::CompoundIdentifier(idents) => idents.iter().take(1).try_for_each(name),
             Expr::Function(function) => self.function(function, expr),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, array: false, format: None, .. } => {
                 ControlFlow::Continue(())
@@ -242,12 +296,16 @@ impl Visitor for Check {
     }
 }
 
+/// Words that are calls without parentheses, which sqlparser takes for names.
+fn is_value_word(ident: &Ident) -> bool {
+    ident.quote_style.is_none() && matches!(ident.value.as_str(), "current_role" | "default")
+}
+
 /// Expressions that PostgreSQL has in every form that sqlparser gives them.
 fn is_postgres(expr: &Expr) -> bool {
     matches!(
         expr,
         Expr::Identifier(_)
-            | Expr::CompoundIdentifier(_)
             | Expr::CompoundFieldAccess { .. }
             | Expr::IsFalse(_)
             | Expr::IsNotFalse(_)
@@ -274,7 +332,6 @@ fn is_postgres(expr: &Expr) -> bool {
             | Expr::Extract { .. }
             | Expr::Position { .. }
             | Expr::Substring { .. }
-            | Expr::Trim { .. }
             | Expr::Overlay { .. }
             | Expr::Collate { .. }
             | Expr::Nested(_)
@@ -294,22 +351,26 @@ fn is_postgres(expr: &Expr) -> bool {
     )
 }
 
-fn join_operator<T: Spanned>(operator: &JoinOperator, node: &T) -> ControlFlow<Error> {
+/// PostgreSQL wants a condition for every join but CROSS and NATURAL ones.
+fn joins(table: &TableWithJoins) -> ControlFlow<Stop> {
     use JoinOperator as Join;
-    let constraint = match operator {
-        Join::Join(c)
-        | Join::Inner(c)
-        | Join::Left(c)
-        | Join::LeftOuter(c)
-        | Join::Right(c)
-        | Join::RightOuter(c)
-        | Join::FullOuter(c) => c,
-        Join::CrossJoin(JoinConstraint::None) => return ControlFlow::Continue(()),
-        _ => return refuse("this form of join", node),
-    };
-    match constraint {
-        // PostgreSQL: a join without a condition is a syntax error; the condition is missed where the join ends.
-        JoinConstraint::None => refuse("a join without a condition", node),
-        _ => ControlFlow::Continue(()),
+    for join in &table.joins {
+        let constraint = match &join.join_operator {
+            Join::Join(c)
+            | Join::Inner(c)
+            | Join::Left(c)
+            | Join::LeftOuter(c)
+            | Join::Right(c)
+            | Join::RightOuter(c)
+            | Join::FullOuter(c) => c,
+            Join::CrossJoin(JoinConstraint::None) => continue,
+            _ => return refuse("this form of join", &join.relation),
+        };
+        if matches!(constraint, JoinConstraint::None) {
+            // The condition is missed where the joined table ends.
+            let end = u32::try_from(join.relation.span().end.column).unwrap_or(1);
+            return ControlFlow::Break(Stop::SyntaxAfter(end));
+        }
     }
+    ControlFlow::Continue(())
 }

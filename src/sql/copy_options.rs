@@ -110,8 +110,7 @@ pub(super) fn finish(raw: Raw) -> Result<CopyOptions> {
     if !csv && raw.quote.is_some() {
         return Err(unsupported("COPY quote available only in CSV mode"));
     }
-    let quote =
-        one_byte(raw.quote.as_deref().unwrap_or("\""), "COPY quote must be a single one-byte character")?;
+    let quote = one_byte(raw.quote.as_deref().unwrap_or("\""), "COPY quote must be a single one-byte character")?;
     if csv && delimiter == quote {
         return Err(invalid("COPY delimiter and quote must be different"));
     }
@@ -119,10 +118,8 @@ pub(super) fn finish(raw: Raw) -> Result<CopyOptions> {
         return Err(unsupported("COPY escape available only in CSV mode"));
     }
     let default_escape = char::from(quote).to_string();
-    let escape = one_byte(
-        raw.escape.as_deref().unwrap_or(&default_escape),
-        "COPY escape must be a single one-byte character",
-    )?;
+    let escape =
+        one_byte(raw.escape.as_deref().unwrap_or(&default_escape), "COPY escape must be a single one-byte character")?;
     if !csv && raw.force_quote.is_some() {
         return Err(unsupported("COPY force quote available only in CSV mode"));
     }

@@ -4,7 +4,10 @@
 use std::any::TypeId;
 use std::cell::Cell;
 
-use datafusion::sql::sqlparser::ast::{Expr, TypedString};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    TypedString,
+};
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -85,6 +88,104 @@ fn typed_string(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     Some(parser.parse_value().map(|value| Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false })))
 }
 
+/// A reserved word where an operand must start: sqlparser would take it for a name.
+fn misplaced(parser: &Parser) -> Option<ParserError> {
+    const STARTS: &[&str] = &[
+        "all",
+        "any",
+        "array",
+        "case",
+        "cast",
+        "current_catalog",
+        "current_date",
+        "current_role",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "default",
+        "false",
+        "localtime",
+        "localtimestamp",
+        "not",
+        "null",
+        "select",
+        "session_user",
+        "some",
+        "table",
+        "true",
+        "user",
+        "variadic",
+        "with",
+    ];
+    let token = parser.peek_token_ref();
+    let Token::Word(word) = &token.token else { return None };
+    let wrong = word.quote_style.is_none() && is_reserved(&word.value) && !STARTS.contains(&word.value.as_str());
+    wrong.then(|| {
+        let column = token.span.start.column;
+        ParserError::ParserError(format!("Expected: an expression, found: {} at Line: 1, Column: {column}", word.value))
+    })
+}
+
+/// `TRIM([LEADING | TRAILING | BOTH] [a] [FROM] b, ...)`: a call of ltrim, rtrim or btrim, as in PostgreSQL. sqlparser
+/// forgets the side before a comma, and does not know FROM behind it.
+fn trim(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let (keyword, span) = match &parser.peek_token_ref().token {
+        Token::Word(word) => (word.keyword, parser.peek_token_ref().span),
+        _ => return None,
+    };
+    if keyword != Keyword::TRIM || parser.peek_nth_token_ref(1).token != Token::LParen {
+        return None;
+    }
+    parser.next_token();
+    parser.next_token();
+    Some(trim_arguments(parser).map(|(name, arguments)| {
+        let mut ident = Ident::new(name);
+        ident.span = span;
+        function(ident, arguments)
+    }))
+}
+
+fn trim_arguments(parser: &mut Parser) -> Result<(&'static str, Vec<Expr>), ParserError> {
+    let name = match parser.parse_one_of_keywords(&[Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING]) {
+        Some(Keyword::LEADING) => "ltrim",
+        Some(Keyword::TRAILING) => "rtrim",
+        _ => "btrim",
+    };
+    let mut characters = None;
+    if !parser.parse_keyword(Keyword::FROM) {
+        let first = parser.parse_expr()?;
+        if parser.parse_keyword(Keyword::FROM) {
+            characters = Some(first);
+        } else {
+            let mut arguments = vec![first];
+            while parser.consume_token(&Token::Comma) {
+                arguments.push(parser.parse_expr()?);
+            }
+            parser.expect_token(&Token::RParen)?;
+            return Ok((name, arguments));
+        }
+    }
+    let mut arguments = parser.parse_comma_separated(Parser::parse_expr)?;
+    arguments.extend(characters);
+    parser.expect_token(&Token::RParen)?;
+    Ok((name, arguments))
+}
+
+/// A plain call.
+fn function(name: Ident, arguments: Vec<Expr>) -> Expr {
+    let args = arguments.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![name]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
 impl Dialect for Postgres {
     fn dialect(&self) -> TypeId {
         self.base.dialect()
@@ -94,7 +195,10 @@ impl Dialect for Postgres {
         if let Err(error) = self.spend() {
             return Some(Err(error));
         }
-        typed_string(parser)
+        if let Some(error) = misplaced(parser) {
+            return Some(Err(error));
+        }
+        trim(parser).or_else(|| typed_string(parser))
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
@@ -138,7 +242,17 @@ impl Dialect for Postgres {
     }
 
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
-        self.base.is_reserved_for_identifier(keyword)
+        // Words that PostgreSQL reserves are no second chance for a broken CASE or CAST.
+        matches!(
+            keyword,
+            Keyword::CASE
+                | Keyword::CAST
+                | Keyword::NOT
+                | Keyword::ARRAY
+                | Keyword::NULL
+                | Keyword::TRUE
+                | Keyword::FALSE
+        ) || self.base.is_reserved_for_identifier(keyword)
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
@@ -178,10 +292,6 @@ impl Dialect for Postgres {
     }
 
     fn supports_interval_options(&self) -> bool {
-        true
-    }
-
-    fn supports_comma_separated_trim(&self) -> bool {
         true
     }
 

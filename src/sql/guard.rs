@@ -337,6 +337,10 @@ impl Guard {
                 self.clause(Clause::Other, Before::Open)?;
                 self.guess()
             }
+            Keyword::With if self.level().empty => {
+                self.name();
+                self.guess()
+            }
             Keyword::Clause if self.after_operand() => self.clause(Clause::Other, Before::Open),
             Keyword::On if self.after_operand() => {
                 let clause = self.level().clause;
@@ -360,7 +364,9 @@ impl Guard {
             }
             Keyword::Lateral if before == Before::Table => Ok(()),
             Keyword::Is => self.operator(Before::Is),
-            Keyword::Operator | Keyword::Logic => self.operator(if before == Before::Is { Before::Is } else { Before::Open }),
+            Keyword::Operator | Keyword::Logic => {
+                self.operator(if before == Before::Is { Before::Is } else { Before::Open })
+            }
             Keyword::Case => self.open(Opener::Case),
             Keyword::End => self.close(Opener::Case),
             Keyword::Part if self.after_operand() && self.level().opener == Opener::Case => {
@@ -384,6 +390,7 @@ impl Guard {
 enum Keyword {
     Select,
     Values,
+    With,
     From,
     /// Starts another clause.
     Clause,
@@ -413,6 +420,7 @@ impl Keyword {
         const WORDS: &[(&str, Keyword)] = &[
             ("select", Keyword::Select),
             ("values", Keyword::Values),
+            ("with", Keyword::With),
             ("from", Keyword::From),
             ("where", Keyword::Clause),
             ("group", Keyword::Clause),

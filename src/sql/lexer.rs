@@ -252,8 +252,8 @@ impl<'a> Lexer<'a> {
         if !starts_word(self.byte(length)) {
             return Ok(());
         }
-        let first = self.rest().get(length..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-        Err(lexical_error(what, self.rest().get(..length + first).unwrap_or(""), self.position))
+        let junk = self.run(length, |b| starts_word(b) || b.is_ascii_digit() || b == b'$');
+        Err(lexical_error(what, self.rest().get(..length + junk).unwrap_or(""), self.position))
     }
 
     fn dollar(&mut self) -> Result<(Kind, Option<String>)> {

@@ -15,6 +15,8 @@ pub mod guard;
 mod keywords;
 mod lexer;
 pub mod parse;
+pub mod print;
+pub mod rewrite;
 pub mod scope;
 mod statement;
 mod tokens;
@@ -24,10 +26,11 @@ mod utility;
 pub use copy_options::{CopyFormat, CopyOptions, ForceQuote};
 pub use datafusion::sql::sqlparser::ast;
 pub use parse::{parse, parse_expression};
+pub use rewrite::{Rewritten, rewrite, rewrite_expression};
+pub use scope::{FunctionRef, Scope, TableRef};
 pub use statement::{
     Assignment, Copy, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue, Statement,
     StatementKind, TransactionModes,
 };
-pub use scope::{FunctionRef, Scope, TableRef};
 pub use tokens::position;
 pub use type_name::{TypeName, type_name};

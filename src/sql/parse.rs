@@ -3,11 +3,11 @@
 
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{Error, Result, SqlState};
 
-use super::allow;
+use super::allow::{self, Stop};
 use super::cursor::Cursor;
 use super::dialect::Postgres;
 use super::guard::{self, Guard};
@@ -50,7 +50,7 @@ pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     let lexed = lex(text, &mut |message, lexeme| guard.take(message, lexeme))?;
     let cursor = Cursor::new(&lexed, &lexed.lexemes, None);
     let expression = with_parser(&cursor, |parser| parser.parse_expr())?;
-    allow::expression(&expression)?;
+    allow::expression(&expression).map_err(|stop| stopped(&cursor, stop))?;
     Ok(expression)
 }
 
@@ -74,10 +74,11 @@ fn parameters(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Result<u16> {
     let mut highest = 0;
     for lexeme in lexemes.iter().filter(|lexeme| lexeme.kind == Kind::Parameter) {
         let raw = lexed.raw(lexeme);
-        let number = raw.get(1..).and_then(|digits| digits.parse::<u16>().ok()).filter(|n| *n > 0).ok_or_else(|| {
-            Error::client(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {raw}"))
-                .with_position(lexeme.position)
-        })?;
+        let number =
+            raw.get(1..).and_then(|digits| digits.parse::<u16>().ok()).filter(|n| *n > 0).ok_or_else(|| {
+                Error::client(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {raw}"))
+                    .with_position(lexeme.position)
+            })?;
         highest = highest.max(number);
     }
     Ok(highest)
@@ -85,24 +86,70 @@ fn parameters(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Result<u16> {
 
 /// Parses what is left at the cursor as a query.
 pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
+    if let [only] = cursor.rest()
+        && cursor.lexed.is_word(only, "select")
+    {
+        return nothing().map(StatementKind::Query).map_err(|_| cursor.error());
+    }
     let query = with_parser(cursor, |parser| parser.parse_query())?;
-    Ok(match allow::query(&query)? {
+    Ok(match allow::query(&query).map_err(|stop| stopped(cursor, stop))? {
         None => StatementKind::Query(query),
-        Some(tag) => StatementKind::Refused { tag, why: Refusal::ReadOnly },
+        Some(tag) => StatementKind::Refused { tag: lock_tag(cursor, tag), why: Refusal::ReadOnly },
     })
+}
+
+/// `SELECT` alone: one row without columns. sqlparser wants a FROM behind it, which is taken away again.
+fn nothing() -> Result<Box<ast::Query>, ParserError> {
+    let words = ["select", "from", "nothing"].map(|word| TokenWithSpan::wrap(Token::make_word(word, None)));
+    let dialect = Postgres::new(words.len());
+    let mut query = Parser::new(&dialect).with_tokens_with_locations(words.to_vec()).parse_query()?;
+    if let ast::SetExpr::Select(select) = &mut *query.body {
+        select.from.clear();
+    }
+    Ok(query)
+}
+
+/// The two weaker locks have tags of their own; sqlparser does not know them, so the tokens left their words out.
+fn lock_tag(cursor: &Cursor<'_>, tag: &'static str) -> &'static str {
+    let lexemes = cursor.rest();
+    let says = |words: &[&str]| {
+        lexemes
+            .windows(words.len())
+            .any(|window| window.iter().zip(words).all(|(lexeme, word)| cursor.lexed.is_word(lexeme, word)))
+    };
+    match tag {
+        "SELECT FOR UPDATE" if says(&["for", "no", "key", "update"]) => "SELECT FOR NO KEY UPDATE",
+        "SELECT FOR SHARE" if says(&["for", "key", "share"]) => "SELECT FOR KEY SHARE",
+        tag => tag,
+    }
+}
+
+fn stopped(cursor: &Cursor<'_>, stop: Stop) -> Error {
+    match stop {
+        Stop::Error(error) => error,
+        Stop::NoAlias(error, position) => {
+            // The position is the first expression's; PostgreSQL points at the parenthesis around.
+            let lexemes = cursor.rest();
+            let inside = lexemes.iter().take_while(|lexeme| lexeme.position < position);
+            let words = ["select", "values", "with"];
+            let start =
+                inside.enumerate().filter(|(_, l)| words.iter().any(|word| cursor.lexed.is_word(l, word))).last();
+            let parenthesis = start.and_then(|(i, _)| i.checked_sub(1)).and_then(|i| lexemes.get(i));
+            error.with_position(parenthesis.map_or(position, |lexeme| lexeme.position))
+        }
+        Stop::SyntaxAt(position) | Stop::SyntaxAfter(position) => error_at(cursor, position),
+    }
 }
 
 /// Parses what is left at the cursor as expressions parted by commas.
 pub(super) fn expressions(cursor: &Cursor<'_>) -> Result<Vec<ast::Expr>> {
     let expressions = with_parser(cursor, |parser| parser.parse_comma_separated(Parser::parse_expr))?;
-    expressions.iter().try_for_each(allow::expression)?;
+    expressions.iter().try_for_each(|expr| allow::expression(expr).map_err(|stop| stopped(cursor, stop)))?;
     Ok(expressions)
 }
 
-fn with_parser<T>(
-    cursor: &Cursor<'_>,
-    run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
-) -> Result<T> {
+fn with_parser<T>(cursor: &Cursor<'_>, run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T> {
+    no_stray_string(cursor)?;
     let tokens: Vec<TokenWithSpan> = tokens(cursor.lexed, cursor.rest());
     let dialect = Postgres::new(tokens.len());
     let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens);
@@ -120,6 +167,15 @@ fn with_parser<T>(
             Err(syntax_error(cursor, &message, &parser))
         }
     }
+}
+
+/// sqlparser takes a string for an alias; in PostgreSQL none may stand behind a value.
+fn no_stray_string(cursor: &Cursor<'_>) -> Result<()> {
+    let stray = cursor.rest().windows(2).find(|pair| {
+        let value = matches!(pair[0].kind, Kind::Text | Kind::Number | Kind::Parameter | Kind::Bits | Kind::Hex);
+        pair[1].kind == Kind::Text && (value || cursor.lexed.is_word(&pair[0], "as"))
+    });
+    stray.map_or(Ok(()), |pair| Err(cursor.lexed.error_at(&pair[1])))
 }
 
 /// PostgreSQL's words for sqlparser's error, which ends in `found: X at Line: 1, Column: N`.
@@ -141,9 +197,24 @@ fn syntax_error(cursor: &Cursor<'_>, message: &str, parser: &Parser<'_>) -> Erro
 }
 
 fn error_at(cursor: &Cursor<'_>, position: u32) -> Error {
-    match cursor.rest().iter().find(|lexeme| lexeme.position >= position) {
-        Some(lexeme) => cursor.lexed.error_at(lexeme),
-        None => cursor.lexed.error_at_end(),
+    let lexemes = cursor.rest();
+    let lexed = cursor.lexed;
+    let mut at = lexemes.iter().position(|lexeme| lexeme.position >= position).unwrap_or(lexemes.len());
+    let is = |at: usize, word: &str| lexemes.get(at).is_some_and(|lexeme| lexed.is_word(lexeme, word));
+    if lexemes.get(at).is_some_and(|lexeme| lexed.is_symbol(lexeme, ","))
+        && let Some(limit) = at.checked_sub(2).filter(|at| is(*at, "limit")).and_then(|at| lexemes.get(at))
+    {
+        return Error::client(SqlState::SYNTAX_ERROR, "LIMIT #,# syntax is not supported")
+            .with_hint("Use separate LIMIT and OFFSET clauses.")
+            .with_position(limit.position);
+    }
+    // sqlparser reads ORDER BY at once; PostgreSQL misses the BY behind the ORDER.
+    if (is(at, "order") || is(at, "group")) && !is(at + 1, "by") {
+        at += 1;
+    }
+    match lexemes.get(at).or(cursor.end()) {
+        Some(lexeme) => lexed.error_at(lexeme),
+        None => lexed.error_at_end(),
     }
 }
 

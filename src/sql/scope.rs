@@ -4,8 +4,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, Ident, ObjectName, ObjectNamePart, Query, TableFactor, TrimWhereField, Value, ValueWithSpan, Visit,
-    Visitor,
+    Expr, Function, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Value, ValueWithSpan, Visit, Visitor,
 };
 
 use super::position;
@@ -127,6 +126,11 @@ pub(super) fn parts(name: &ObjectName) -> Vec<String> {
     name.0.iter().filter_map(ObjectNamePart::as_ident).map(folded).collect()
 }
 
+/// `current_role` and `current_schema` are calls without parentheses.
+pub(super) fn is_call(ident: &Ident) -> bool {
+    ident.quote_style.is_none() && matches!(ident.value.as_str(), "current_role" | "current_schema")
+}
+
 fn position_of(name: &ObjectName) -> u32 {
     name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span)).unwrap_or(0)
 }
@@ -214,14 +218,9 @@ impl Visitor for Finder {
             Expr::Floor { .. } => self.special("floor", expr),
             Expr::AtTimeZone { .. } => self.special("timezone", expr),
             Expr::IsNormalized { .. } => self.special("is_normalized", expr),
-            Expr::Trim { trim_where, .. } => self.special(
-                match trim_where {
-                    Some(TrimWhereField::Leading) => "ltrim",
-                    Some(TrimWhereField::Trailing) => "rtrim",
-                    _ => "btrim",
-                },
-                expr,
-            ),
+            Expr::Identifier(ident) if is_call(ident) => {
+                self.function(&ObjectName::from(vec![ident.clone()]));
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -249,7 +248,12 @@ pub fn position_of_column(query: &Query, qualifier: Option<&str>, name: &str) ->
 /// Where a query first calls a function. Characters of the message, from 1.
 #[must_use]
 pub fn position_of_function(query: &Query, name: &str) -> Option<u32> {
-    Scope::of(query).functions.iter().find(|function| function.name == name).map(|function| function.position).filter(|p| *p > 0)
+    Scope::of(query)
+        .functions
+        .iter()
+        .find(|function| function.name == name)
+        .map(|function| function.position)
+        .filter(|p| *p > 0)
 }
 
 /// Where a query first mentions a relation. Characters of the message, from 1.

@@ -32,6 +32,7 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
                 out.push(TokenWithSpan::new(Token::Mul, span));
                 push_words(&mut out, &["from"], span);
             }
+            Kind::Word if is_weak_lock(lexed, lexemes, i) => {}
             // `FROM ONLY t`: no table here has children.
             Kind::Word if is_only(lexed, lexemes, i) => {}
             _ => out.push(TokenWithSpan::new(token(lexed, lexeme), span)),
@@ -71,8 +72,19 @@ fn is_table_command(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
 
 fn is_only(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
     let word = |i: usize, word: &str| lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, word));
-    let named = word(i, "only") && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
+    let named =
+        word(i, "only") && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
     named && i > 0 && (word(i - 1, "from") || word(i - 1, "join") || word(i - 1, "table"))
+}
+
+/// `NO KEY` of `FOR NO KEY UPDATE`, `KEY` of `FOR KEY SHARE`: both are refused as locks anyway.
+fn is_weak_lock(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
+    let word =
+        |i: Option<usize>, word: &str| i.and_then(|i| lexemes.get(i)).is_some_and(|lexeme| lexed.is_word(lexeme, word));
+    let at = |back: usize| i.checked_sub(back);
+    (word(Some(i), "no") && word(at(1), "for") && word(Some(i + 1), "key"))
+        || (word(Some(i), "key") && word(at(1), "no") && word(at(2), "for") && word(Some(i + 1), "update"))
+        || (word(Some(i), "key") && word(at(1), "for") && word(Some(i + 1), "share"))
 }
 
 fn token(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Token {

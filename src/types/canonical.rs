@@ -193,3 +193,143 @@ fn values<T: ArrowPrimitiveType<Native = i64>>(array: &ArrayRef) -> Result<Date6
     let source = array.as_primitive_opt::<T>().ok_or_else(|| unexpected(array.data_type()))?;
     Ok(source.unary(|value| value))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::*;
+    use arrow::buffer::OffsetBuffer;
+    use arrow::datatypes::{Field, Int8Type, Int32Type};
+    use bytes::{Buf, BytesMut};
+
+    use super::*;
+    use crate::types::{FormatOptions, binary_encoder, field, row_text};
+
+    fn texts(array: ArrayRef) -> Vec<Option<String>> {
+        let made = Field::new("c", array.data_type().clone(), true);
+        let options = FormatOptions::default();
+        (0..array.len()).map(|row| row_text(&made, &array, row, &options).unwrap()).collect()
+    }
+
+    fn binary(made: &Field, array: &ArrayRef, row: usize) -> Result<Vec<u8>> {
+        let mut encoder = binary_encoder(made)?;
+        encoder.bind(array)?;
+        let mut out = BytesMut::new();
+        encoder.encode(row, &mut out)?;
+        assert_eq!(out.get_i32(), out.len() as i32);
+        Ok(out.to_vec())
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn arrow_types_of_the_engine() {
+        assert_eq!(
+            texts(Arc::new(UInt64Array::from(vec![Some(u64::MAX), None]))),
+            [some("18446744073709551615"), None]
+        );
+        assert_eq!(texts(Arc::new(Int8Array::from(vec![-128]))), [some("-128")]);
+        assert_eq!(texts(Arc::new(UInt32Array::from(vec![u32::MAX]))), [some("4294967295")]);
+        let nanos = TimestampNanosecondArray::from(vec![-1, 1_500]);
+        assert_eq!(texts(Arc::new(nanos)), [some("1969-12-31 23:59:59.999999"), some("1970-01-01 00:00:00.000001")]);
+        assert_eq!(texts(Arc::new(TimestampSecondArray::from(vec![0]))), [some("1970-01-01 00:00:00")]);
+        assert_eq!(texts(Arc::new(Date64Array::from(vec![86_400_000]))), [some("1970-01-02 00:00:00")]);
+        assert_eq!(texts(Arc::new(Time32SecondArray::from(vec![3661]))), [some("01:01:01")]);
+        assert_eq!(texts(Arc::new(DurationMillisecondArray::from(vec![-1500]))), [some("-00:00:01.5")]);
+        assert_eq!(texts(Arc::new(NullArray::new(1))), [None]);
+        let decimal = Decimal64Array::from(vec![150]).with_precision_and_scale(10, 2).unwrap();
+        assert_eq!(texts(Arc::new(decimal)), [some("1.50")]);
+        let words: DictionaryArray<Int8Type> = vec![Some("a"), None].into_iter().collect();
+        assert_eq!(texts(Arc::new(words)), [some("a"), None]);
+        let late: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MAX]));
+        let made = Field::new("c", late.data_type().clone(), true);
+        let error = row_text(&made, &late, 0, &FormatOptions::default()).unwrap_err();
+        assert_eq!(error.state(), SqlState::DATETIME_FIELD_OVERFLOW);
+    }
+
+    #[test]
+    fn a_declared_type_wins_over_the_array() {
+        let wide: ArrayRef = Arc::new(Int64Array::from(vec![7, i64::MAX]));
+        let declared = field("c", PgType::INT4, true).with_data_type(DataType::Int64);
+        assert_eq!(binary(&declared, &wide.slice(0, 1), 0).unwrap(), 7i32.to_be_bytes());
+        assert_eq!(binary(&declared, &wide, 0).unwrap_err().state(), SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
+        let declared = field("c", PgType::TEXT, true).with_data_type(DataType::Int64);
+        assert_eq!(binary(&declared, &wide, 0).unwrap(), b"7");
+        let declared = field("c", PgType::REGTYPE, true).with_data_type(DataType::UInt32);
+        let oids: ArrayRef = Arc::new(UInt32Array::from(vec![23, 0]));
+        assert_eq!(row_text(&declared, &oids, 0, &FormatOptions::default()).unwrap(), some("integer"));
+        assert_eq!(binary(&declared, &oids, 0).unwrap(), 23u32.to_be_bytes());
+        // Another scale than the field's would be another number.
+        let cents: ArrayRef = Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(15, 3).unwrap());
+        assert!(binary(&field("c", PgType::numeric(15, 2), true), &cents, 0).is_err());
+        let geometric = field("c", PgType::BOX, true);
+        let boxes: ArrayRef = Arc::new(StringViewArray::from(vec!["(1,1),(0,0)"]));
+        assert_eq!(
+            binary(&geometric, &boxes, 0).unwrap_err().message(),
+            "no binary output function available for type box"
+        );
+    }
+
+    #[test]
+    fn lists_structs_and_maps() {
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
+            Some(vec![Some(1), None]),
+            None,
+            Some(vec![]),
+            Some(vec![Some(3)]),
+        ]);
+        let list: ArrayRef = Arc::new(list);
+        assert_eq!(texts(list.clone()), [some("{1,NULL}"), None, some("{}"), some("{3}")]);
+        let made = Field::new("c", list.data_type().clone(), true);
+        let sent = [1, 1, 23, 2, 1, 4, 1, -1].map(|word: i32| word.to_be_bytes()).concat();
+        assert_eq!(binary(&made, &list, 0).unwrap(), sent);
+        assert_eq!(binary(&made, &list, 2).unwrap(), [0, 0, 23].map(|word: i32| word.to_be_bytes()).concat());
+
+        let item = Arc::new(Field::new("item", list.data_type().clone(), true));
+        let nested = |offsets: Vec<i32>, values: ArrayRef| -> ArrayRef {
+            Arc::new(ListArray::new(item.clone(), OffsetBuffer::new(offsets.into()), values, None))
+        };
+        let square = nested(
+            vec![0, 2],
+            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
+                Some(vec![Some(1), Some(2)]),
+                Some(vec![Some(3), Some(4)]),
+            ])),
+        );
+        assert_eq!(texts(square.clone()), [some("{{1,2},{3,4}}")]);
+        let made = Field::new("c", square.data_type().clone(), true);
+        let sent = [2, 0, 23, 2, 1, 2, 1, 4, 1, 4, 2, 4, 3, 4, 4].map(|word: i32| word.to_be_bytes()).concat();
+        assert_eq!(binary(&made, &square, 0).unwrap(), sent);
+        let ragged = nested(vec![0, 4], list);
+        assert_eq!(binary(&made, &ragged, 0).unwrap_err().state(), SqlState::ARRAY_SUBSCRIPT_ERROR);
+
+        let words: ArrayRef = Arc::new(StringArray::from(vec![Some("a \"b\""), None]));
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![1.5, f64::NAN]));
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0, 1]).with_timezone("+00:00"));
+        let record: ArrayRef = Arc::new(StructArray::from(vec![
+            (Arc::new(Field::new("w", DataType::Utf8, true)), words),
+            (Arc::new(Field::new("n", DataType::Float64, true)), numbers),
+            (Arc::new(Field::new("t", times.data_type().clone(), true)), times),
+        ]));
+        assert_eq!(
+            texts(record.clone()),
+            [
+                some(r#"{"w":"a \"b\"","n":1.5,"t":"1970-01-01T00:00:00+00:00"}"#),
+                some(r#"{"w":null,"n":"NaN","t":"1970-01-01T00:00:00.000001+00:00"}"#),
+            ]
+        );
+        let made = Field::new("c", record.data_type().clone(), true);
+        assert!(binary(&made, &record, 0).unwrap().starts_with(b"{\"w\""));
+        let declared = field("c", PgType::JSONB, true).with_data_type(record.data_type().clone());
+        assert!(binary(&declared, &record, 0).unwrap().starts_with(b"\x01{\"w\""));
+
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+        map.keys().append_value("k");
+        map.values().append_value(1);
+        map.append(true).unwrap();
+        assert_eq!(texts(Arc::new(map.finish())), [some("{\"k\":1}")]);
+    }
+}

@@ -179,6 +179,8 @@ impl Values for ByteValues {
 /// An encoder made of an array and a function that writes one value.
 struct Leaf<A, F> {
     array: Option<A>,
+    /// Where the exact type matters: a decimal of another scale would be another number.
+    expected: Option<DataType>,
     write: F,
 }
 
@@ -188,6 +190,9 @@ where
     F: for<'a> FnMut(A::Item<'a>, &mut BytesMut) -> Result<()> + Send,
 {
     fn bind(&mut self, array: &ArrayRef) -> Result<()> {
+        if self.expected.as_ref().is_some_and(|expected| expected != array.data_type()) {
+            return Err(unexpected(array.data_type()));
+        }
         self.array = Some(A::take(array).ok_or_else(|| unexpected(array.data_type()))?);
         Ok(())
     }
@@ -212,7 +217,16 @@ where
     A: Values + 'static,
     F: for<'a> FnMut(A::Item<'a>, &mut BytesMut) -> Result<()> + Send + 'static,
 {
-    Box::new(Leaf { array: None::<A>, write })
+    Box::new(Leaf { array: None::<A>, expected: None, write })
+}
+
+/// As [`leaf`], for arrays of exactly this type.
+pub(super) fn exact_leaf<A, F>(expected: &DataType, write: F) -> Box<dyn ColumnEncoder>
+where
+    A: Values + 'static,
+    F: for<'a> FnMut(A::Item<'a>, &mut BytesMut) -> Result<()> + Send + 'static,
+{
+    Box::new(Leaf { array: None::<A>, expected: Some(expected.clone()), write })
 }
 
 /// The error for an array that is not what its field said.

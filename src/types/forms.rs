@@ -1,4 +1,4 @@
-//! For each type that may be held as text: how that text is sent, received, brought to PostgreSQL's form and restyled.
+//! For each type that may be held as text: how that text is sent, and how what was sent becomes text.
 //! Must not know: Arrow arrays.
 
 use std::sync::Arc;
@@ -6,16 +6,13 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 
 use super::binary::{array, bad_binary, form, numeric, range, scalar};
-use super::format::{ByteaOutput, DateFormat, FormatOptions, IntervalStyle};
-use super::input::array::parse_array;
+use super::format::{ByteaOutput, FormatOptions, IntervalStyle};
 use super::input::network::{Inet, parse_mac, write_mac};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid, trim};
-use super::input::{bits, datetime, interval, json};
-use super::numeric::Numeric;
+use super::input::{bits, datetime, interval};
 use super::pg_type::PgType;
 use super::text::datetime::{ZoneClock, write_date, write_offset, write_time, write_timestamp};
 use super::text::line::{Line, write_int};
-use super::text::list::write_element;
 use super::text::{bytes as bytes_text, float, interval as interval_text};
 use crate::error::{Error, Result, SqlState};
 
@@ -33,7 +30,7 @@ fn defaults() -> FormatOptions {
 }
 
 /// The type of a range's bounds.
-fn range_bound(oid: u32) -> Option<PgType> {
+pub(crate) fn range_bound(oid: u32) -> Option<PgType> {
     Some(match oid {
         3904 => PgType::INT4,
         3906 => PgType::NUMERIC,
@@ -247,10 +244,10 @@ pub(crate) fn receive_utf8(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
 #[inline]
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error.valid_up_to()))?;
-    match bytes.iter().position(|b| *b == 0) {
-        Some(at) => Err(invalid_utf8(bytes, at)),
-        None => Ok(text),
+    if bytes.contains(&0) {
+        return Err(invalid_utf8(bytes, bytes.iter().position(|b| *b == 0).unwrap_or(0)));
     }
+    Ok(text)
 }
 
 #[cold]
@@ -307,156 +304,9 @@ fn receive_inet(bytes: &[u8], cidr: bool, out: &mut BytesMut) -> Result<()> {
     Ok(())
 }
 
-fn write_timetz(usecs: i64, east: i32, out: &mut BytesMut) {
+pub(crate) fn write_timetz(usecs: i64, east: i32, out: &mut BytesMut) {
     write_time(usecs, out);
     let mut line = Line::<16>::new();
     write_offset(&mut line, east, false);
     line.flush(out);
-}
-
-/// Appends the text PostgreSQL would hold for a value of a type that is held as text, checking it as its input
-/// function does.
-/// Types that are not known here are taken as they are. Values of scalar types come out in the default styles.
-pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, out: &mut BytesMut) -> Result<()> {
-    if let Some(element) = pg.element().filter(|_| !matches!(pg.oid, 22 | 30)) {
-        return canonical_array(element, text, options, out);
-    }
-    let precision = pg.typmod;
-    match pg.oid {
-        16 => out.put_u8(if parse_bool(text)? { b't' } else { b'f' }),
-        17 => bytes_text::write_bytea(&bits::parse_bytea(text)?, ByteaOutput::Hex, out),
-        18 => {
-            out.extend_from_slice(text.chars().next().map_or("", |c| text.get(..c.len_utf8()).unwrap_or("")).as_bytes())
-        }
-        19 => out.extend_from_slice(bits::fit_name(text).as_bytes()),
-        20 => write_int(parse_i64(text)?, out),
-        21 => write_int(parse_i16(text)?.into(), out),
-        23 => write_int(parse_i32(text)?.into(), out),
-        26 | 28 | 29 => write_int(parse_oid(text, "oid")?.into(), out),
-        114 => {
-            json::check_json(text)?;
-            out.extend_from_slice(text.as_bytes());
-        }
-        3802 => out.extend_from_slice(json::jsonb_text(text)?.as_bytes()),
-        650 => Inet::parse(text, true)?.write(out),
-        869 => Inet::parse(text, false)?.write(out),
-        700 => float::write_float(parse_f32(text)?, 1, out),
-        701 => float::write_float(parse_f64(text)?, 1, out),
-        774 => write_mac(&parse_mac(text, true)?, out),
-        829 => write_mac(&parse_mac(text, false)?, out),
-        1042 | 1043 => {
-            let fitted = match pg.declared_length() {
-                Some(length) => bits::fit_text(text, length, pg.oid == 1042)?,
-                None => text.into(),
-            };
-            out.extend_from_slice(fitted.as_bytes());
-        }
-        1082 => write_date(datetime::parse_date(text, options)?, Default::default(), out),
-        1083 => write_time(datetime::parse_time(text, options, precision)?, out),
-        1114 => write_timestamp(datetime::parse_timestamp(text, options, precision)?, Default::default(), out),
-        1184 => {
-            let usecs = datetime::parse_timestamptz(text, options, precision)?;
-            ZoneClock::new(Default::default()).write(usecs, Default::default(), out);
-        }
-        1186 => {
-            let value = interval::parse_interval(text, options.interval_style, precision)?;
-            interval_text::write_interval(value, IntervalStyle::Postgres, out);
-        }
-        1266 => {
-            let (usecs, east) = datetime::parse_timetz(text, options, precision)?;
-            write_timetz(usecs, east, out);
-        }
-        1560 | 1562 => {
-            let digits = bits::parse_bits(text)?;
-            if let Some(length) = pg.declared_length() {
-                bits::check_bit_length(&digits, length, pg.oid == 1562)?;
-            }
-            out.extend_from_slice(digits.as_bytes());
-        }
-        1700 => out.extend_from_slice(canonical_numeric(pg, text)?.to_string().as_bytes()),
-        2950 => bytes_text::write_uuid(&bits::parse_uuid(text)?, out),
-        790 => return Err(Error::unsupported("type money is not supported")),
-        _ => out.extend_from_slice(text.as_bytes()),
-    }
-    Ok(())
-}
-
-/// A numeric from its text, rounded to the declared precision if there is one.
-pub(crate) fn canonical_numeric(pg: PgType, text: &str) -> Result<Numeric> {
-    let number = Numeric::parse(text)?;
-    match pg.precision_scale() {
-        Some((precision, scale)) => number.to_precision(precision, scale),
-        None => Ok(number),
-    }
-}
-
-fn canonical_array(element: PgType, text: &str, options: &FormatOptions, out: &mut BytesMut) -> Result<()> {
-    rewrite_array(element, text, out, |item, scratch| write_canonical(element, item, options, scratch))
-}
-
-/// Appends an array's text with each of its elements written anew.
-fn rewrite_array(
-    element: PgType,
-    text: &str,
-    out: &mut BytesMut,
-    mut write: impl FnMut(&str, &mut BytesMut) -> Result<()>,
-) -> Result<()> {
-    let delimiter = element.row().map_or(b',', |row| row.delimiter);
-    let parsed = parse_array(text, delimiter)?;
-    let mut items = parsed.elements.iter();
-    let mut scratch = BytesMut::new();
-    let mut item = |out: &mut BytesMut| -> Result<()> {
-        match items.next().and_then(Option::as_deref) {
-            None => out.extend_from_slice(b"NULL"),
-            Some(text) => {
-                scratch.clear();
-                write(text, &mut scratch)?;
-                write_element(&scratch, delimiter, out);
-            }
-        }
-        Ok(())
-    };
-    array::write_array(&parsed.dimensions, delimiter, &mut item, out)
-}
-
-/// A restyling function that can be kept.
-pub(crate) type Restyle = Box<dyn FnMut(&str, &mut BytesMut) -> Result<()> + std::marker::Send>;
-
-/// How the text of an array from a source is shown under these options; None where it is shown as it is held.
-///
-/// Only arrays of types whose look depends on options need it: they are held in the default styles, in UTC.
-pub(crate) fn restyled(pg: PgType, options: &FormatOptions) -> Option<Restyle> {
-    let element = pg.element()?;
-    let held = defaults();
-    let style = options.date_style;
-    let dates_differ = style.format != DateFormat::Iso;
-    let needed = match element.oid {
-        1082 | 1114 => dates_differ,
-        1184 => dates_differ || options.time_zone != held.time_zone,
-        1186 => options.interval_style != held.interval_style,
-        17 => options.bytea_output != held.bytea_output,
-        700 | 701 => options.extra_float_digits <= 0,
-        _ => false,
-    };
-    if !needed {
-        return None;
-    }
-    let mut clock = ZoneClock::new(options.time_zone.clone());
-    let (interval_style, output, digits) = (options.interval_style, options.bytea_output, options.extra_float_digits);
-    let mut one = move |text: &str, out: &mut BytesMut| -> Result<()> {
-        match element.oid {
-            1082 => write_date(datetime::parse_date(text, &held)?, style, out),
-            1114 => write_timestamp(datetime::parse_timestamp(text, &held, -1)?, style, out),
-            1184 => clock.write(datetime::parse_timestamptz(text, &held, -1)?, style, out),
-            1186 => {
-                let value = interval::parse_interval(text, IntervalStyle::Postgres, -1)?;
-                interval_text::write_interval(value, interval_style, out);
-            }
-            17 => bytes_text::write_bytea(&bits::parse_bytea(text)?, output, out),
-            700 => float::write_float(parse_f32(text)?, digits, out),
-            _ => float::write_float(parse_f64(text)?, digits, out),
-        }
-        Ok(())
-    };
-    Some(Box::new(move |text, out| rewrite_array(element, text, out, &mut one)))
 }

@@ -11,6 +11,7 @@ mod format;
 mod forms;
 #[cfg(test)]
 mod golden;
+mod held_text;
 mod input;
 mod numeric;
 mod params;

@@ -13,7 +13,8 @@ use bytes::BytesMut;
 
 use super::binary::{bad_binary, scalar};
 use super::format::FormatOptions;
-use super::forms::{OwnedReceive, canonical_numeric, receiver, utf8, write_canonical};
+use super::forms::{OwnedReceive, receiver, utf8};
+use super::held_text::{canonical_numeric, write_canonical};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
 use super::input::{bits, datetime, interval};
 use super::numeric::Numeric;
@@ -86,6 +87,8 @@ pub struct ColumnBuilder {
     pg: PgType,
     kind: Kind,
     len: usize,
+    /// Bytes of text and bytea since the last `finish`.
+    value_bytes: usize,
     scratch: BytesMut,
 }
 
@@ -93,7 +96,7 @@ impl ColumnBuilder {
     /// A builder for a column of this type, with room for `capacity` rows.
     #[must_use]
     pub fn new(pg: PgType, capacity: usize) -> ColumnBuilder {
-        ColumnBuilder { pg, kind: new_kind(pg, capacity), len: 0, scratch: BytesMut::new() }
+        ColumnBuilder { pg, kind: new_kind(pg, capacity), len: 0, value_bytes: 0, scratch: BytesMut::new() }
     }
 
     /// The type of the column.
@@ -112,6 +115,24 @@ impl ColumnBuilder {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Bytes of text and bytea so far (0 for other types): a batch of large values is better closed early.
+    #[must_use]
+    pub fn value_bytes(&self) -> usize {
+        self.value_bytes
+    }
+
+    /// Counts a value's bytes; an array holds 2 GiB of them at most.
+    #[inline]
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        let total = self.value_bytes.saturating_add(bytes);
+        if total > i32::MAX as usize {
+            let message = "values of one batch exceed 2 GiB";
+            return Err(Error::resource(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        self.value_bytes = total;
+        Ok(())
     }
 
     /// Appends NULL.
@@ -133,6 +154,9 @@ impl ColumnBuilder {
             self.append_null();
             return Ok(());
         };
+        if matches!(self.kind, Kind::Text(..) | Kind::Bytes(_)) {
+            self.count(bytes.len())?;
+        }
         match &mut self.kind {
             Kind::Int32(b) => b.append_value(i32::from_be_bytes(scalar::exact(bytes, "integer")?)),
             Kind::Int64(b) => b.append_value(i64::from_be_bytes(scalar::exact(bytes, "bigint")?)),
@@ -187,6 +211,9 @@ impl ColumnBuilder {
             return Ok(());
         };
         let pg = self.pg;
+        if matches!(self.kind, Kind::Text(..) | Kind::Bytes(_)) {
+            self.count(text.len())?;
+        }
         match &mut self.kind {
             Kind::Bool(b) => b.append_value(parse_bool(text)?),
             Kind::Int16(b) => b.append_value(parse_i16(text)?),
@@ -226,6 +253,7 @@ impl ColumnBuilder {
     #[must_use]
     pub fn finish(&mut self) -> ArrayRef {
         self.len = 0;
+        self.value_bytes = 0;
         // `finish` keeps precision and time zone, which the builders were made with.
         each!(&mut self.kind, builder => Arc::new(builder.finish()))
     }

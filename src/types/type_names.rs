@@ -140,7 +140,6 @@ fn by_alias(name: &str) -> Option<PgType> {
         "timestamp without time zone" => PgType::TIMESTAMP,
         "timestamp with time zone" => PgType::TIMESTAMPTZ,
         "bit varying" => PgType::VARBIT,
-        "string" => return None,
         _ => return None,
     })
 }

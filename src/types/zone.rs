@@ -1,5 +1,4 @@
-//! Time zones: the names PostgreSQL takes for one, its canonical name, and the offset at any instant of PostgreSQL's
-//! range.
+//! Time zones: the names PostgreSQL takes for one, its canonical name, and the offset at any instant.
 //! Must not know: Arrow, sessions.
 
 use std::sync::Arc;

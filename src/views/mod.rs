@@ -30,7 +30,7 @@ pub fn all(catalog: &Arc<SchemaCache>, registry: &Arc<SessionRegistry>, running:
 
 /// A view's columns: name and type.
 fn columns(columns: &[(&str, PgType)]) -> SchemaRef {
-    Arc::new(Schema::new(columns.iter().map(|(name, ty)| types::field(name, *ty, true)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(columns.iter().map(|(name, ty)| types::field(*name, *ty, true)).collect::<Vec<_>>()))
 }
 
 fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {

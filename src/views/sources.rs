@@ -13,10 +13,15 @@ use crate::error::Result;
 use crate::types::PgType;
 
 /// The view.
-#[derive(Debug)]
 pub(super) struct Sources {
     catalog: Arc<SchemaCache>,
     schema: SchemaRef,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sources")
+    }
 }
 
 impl Sources {

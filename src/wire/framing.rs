@@ -1,4 +1,4 @@
-//! Cuts the bytes of a peer into exact frames: type allowed now, length within bounds, memory only for bytes that arrived.
+//! Cuts a peer's bytes into exact frames: type allowed now, length in bounds, memory only for what arrived.
 //! Must not know: what a message means.
 
 use std::time::Duration;
@@ -114,8 +114,8 @@ impl FrameReader {
     /// `limit` is the most bytes a body may have.
     ///
     /// # Errors
-    /// Each is the end of the connection: answer it as FATAL, then [`hang_up`]. `08P01`: a type that may not come now, a
-    /// length that no message has. `54000`: a message over `limit`.
+    /// Each is the end of the connection: answer it as FATAL, then [`hang_up`]. `08P01`: a type that may not come now,
+    /// a length that no message has. `54000`: a message over `limit`.
     pub async fn next(&mut self, allowed: Allowed, limit: usize) -> Result<Option<Frame>> {
         loop {
             if let Some(frame) = self.cut(allowed, limit)? {
@@ -143,7 +143,7 @@ impl FrameReader {
             return Err(violation("invalid message length"));
         };
         if body > most {
-            return Err(too_long(body, most));
+            return Err(too_long(body, limit, allowed));
         }
         if self.buffer.len() < 1 + length {
             return Ok(None);
@@ -239,18 +239,19 @@ fn declared(buffer: &[u8]) -> Option<usize> {
     Some(u32::from_be_bytes(bytes) as usize)
 }
 
-fn too_long(body: usize, most: usize) -> Error {
-    if body > i32::MAX as usize {
+/// More than any message of its type has is nonsense; more than the configuration allows is a limit.
+fn too_long(body: usize, limit: usize, allowed: Allowed) -> Error {
+    if allowed == Allowed::Login || body <= limit || body > i32::MAX as usize {
         return violation("invalid message length");
     }
     Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, "invalid message length")
-        .with_detail(format!("The message has {body} bytes; {most} are allowed here."))
+        .with_detail(format!("The message has {body} bytes; {limit} are allowed."))
 }
 
 /// Ends a connection so that the peer can read what was said last.
 ///
-/// Closing a socket with unread bytes resets it, and the peer would lose the answer: so the writing side is closed first, and
-/// what still comes is read and forgotten for a moment (one second, 1 MiB).
+/// Closing a socket with unread bytes resets it, and the peer would lose the answer: so the writing side is closed
+/// first, and what still comes is read and forgotten for a moment (one second, 1 MiB).
 pub async fn hang_up(reader: &mut FrameReader, stream: &mut WriteHalf) {
     let farewell = async {
         let _ = stream.shutdown().await;
@@ -315,7 +316,8 @@ mod tests {
             (Allowed::Session, vec![b'Q', 0, 0, 0, 3], "08P01", "invalid message length"),
             (Allowed::Session, vec![b'Q', 0xff, 0xff, 0xff, 0xff], "08P01", "invalid message length"),
             (Allowed::Session, vec![b'Q', 0x40, 0, 0, 0], "54000", "invalid message length"),
-            (Allowed::Session, vec![b'S', 0, 1, 0, 0], "54000", "invalid message length"),
+            (Allowed::Session, vec![b'S', 0, 1, 0, 0], "08P01", "invalid message length"),
+            (Allowed::Login, vec![b'p', 0x40, 0, 0, 0], "08P01", "invalid message length"),
         ] {
             let (mut client, mut reader) = pair();
             client.write_all(&bytes).await.unwrap();

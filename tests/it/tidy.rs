@@ -140,7 +140,8 @@ fn imports(code: &str) -> BTreeSet<String> {
 
 #[test]
 fn imports_go_down() {
-    let floors: BTreeMap<&str, BTreeSet<&str>> = FLOORS.iter().map(|(room, below)| (*room, below.split(' ').collect())).collect();
+    let floors: BTreeMap<&str, BTreeSet<&str>> =
+        FLOORS.iter().map(|(room, below)| (*room, below.split(' ').collect())).collect();
     let mut wrong = Vec::new();
     for (file, text) in sources() {
         let from = room(&file);
@@ -183,7 +184,9 @@ fn heavy_crates_stay_in_their_rooms() {
 fn the_environment_is_read_in_one_place() {
     let wrong: Vec<String> = sources()
         .into_iter()
-        .filter(|(file, text)| code(text).contains("env::var") && !file.starts_with("config/") && !file.starts_with("cli"))
+        .filter(|(file, text)| {
+            code(text).contains("env::var") && !file.starts_with("config/") && !file.starts_with("cli")
+        })
         .map(|(file, _)| file)
         .collect();
     assert!(wrong.is_empty(), "std::env belongs to config/ and cli: {}", wrong.join(", "));

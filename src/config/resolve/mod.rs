@@ -1,4 +1,4 @@
-//! From `File` to `Settings`: defaults filled in, references checked, secrets fetched. Mistakes are collected, not thrown.
+//! From `File` to `Settings`: defaults filled in, references checked, secrets fetched. Mistakes are collected.
 //! Must not know: how the settings are used.
 
 mod checks;

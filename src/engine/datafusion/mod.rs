@@ -25,6 +25,7 @@ use datafusion::prelude::SessionConfig;
 
 pub use administration::Administration;
 pub use plan::{Plan, PlanRequest};
+pub use semantics::SessionFacts;
 pub use run::{Explained, RemoteRead};
 
 use crate::catalog::{SchemaCache, Viewer};

@@ -7,7 +7,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::displayable;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 
@@ -39,6 +39,7 @@ pub struct Explained {
 }
 
 /// A plan that is ready to run.
+#[derive(Clone)]
 pub struct Ready {
     physical: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
@@ -53,7 +54,7 @@ impl Federated {
     /// # Errors
     /// What planning meets: constant expressions that fail, sources and files that are gone.
     pub async fn ready(&self, plan: &Authorized<Arc<Plan>>, parameters: &[ArrayRef], statement: StatementContext) -> Result<Ready> {
-        let plan = plan.get();
+        let plan = plan.value();
         let logical = semantics::bind_parameters(&plan.logical, &plan.parameters, &scalars(parameters)?)?;
         let physical = plan.state.create_physical_plan(&logical).await.map_err(semantics::from_datafusion)?;
         let layout: Vec<DataType> = physical.schema().fields().iter().map(|field| field.data_type().clone()).collect();
@@ -78,10 +79,13 @@ impl Federated {
         Ok(Ready { physical, context: Arc::new(context), rows_shape, remote })
     }
 
-    /// What would run.
+    /// What would run; after it has run (`analyzed`), with what each node did.
     #[must_use]
-    pub fn explain(&self, ready: &Ready) -> Explained {
-        let text = displayable(ready.physical.as_ref()).indent(false).to_string();
+    pub fn explain(&self, ready: &Ready, analyzed: bool) -> Explained {
+        let plan = ready.physical.as_ref();
+        let display =
+            if analyzed { DisplayableExecutionPlan::with_metrics(plan) } else { DisplayableExecutionPlan::new(plan) };
+        let text = display.indent(false).to_string();
         Explained { lines: text.lines().map(str::to_owned).collect(), remote: ready.remote.clone() }
     }
 }

@@ -48,7 +48,10 @@ pub(super) fn format_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
     let Ok(oid) = u32::try_from(oid) else { return Cell::Text(Some("???".into())) };
     let text = match oid {
         0 => "-".to_owned(),
-        oid => PgType::known(oid).map_or_else(|| "???".to_owned(), |ty| PgType { typmod, ..ty }.display_name()),
+        oid => {
+            let ty = PgType { oid, typmod };
+            ty.row().map_or_else(|| "???".to_owned(), |_| ty.display_name().to_string())
+        },
     };
     Cell::Text(Some(text))
 }

@@ -85,7 +85,7 @@ fn column_row(viewer: &Viewer, place: &Place<'_>, name: &str, ty: PgType) -> Row
     let modifier = i64::from(ty.typmod);
     let length = matches!(ty.oid, 1042 | 1043).then_some(modifier - 4).filter(|_| modifier >= 4);
     let numeric = (ty.oid == 1700 && modifier >= 4).then(|| ((modifier - 4) >> 16, (modifier - 4) & 0x7ff));
-    let (precision, radix) = match ty.oid {
+    let (precision, radix): (Option<i64>, Option<i64>) = match ty.oid {
         21 => (Some(16), Some(2)),
         23 => (Some(32), Some(2)),
         20 => (Some(64), Some(2)),
@@ -94,7 +94,7 @@ fn column_row(viewer: &Viewer, place: &Place<'_>, name: &str, ty: PgType) -> Row
         1700 => (numeric.map(|(precision, _)| precision), Some(10)),
         _ => (None, None),
     };
-    let scale = if matches!(ty.oid, 20 | 21 | 23) { Some(0) } else { numeric.map(|(_, scale)| scale) };
+    let scale: Option<i64> = if matches!(ty.oid, 20 | 21 | 23) { Some(0) } else { numeric.map(|(_, scale)| scale) };
     vec![
         ("table_catalog", viewer.database.as_str().into()),
         ("table_schema", place.schema.into()),

@@ -107,14 +107,12 @@ pub(super) fn reset(session: &mut Session, name: &str) -> Result<Vec<Notice>> {
 }
 
 fn schema(columns: &[&str]) -> Arc<Schema> {
-    Arc::new(Schema::new(columns.iter().map(|name| types::field(name, PgType::TEXT, false)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(columns.iter().map(|name| types::field(*name, PgType::TEXT, false)).collect::<Vec<_>>()))
 }
 
 fn rows(columns: &[&str], values: Vec<Vec<String>>) -> Result<Rows> {
-    let arrays: Vec<ArrayRef> = values
-        .into_iter()
-        .map(|column| Arc::new(StringViewArray::from_iter_values(column)) as ArrayRef)
-        .collect();
+    let arrays: Vec<ArrayRef> =
+        values.into_iter().map(|column| Arc::new(StringViewArray::from_iter_values(column)) as ArrayRef).collect();
     let batch = RecordBatch::try_new(schema(columns), arrays)
         .map_err(|error| Error::internal("SHOW could not be laid out").with_cause(error))?;
     Ok(Rows::from_batch(batch))

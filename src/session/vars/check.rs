@@ -13,14 +13,84 @@ const RESERVED_PREFIXES: [&str; 2] = ["tusk", "datafusion"];
 
 /// Encodings that PostgreSQL knows and Tusk does not convert to, as PostgreSQL compares them: letters and digits only.
 const OTHER_ENCODINGS: &[&str] = &[
-    "abc", "alt", "big5", "euccn", "eucjis2004", "eucjp", "euckr", "euctw", "gb18030", "gbk", "iso88591", "iso885910",
-    "iso885913", "iso885914", "iso885915", "iso885916", "iso88592", "iso88593", "iso88594", "iso88595", "iso88596",
-    "iso88597", "iso88598", "iso88599", "johab", "koi8", "koi8r", "koi8u", "latin1", "latin10", "latin2", "latin3",
-    "latin4", "latin5", "latin6", "latin7", "latin8", "latin9", "mskanji", "muleinternal", "shiftjis",
-    "shiftjis2004", "sjis", "tcvn", "tcvn5712", "uhc", "vscii", "win", "win1250", "win1251", "win1252", "win1253",
-    "win1254", "win1255", "win1256", "win1257", "win1258", "win866", "win874", "win932", "win936", "win949", "win950",
-    "windows1250", "windows1251", "windows1252", "windows1253", "windows1254", "windows1255", "windows1256",
-    "windows1257", "windows1258", "windows866", "windows874", "windows932", "windows936", "windows949", "windows950",
+    "abc",
+    "alt",
+    "big5",
+    "euccn",
+    "eucjis2004",
+    "eucjp",
+    "euckr",
+    "euctw",
+    "gb18030",
+    "gbk",
+    "iso88591",
+    "iso885910",
+    "iso885913",
+    "iso885914",
+    "iso885915",
+    "iso885916",
+    "iso88592",
+    "iso88593",
+    "iso88594",
+    "iso88595",
+    "iso88596",
+    "iso88597",
+    "iso88598",
+    "iso88599",
+    "johab",
+    "koi8",
+    "koi8r",
+    "koi8u",
+    "latin1",
+    "latin10",
+    "latin2",
+    "latin3",
+    "latin4",
+    "latin5",
+    "latin6",
+    "latin7",
+    "latin8",
+    "latin9",
+    "mskanji",
+    "muleinternal",
+    "shiftjis",
+    "shiftjis2004",
+    "sjis",
+    "tcvn",
+    "tcvn5712",
+    "uhc",
+    "vscii",
+    "win",
+    "win1250",
+    "win1251",
+    "win1252",
+    "win1253",
+    "win1254",
+    "win1255",
+    "win1256",
+    "win1257",
+    "win1258",
+    "win866",
+    "win874",
+    "win932",
+    "win936",
+    "win949",
+    "win950",
+    "windows1250",
+    "windows1251",
+    "windows1252",
+    "windows1253",
+    "windows1254",
+    "windows1255",
+    "windows1256",
+    "windows1257",
+    "windows1258",
+    "windows866",
+    "windows874",
+    "windows932",
+    "windows936",
+    "windows949",
+    "windows950",
 ];
 
 /// Whether a client may set it.
@@ -28,10 +98,9 @@ pub(super) fn may_set(variable: &Variable) -> Result<()> {
     let name = variable.name;
     match variable.context {
         Context::User => Ok(()),
-        Context::Internal => Err(Error::client(
-            SqlState::CANT_CHANGE_RUNTIME_PARAM,
-            format!("parameter \"{name}\" cannot be changed"),
-        )),
+        Context::Internal => {
+            Err(Error::client(SqlState::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed")))
+        }
         Context::Postmaster => Err(Error::client(
             SqlState::CANT_CHANGE_RUNTIME_PARAM,
             format!("parameter \"{name}\" cannot be changed without restarting the server"),
@@ -43,10 +112,10 @@ pub(super) fn may_set(variable: &Variable) -> Result<()> {
     }
 }
 
-/// SET ROLE and SET SESSION AUTHORIZATION take nobody but the user who logged in.
+/// SET ROLE and SET SESSION AUTHORIZATION take nobody but the user who logged in, `own`.
 pub(super) fn identity(variable: &Variable, text: &str, own: &str) -> Result<()> {
     let fits = match variable.name {
-        "role" => text.eq_ignore_ascii_case("none"),
+        "role" => text.eq_ignore_ascii_case("none") || text == own,
         "session_authorization" => text == own,
         _ => true,
     };
@@ -72,8 +141,9 @@ pub(super) fn custom_name(name: &str) -> Result<()> {
         }) && !part.is_empty()
     };
     if !name.split('.').all(simple) {
-        return Err(invalid()
-            .with_detail("Custom parameter names must be two or more simple identifiers separated by dots."));
+        return Err(
+            invalid().with_detail("Custom parameter names must be two or more simple identifiers separated by dots.")
+        );
     }
     let prefix = name.split('.').next().unwrap_or_default();
     if let Some(reserved) = RESERVED_PREFIXES.iter().find(|reserved| reserved.eq_ignore_ascii_case(prefix)) {
@@ -83,10 +153,7 @@ pub(super) fn custom_name(name: &str) -> Result<()> {
 }
 
 fn invalid(name: &str, text: &str) -> Error {
-    Error::client(
-        SqlState::INVALID_PARAMETER_VALUE,
-        format!("invalid value for parameter \"{name}\": \"{text}\""),
-    )
+    Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{name}\": \"{text}\""))
 }
 
 /// A text by its rules, as it is kept.

@@ -4,7 +4,9 @@
 mod check;
 mod names;
 mod table;
+mod undo;
 mod value;
+mod variable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,177 +16,10 @@ use std::time::Duration;
 pub use names::{join_identifiers, split_identifiers};
 pub use table::VARIABLES;
 pub use value::Value;
+pub use variable::{Check, Context, Kind, Source, Unit, Variable};
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::FormatOptions;
-
-/// A session variable: its name in PostgreSQL's case, what it may hold, who may set it.
-#[derive(Debug)]
-pub struct Variable {
-    /// The name as SHOW ALL prints it.
-    pub name: &'static str,
-    /// The value that it has where nobody set another.
-    pub default: &'static str,
-    /// What it may hold.
-    pub kind: Kind,
-    /// Who may set it.
-    pub context: Context,
-    /// Whether clients are told of changes (ParameterStatus).
-    pub reported: bool,
-    /// Whether SHOW ALL and `pg_settings` leave it out.
-    pub hidden: bool,
-    /// The group, as `pg_settings.category`.
-    pub category: &'static str,
-    /// What it is for: a sentence.
-    pub description: &'static str,
-}
-
-impl Variable {
-    const fn reported(mut self) -> Self {
-        self.reported = true;
-        self
-    }
-
-    const fn hidden(mut self) -> Self {
-        self.hidden = true;
-        self
-    }
-}
-
-/// What a variable may hold.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// `on` or `off`.
-    Bool,
-    /// A whole number.
-    Int {
-        /// What it counts.
-        unit: Unit,
-        /// The least.
-        min: i32,
-        /// The most.
-        max: i32,
-    },
-    /// A number.
-    Real {
-        /// What it counts.
-        unit: Unit,
-        /// The least.
-        min: f64,
-        /// The most.
-        max: f64,
-    },
-    /// One of these words.
-    Enum(&'static [&'static str]),
-    /// Text, with rules.
-    Text(Check),
-}
-
-/// What a number counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Nothing in particular.
-    None,
-    /// Milliseconds.
-    Millis,
-    /// Seconds.
-    Seconds,
-    /// Bytes.
-    Bytes,
-    /// 1,024 bytes.
-    Kib,
-    /// 8,192 bytes.
-    Blocks,
-}
-
-impl Unit {
-    /// As `pg_settings.unit` names it.
-    #[must_use]
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Unit::None => None,
-            Unit::Millis => Some("ms"),
-            Unit::Seconds => Some("s"),
-            Unit::Bytes => Some("B"),
-            Unit::Kib => Some("kB"),
-            Unit::Blocks => Some("8kB"),
-        }
-    }
-}
-
-/// The rules of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
-    /// None.
-    Any,
-    /// Anything but printable ASCII becomes `?`.
-    Ascii,
-    /// A list of identifiers.
-    Identifiers,
-    /// `DateStyle`.
-    DateStyle,
-    /// `TimeZone`.
-    TimeZone,
-    /// `client_encoding`.
-    Encoding,
-    /// A locale: `C` and `POSIX` are there.
-    Locale,
-}
-
-/// Who may set a variable, as `pg_settings.context` says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Context {
-    /// Nobody.
-    Internal,
-    /// The configuration, at a restart.
-    Postmaster,
-    /// A superuser; there is none.
-    Superuser,
-    /// Everybody.
-    User,
-}
-
-impl Context {
-    /// As `pg_settings.context` names it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Context::Internal => "internal",
-            Context::Postmaster => "postmaster",
-            Context::Superuser => "superuser",
-            Context::User => "user",
-        }
-    }
-}
-
-/// Where a value comes from, as `pg_settings.source` says it; later ones win.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// Built in.
-    Default,
-    /// The configuration.
-    ConfigurationFile,
-    /// The user's entry in the configuration.
-    User,
-    /// The start-up packet.
-    Client,
-    /// SET.
-    Session,
-}
-
-impl Source {
-    /// As `pg_settings.source` names it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Source::Default => "default",
-            Source::ConfigurationFile => "configuration file",
-            Source::User => "user",
-            Source::Client => "client",
-            Source::Session => "session",
-        }
-    }
-}
 
 /// For how long a SET holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,11 +92,7 @@ static BOOT: LazyLock<Values> = LazyLock::new(|| {
             .unwrap_or_else(|_| Value::Text(variable.default.into())),
         source: Source::Default,
     };
-    Values {
-        builtin: Arc::new(VARIABLES.iter().map(slot).collect()),
-        custom: Arc::default(),
-        format: Arc::default(),
-    }
+    Values { builtin: Arc::new(VARIABLES.iter().map(slot).collect()), custom: Arc::default(), format: Arc::default() }
 });
 
 /// The place of a variable in [`VARIABLES`], its name in any case.
@@ -269,9 +100,7 @@ static BOOT: LazyLock<Values> = LazyLock::new(|| {
 pub fn find(name: &str) -> Option<usize> {
     let wanted = name.bytes().map(|byte| byte.to_ascii_lowercase());
     VARIABLES
-        .binary_search_by(|variable| {
-            variable.name.bytes().map(|byte| byte.to_ascii_lowercase()).cmp(wanted.clone())
-        })
+        .binary_search_by(|variable| variable.name.bytes().map(|byte| byte.to_ascii_lowercase()).cmp(wanted.clone()))
         .ok()
 }
 
@@ -334,7 +163,7 @@ impl SessionVars {
         let variable = find(name).and_then(|index| VARIABLES.get(index));
         if let Some(variable) = variable {
             check::may_set(variable)?;
-            if let (Some(text), Some(own)) = (text, self.defaults.slot(name)) {
+            if let (Some(text), Some(own)) = (text, self.defaults.slot("session_authorization")) {
                 check::identity(variable, text, &value::raw(&own.value))?;
             }
         }
@@ -353,7 +182,7 @@ impl SessionVars {
 
     /// RESET ALL: all but the transaction's own variables.
     pub fn reset_all(&mut self) {
-        let keep: Vec<_> = TRANSACTION.iter().filter_map(|name| find(name)).collect();
+        let keep: Vec<_> = undo::TRANSACTION.iter().filter_map(|name| find(name)).collect();
         for values in [&mut self.current, &mut self.session] {
             let mut fresh = self.defaults.clone();
             let list = Arc::make_mut(&mut fresh.builtin);
@@ -503,77 +332,6 @@ impl SessionVars {
             }
         }
         news
-    }
-}
-
-/// The variables that belong to the running transaction.
-const TRANSACTION: [&str; 3] = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
-
-/// Their places, each with the place of its default.
-static TRANSACTION_PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
-    let place = |name: &&str| Some((find(name)?, find(&format!("default_{name}"))?));
-    TRANSACTION.iter().filter_map(place).collect()
-});
-
-/// Transactions: what they keep and what they undo.
-impl SessionVars {
-    fn save(&self) -> Saved {
-        Saved { current: self.current.clone(), session: self.session.clone() }
-    }
-
-    /// A transaction begins: its own variables start at their defaults.
-    pub(super) fn begin(&mut self) {
-        self.saved.clear();
-        self.saved.push(self.save());
-        for &(own, default) in TRANSACTION_PLACES.iter() {
-            let list = &self.current.builtin;
-            let (Some(now), Some(from)) = (list.get(own), list.get(default)) else { continue };
-            // Most often nothing differs, and nothing is copied.
-            if now.value != from.value {
-                let from = from.clone();
-                if let Some(place) = Arc::make_mut(&mut self.current.builtin).get_mut(own) {
-                    *place = from;
-                }
-            }
-        }
-    }
-
-    /// It commits: SET LOCAL ends.
-    pub(super) fn commit(&mut self) {
-        self.saved.clear();
-        self.go_to(self.session.clone());
-    }
-
-    /// It is rolled back: SET is undone too.
-    pub(super) fn rollback(&mut self) {
-        if let Some(saved) = self.saved.drain(..).next() {
-            self.session = saved.session;
-            self.go_to(saved.current);
-        }
-    }
-
-    fn go_to(&mut self, values: Values) {
-        self.changed |= !Arc::ptr_eq(&self.current.builtin, &values.builtin);
-        self.current = values;
-    }
-
-    /// A savepoint is set.
-    pub(super) fn push(&mut self) {
-        self.saved.push(self.save());
-    }
-
-    /// Savepoints are released down to this many.
-    pub(super) fn release(&mut self, depth: usize) {
-        self.saved.truncate(depth + 1);
-    }
-
-    /// Back to the savepoint at this depth (from 0), which stays.
-    pub(super) fn rollback_to(&mut self, depth: usize) {
-        self.saved.truncate(depth + 2);
-        if let Some(saved) = self.saved.last().cloned() {
-            self.session = saved.session;
-            self.go_to(saved.current);
-        }
     }
 }
 

@@ -24,20 +24,17 @@ pub enum Value {
 /// Units of time with their milliseconds, and of memory with their bytes; the largest first.
 const TIME: [(&str, f64); 6] =
     [("d", 86_400_000.0), ("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0), ("ms", 1.0), ("us", 0.001)];
-const MEMORY: [(&str, f64); 5] = [
-    ("TB", 1_099_511_627_776.0),
-    ("GB", 1_073_741_824.0),
-    ("MB", 1_048_576.0),
-    ("kB", 1_024.0),
-    ("B", 1.0),
-];
+const MEMORY: [(&str, f64); 5] =
+    [("TB", 1_099_511_627_776.0), ("GB", 1_073_741_824.0), ("MB", 1_048_576.0), ("kB", 1_024.0), ("B", 1.0)];
 
 const TIME_HINT: &str = "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".";
 const MEMORY_HINT: &str = "Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".";
 
+/// Units that may be written, one of the variable's unit in the smallest of them, and what to say of another.
+type Family = (&'static [(&'static str, f64)], f64, &'static str);
+
 impl Unit {
-    /// The units that may be written, and one of this unit in the smallest of them.
-    fn family(self) -> Option<(&'static [(&'static str, f64)], f64, &'static str)> {
+    fn family(self) -> Option<Family> {
         match self {
             Unit::None => None,
             Unit::Millis => Some((&TIME, 1.0, TIME_HINT)),
@@ -53,10 +50,7 @@ impl Unit {
 pub(super) fn parse(variable: &Variable, name: &str, text: &str) -> Result<Value> {
     match variable.kind {
         Kind::Bool => parse_bool(text).map(Value::Bool).ok_or_else(|| {
-            Error::client(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("parameter \"{name}\" requires a Boolean value"),
-            )
+            Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("parameter \"{name}\" requires a Boolean value"))
         }),
         Kind::Int { unit, min, max } => {
             let number = number(name, text, unit)?.round_ties_even();
@@ -78,11 +72,12 @@ pub(super) fn parse(variable: &Variable, name: &str, text: &str) -> Result<Value
             }
             Ok(Value::Real(number))
         }
-        Kind::Enum(words) => {
-            words.iter().find(|word| word.eq_ignore_ascii_case(text)).map(|word| Value::Word(word)).or_else(|| alias(words, text)).ok_or_else(|| {
-                invalid(name, text).with_hint(format!("Available values: {}.", words.join(", ")))
-            })
-        }
+        Kind::Enum(words) => words
+            .iter()
+            .find(|word| word.eq_ignore_ascii_case(text))
+            .map(|word| Value::Word(word))
+            .or_else(|| alias(words, text))
+            .ok_or_else(|| invalid(name, text).with_hint(format!("Available values: {}.", words.join(", ")))),
         Kind::Text(_) => Ok(Value::Text(text.into())),
     }
 }
@@ -138,10 +133,8 @@ fn number(name: &str, text: &str, unit: Unit) -> Result<f64> {
         return Ok(number);
     }
     let Some((units, own, hint)) = unit.family() else { return Err(invalid(name, text)) };
-    let (_, factor) = units
-        .iter()
-        .find(|(unit, _)| *unit == written)
-        .ok_or_else(|| invalid(name, text).with_hint(hint))?;
+    let (_, factor) =
+        units.iter().find(|(unit, _)| *unit == written).ok_or_else(|| invalid(name, text).with_hint(hint))?;
     Ok(number * factor / own)
 }
 
@@ -198,7 +191,7 @@ pub(super) fn show(variable: &Variable, value: &Value) -> String {
 }
 
 /// In the largest unit that leaves a whole number.
-fn with_unit(number: f64, (units, own, _): (&[(&str, f64)], f64, &str)) -> String {
+fn with_unit(number: f64, (units, own, _): Family) -> String {
     let smallest = number * own;
     for (name, factor) in units {
         let count = smallest / factor;

@@ -63,11 +63,7 @@ impl Dialer {
     /// `F0000` where the CA file cannot be read.
     pub(super) fn new(source: &str, settings: &PostgresSettings) -> Result<Self> {
         let mut config = Config::new();
-        config
-            .user(&settings.user)
-            .dbname(&settings.database)
-            .application_name(application_name(source, ""))
-            .channel_binding(ChannelBinding::Prefer);
+        config.user(&settings.user).dbname(&settings.database).channel_binding(ChannelBinding::Prefer);
         if let Some(password) = &settings.password {
             config.password(password.expose());
         }
@@ -86,12 +82,14 @@ impl Dialer {
         self.timeout
     }
 
-    /// Connects to the first host that takes us. Each host gets its share of the time that is left.
-    pub(super) async fn connect(&self, deadline: Instant) -> std::result::Result<Connection, Failure> {
+    /// Connects to the first host that takes us, under this application name. Each host gets its share of the time that is left.
+    pub(super) async fn connect(&self, name: &str, deadline: Instant) -> std::result::Result<Connection, Failure> {
+        let mut config = self.config.clone();
+        config.application_name(name);
         let mut failure = Failure::from(Reason::UnknownHost);
         for (tried, (host, port)) in self.hosts.iter().enumerate() {
             let share = share(deadline, self.hosts.len() - tried);
-            match timeout_at(share, self.connect_host(host, *port, share)).await {
+            match timeout_at(share, self.connect_host(&config, (host, *port), share)).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => failure = error,
                 Err(_) => failure = Reason::TimedOut.into(),
@@ -103,14 +101,19 @@ impl Dialer {
         Err(failure)
     }
 
-    async fn connect_host(&self, host: &str, port: u16, deadline: Instant) -> std::result::Result<Connection, Failure> {
+    async fn connect_host(
+        &self,
+        config: &Config,
+        (host, port): (&str, u16),
+        deadline: Instant,
+    ) -> std::result::Result<Connection, Failure> {
         let addresses = addresses(host, port).await?;
         let mut failure = Failure::from(Reason::UnknownHost);
         for (tried, address) in addresses.iter().enumerate() {
             match timeout_at(share(deadline, addresses.len() - tried), address.open()).await {
                 Ok(Ok(wire)) => {
                     let endpoint = Endpoint { host: host.to_owned(), address: address.clone() };
-                    return self.login(wire, endpoint).await.map_err(Failure::login);
+                    return self.login(config, wire, endpoint).await;
                 }
                 Ok(Err(error)) => failure = Failure::socket(error),
                 Err(_) => failure = Reason::TimedOut.into(),
@@ -119,12 +122,18 @@ impl Dialer {
         Err(failure)
     }
 
-    async fn login(&self, wire: Socket, endpoint: Endpoint) -> std::result::Result<Connection, tokio_postgres::Error> {
-        let mut config = self.config.clone();
+    async fn login(
+        &self,
+        config: &Config,
+        wire: Socket,
+        endpoint: Endpoint,
+    ) -> std::result::Result<Connection, Failure> {
+        let mut config = config.clone();
         let mode = self.mode(&endpoint.address);
         config.ssl_mode(mode);
         let socket = Frames::plain(wire, mode != WireSslMode::Disable);
-        let (client, connection) = config.connect_raw(socket, self.tls_to(&endpoint.host)).await?;
+        let connected = config.connect_raw(socket, self.tls_to(&endpoint.host)).await;
+        let (client, connection) = connected.map_err(|error| Failure::login(error, None))?;
         let end = Arc::new(OnceLock::new());
         let driver = tokio::spawn({
             let end = Arc::clone(&end);
@@ -138,7 +147,7 @@ impl Dialer {
         })
         .abort_handle();
         let mut cut = Cut { driver: driver.clone(), armed: true };
-        client.batch_execute(&self.setup).await?;
+        client.batch_execute(&self.setup).await.map_err(|error| Failure::login(error, end.get()))?;
         // Since PostgreSQL 14, and not on every system: the server notices within two seconds that we are gone.
         let _ = client.batch_execute("SET client_connection_check_interval = '2s'").await;
         cut.armed = false;

@@ -97,9 +97,9 @@ impl Failure {
         Failure { reason, cause: Some(Box::new(error)) }
     }
 
-    /// TLS or the login failed.
-    pub(super) fn login(error: tokio_postgres::Error) -> Self {
-        Failure { reason: login_reason(&error), cause: Some(Box::new(error)) }
+    /// TLS, the login or the session's set-up failed. `why`: what the connection's driver ended with, if it did.
+    pub(super) fn login(error: tokio_postgres::Error, why: Option<&tokio_postgres::Error>) -> Self {
+        Failure { reason: login_reason(why.unwrap_or(&error)), cause: Some(Box::new(error)) }
     }
 
     /// As clients read it.
@@ -121,8 +121,9 @@ fn login_reason(error: &tokio_postgres::Error) -> Reason {
     if Breach::find(error).is_some() {
         return Reason::Protocol;
     }
-    // The library tells its kinds of error apart by their text only.
-    let text = error.to_string();
+    // The library tells its kinds of error apart by their text only: the kind, then what it is made of.
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let text = format!("{error}: {cause}");
     if text.contains("server does not support TLS") {
         Reason::NoTls
     } else if text.starts_with("error performing TLS handshake") {

@@ -181,8 +181,10 @@ impl FoundType {
             return Some((PgType { oid: self.oid, typmod: self.typmod }, String::new()));
         }
         match self.element {
-            // An array of a domain is an array of what the domain is made of; its text is the same.
-            Some(element) if known(element.oid) && known(element.array) => Some((plain(element.array), String::new())),
+            // An array of a domain is an array of what the domain is made of. Its text is the same; its binary form names the domain.
+            Some(element) if known(element.oid) && known(element.array) => {
+                Some((plain(element.array), format!("{}[]", element.name)))
+            }
             Some(element) => Some((plain(TEXT_ARRAY), format!("{}[]", element.name))),
             None => Some((plain(TEXT), self.name)),
         }
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(resolve(1007, Some((23, 1007))), Some((1007, String::new())));
         assert_eq!(resolve(20000, None), Some((25, "\"s\".\"t\"".into())));
         assert_eq!(resolve(20001, Some((20000, 20001))), Some((1009, "\"s\".\"e\"[]".into())));
-        assert_eq!(resolve(20002, Some((1043, 1015))), Some((1015, String::new())));
+        assert_eq!(resolve(20002, Some((1043, 1015))), Some((1015, "\"s\".\"e\"[]".into())));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A live PostgreSQL database as a source: `dial` connects, `pool` shares connections, `introspect` reads its catalogs, `read` streams
 //! a statement's rows as Arrow batches. Must not know: who asks, how the SQL it runs came about.
 
+mod ask;
 mod copy;
 mod dial;
 mod errors;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
+pub use self::ask::{Answer, ask};
 pub use self::pool::Lease;
 use self::pool::Pool;
 use super::{Access, BatchStream, Connector, PoolStatus, RemoteQuery, RemoteSchema, SqlReader};

@@ -81,7 +81,7 @@ impl Pool {
         let wait = timeout_at(Instant::now() + self.timeout(), Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = wait else { return Err(errors::busy(&self.source, self.maximum, self.timeout())) };
         let deadline = Instant::now() + self.timeout();
-        let name = format!("SET application_name = '{}'", application_name(&self.source, query_id));
+        let name = application_name(&self.source, query_id);
         let connection = match self.reuse(&name, deadline).await {
             Some(connection) => connection,
             None => self.connect(&name, deadline).await?,
@@ -97,11 +97,12 @@ impl Pool {
 
     /// The idle connection that was used last and still answers; those that do not are closed.
     async fn reuse(&self, name: &str, deadline: Instant) -> Option<Connection> {
+        let set_name = format!("SET application_name = '{name}'");
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         loop {
             let mut unsure = Unsure(Some(self.take_idle()?));
             let client = unsure.0.as_ref().map(|connection| &connection.client)?;
-            match timeout_at(half, client.batch_execute(name)).await {
+            match timeout_at(half, client.batch_execute(&set_name)).await {
                 Ok(Ok(())) => return unsure.0.take(),
                 Ok(Err(error)) => tracing::debug!(source = self.source, %error, "an idle connection was lost"),
                 Err(_) => {
@@ -139,14 +140,9 @@ impl Pool {
         } else {
             None
         };
-        match self.dialer.connect(deadline).await {
+        match self.dialer.connect(name, deadline).await {
             Ok(connection) => {
                 *self.breaker.lock() = None;
-                let named = timeout_at(deadline, connection.client.batch_execute(name)).await;
-                match named {
-                    Ok(named) => errors::checked(&self.source, named, connection.end())?,
-                    Err(_) => return Err(errors::silent(&self.source, self.timeout())),
-                }
                 Ok(connection)
             }
             Err(failure) => {

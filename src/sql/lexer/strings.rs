@@ -37,7 +37,11 @@ impl Lexer<'_> {
     }
 
     pub(super) fn bits(&mut self, kind: Kind) -> Result<(Kind, Option<String>)> {
-        let what = if kind == Kind::Bits { "unterminated bit string literal" } else { "unterminated hexadecimal string literal" };
+        let what = if kind == Kind::Bits {
+            "unterminated bit string literal"
+        } else {
+            "unterminated hexadecimal string literal"
+        };
         let (content, length) =
             self.content(1, false).ok_or_else(|| lexical_error(what, self.rest(), self.position))?;
         self.advance(length);
@@ -132,7 +136,11 @@ impl Lexer<'_> {
         let invalid = lexical_error("invalid Unicode escape character", self.rest(), self.position);
         let Some((content, length)) = (self.byte(0) == b'\'').then(|| self.run_to_quote(0, b'\'', false)).flatten()
         else {
-            return Err(lexical_error("UESCAPE must be followed by a simple string literal", self.rest(), self.position));
+            return Err(lexical_error(
+                "UESCAPE must be followed by a simple string literal",
+                self.rest(),
+                self.position,
+            ));
         };
         let mut chars = content.chars();
         match (chars.next(), chars.next()) {
@@ -277,6 +285,11 @@ fn unicode(content: &str, escape: char, position: u32) -> Result<String> {
     let mut out = Collector::new(position);
     let mut rest = content;
     while let Some(c) = rest.chars().next() {
+        // PostgreSQL points at the escape: behind `U&'`, if no doubled quote stands before it.
+        let before = content.len() - rest.len();
+        let passed = content.get(..before).map_or(0, |passed| passed.chars().count());
+        let position = position + 3 + u32::try_from(passed).unwrap_or(0);
+        out.position = position;
         rest = &rest[c.len_utf8()..];
         if c != escape {
             out.plain(c)?;

@@ -40,7 +40,11 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
         raw.delimiter = Some(text(cursor)?);
     }
     cursor.eat("with");
-    if cursor.eat_symbol("(") { options(cursor, &mut raw)? } else { old_options(cursor, &mut raw)? }
+    if cursor.eat_symbol("(") {
+        options(cursor, &mut raw)?
+    } else {
+        old_options(cursor, &mut raw)?
+    }
     if cursor.sees(0, "where") {
         return Err(Error::client(SqlState::SYNTAX_ERROR, "WHERE clause not allowed with COPY TO"));
     }

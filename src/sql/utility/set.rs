@@ -4,9 +4,7 @@
 use crate::error::{Error, Result, SqlState};
 
 use super::super::cursor::Cursor;
-use super::super::statement::{
-    Assignment, Refusal, SetArgument, SetScope, SetValue, StatementKind, TransactionModes,
-};
+use super::super::statement::{Assignment, Refusal, SetArgument, SetScope, SetValue, StatementKind, TransactionModes};
 use super::transaction;
 
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
@@ -118,10 +116,7 @@ fn time_zone(cursor: &mut Cursor<'_>) -> Result<SetValue> {
         if cursor.eat("hour") && cursor.eat("to") {
             cursor.expect("minute")?;
         } else if !cursor.is_done() {
-            return Err(Error::client(
-                SqlState::SYNTAX_ERROR,
-                "time zone interval must be HOUR or HOUR TO MINUTE",
-            ));
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "time zone interval must be HOUR or HOUR TO MINUTE"));
         }
         return Ok(SetValue::List(vec![SetArgument::Text(iso_zone(&offset))]));
     }

@@ -6,6 +6,8 @@ pub(crate) mod numeric;
 pub(crate) mod range;
 pub(crate) mod scalar;
 
+use std::sync::Arc;
+
 use ::bytes::{BufMut, BytesMut};
 use arrow::array::{
     BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int16Array, Int32Array,
@@ -14,7 +16,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field};
 
 use super::canonical::canonical;
-use super::encoder::{ByteValues, ColumnEncoder, Converted, TextValues, leaf, shared};
+use super::encoder::{ByteValues, ColumnEncoder, Converted, TextValues, casting, exact_leaf, leaf, shared};
 use super::format::FormatOptions;
 use super::forms::sender;
 use super::pg_type::PgType;
@@ -81,32 +83,36 @@ impl ColumnEncoder for Versioned {
     }
 }
 
-fn list_encoder(pg: PgType, item: &Field) -> Result<Box<dyn ColumnEncoder>> {
+fn list_encoder(pg: PgType, item: &Arc<Field>) -> Result<Box<dyn ColumnEncoder>> {
     let element = pg.element().unwrap_or_else(|| {
         let own = pg_type_of(item);
         own.element().unwrap_or(own)
     });
-    let mut depth = 1;
-    let mut innermost = item.clone();
-    loop {
-        let next = match innermost.data_type() {
-            DataType::List(inner) => inner.as_ref().clone(),
-            DataType::LargeList(inner) | DataType::FixedSizeList(inner, _) => return converted_list(pg, item, inner),
-            _ => break,
-        };
-        innermost = next;
+    let found = DataType::List(item.clone());
+    let plain = plain_lists(&found);
+    let (mut depth, mut innermost) = (0, Arc::new(Field::new("item", plain.clone(), true)));
+    while let DataType::List(inner) = innermost.data_type() {
+        innermost = inner.clone();
         depth += 1;
     }
     let inner = binary_encoder(&retyped(&innermost, element))?;
-    Ok(Box::new(array::ListBinary::new(element, depth, inner)?))
+    let encoder: Box<dyn ColumnEncoder> = Box::new(array::ListBinary::new(element, depth, inner)?);
+    if found == plain { Ok(encoder) } else { casting(&found, plain, pg, encoder) }
 }
 
-/// Inner lists of another layout: the whole is made into plain lists first.
-fn converted_list(pg: PgType, item: &Field, innermost: &Field) -> Result<Box<dyn ColumnEncoder>> {
-    let plain = Field::new("item", DataType::List(std::sync::Arc::new(innermost.clone())), true);
-    let to = DataType::List(std::sync::Arc::new(plain.clone()));
-    let from = DataType::List(std::sync::Arc::new(item.clone()));
-    super::encoder::casting(&from, to, pg, list_encoder(pg, &plain)?)
+/// The type with lists of every layout, at every depth, as plain lists.
+fn plain_lists(arrow: &DataType) -> DataType {
+    match arrow {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => {
+            let inner = plain_lists(item.data_type());
+            DataType::List(Arc::new(item.as_ref().clone().with_data_type(inner)))
+        }
+        other => other.clone(),
+    }
 }
 
 fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>> {
@@ -141,14 +147,14 @@ fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>
         }),
         DataType::Decimal128(_, scale) => {
             let scale = i32::from(*scale);
-            leaf::<Decimal128Array, _>(move |v, out| {
+            exact_leaf::<Decimal128Array, _>(arrow, move |v, out| {
                 numeric::send_128(v, scale, out);
                 Ok(())
             })
         }
         DataType::Decimal256(_, scale) => {
             let scale = i32::from(*scale);
-            leaf::<Decimal256Array, _>(move |v, out| {
+            exact_leaf::<Decimal256Array, _>(arrow, move |v, out| {
                 numeric::send_256(v, scale, out);
                 Ok(())
             })

@@ -1,88 +1,19 @@
-//! The text and the send format of ranges.
+//! The send format of ranges.
 //! Must not know: what the bounds are.
 
 use bytes::{BufMut, BytesMut};
 
 use super::bad_binary;
-use crate::error::{Error, Result, SqlState};
+use crate::error::Result;
 use crate::types::encoder::field_length;
 use crate::types::forms::{Receive, Send};
-
-const EMPTY: u8 = 0x01;
-const LOWER_INCLUSIVE: u8 = 0x02;
-const UPPER_INCLUSIVE: u8 = 0x04;
-const LOWER_INFINITE: u8 = 0x08;
-const UPPER_INFINITE: u8 = 0x10;
-
-/// A range's text taken apart; None for a bound that is infinite.
-struct RangeText {
-    flags: u8,
-    lower: Option<String>,
-    upper: Option<String>,
-}
-
-fn malformed(text: &str, detail: &str) -> Error {
-    Error::client(SqlState::INVALID_TEXT_REPRESENTATION, format!("malformed range literal: \"{text}\""))
-        .with_detail(detail)
-}
-
-fn parse(text: &str) -> Result<RangeText> {
-    let body = text.trim();
-    if body.eq_ignore_ascii_case("empty") {
-        return Ok(RangeText { flags: EMPTY, lower: None, upper: None });
-    }
-    let mut chars = body.chars().peekable();
-    let mut flags = match chars.next() {
-        Some('[') => LOWER_INCLUSIVE,
-        Some('(') => 0,
-        _ => return Err(malformed(text, "Missing left parenthesis or bracket.")),
-    };
-    let mut bounds = [None, None];
-    let mut last = None;
-    for (at, slot) in bounds.iter_mut().enumerate() {
-        let mut bound = String::new();
-        let (mut quoted, mut inside) = (false, false);
-        loop {
-            match chars.next() {
-                None => return Err(malformed(text, "Unexpected end of input.")),
-                Some('\\') => bound.extend(chars.next()),
-                Some('"') if inside && chars.peek() == Some(&'"') => {
-                    chars.next();
-                    bound.push('"');
-                }
-                Some('"') => (inside, quoted) = (!inside, true),
-                Some(c @ (',' | ']' | ')')) if !inside => {
-                    last = Some(c);
-                    break;
-                }
-                Some(c) => bound.push(c),
-            }
-        }
-        if (at == 0) != (last == Some(',')) {
-            return Err(malformed(text, if at == 0 { "Missing comma after lower bound." } else { "Too many commas." }));
-        }
-        *slot = (quoted || !bound.is_empty()).then_some(bound);
-    }
-    if chars.next().is_some() {
-        return Err(malformed(text, "Junk after right parenthesis or bracket."));
-    }
-    if last == Some(']') {
-        flags |= UPPER_INCLUSIVE;
-    }
-    let [lower, upper] = bounds;
-    // A bound that is not there is never inclusive.
-    if lower.is_none() {
-        flags = (flags & !LOWER_INCLUSIVE) | LOWER_INFINITE;
-    }
-    if upper.is_none() {
-        flags = (flags & !UPPER_INCLUSIVE) | UPPER_INFINITE;
-    }
-    Ok(RangeText { flags, lower, upper })
-}
+use crate::types::input::range::{
+    EMPTY, LOWER_INCLUSIVE, LOWER_INFINITE, UPPER_INCLUSIVE, UPPER_INFINITE, parse_range, write_bound,
+};
 
 /// Sends a range that is held as its text.
 pub(crate) fn send_text(text: &str, send: Send, out: &mut BytesMut) -> Result<()> {
-    let range = parse(text)?;
+    let range = parse_range(text)?;
     out.put_u8(range.flags);
     for bound in [range.lower, range.upper].into_iter().flatten() {
         let start = out.len();
@@ -121,22 +52,6 @@ pub(crate) fn receive_text(bytes: &[u8], receive: Receive, out: &mut BytesMut) -
         out.put_u8(if end == b')' && flags & UPPER_INCLUSIVE != 0 { b']' } else { end });
     }
     if rest.is_empty() { Ok(()) } else { Err(bad_binary("range")) }
-}
-
-/// Appends a bound, in quotes where PostgreSQL puts them.
-fn write_bound(text: &[u8], out: &mut BytesMut) {
-    let special = |b: &u8| matches!(b, b'"' | b'\\' | b'(' | b')' | b'[' | b']' | b',') || b.is_ascii_whitespace();
-    if !text.is_empty() && !text.iter().any(special) {
-        return out.extend_from_slice(text);
-    }
-    out.put_u8(b'"');
-    for byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.put_u8(*byte);
-        }
-        out.put_u8(*byte);
-    }
-    out.put_u8(b'"');
 }
 
 #[cfg(test)]

@@ -106,14 +106,19 @@ pub(crate) fn parse_bits(text: &str) -> Result<String> {
     }
 }
 
-/// A bit string in a column `bit(n)` or `bit varying(n)`.
-pub(crate) fn check_bit_length(bits: &str, declared: i32, varying: bool) -> Result<()> {
-    if varying && bits.len() > declared as usize {
+/// Whether the text of a bit string fits a column `bit(n)` or `bit varying(n)`: its length counts before its digits do.
+pub(crate) fn check_bit_length(text: &str, declared: i32, varying: bool) -> Result<()> {
+    let length = match text.as_bytes() {
+        [b'x' | b'X', hex @ ..] => hex.len() * 4,
+        [b'b' | b'B', bits @ ..] => bits.len(),
+        bits => bits.len(),
+    };
+    if varying && length > declared as usize {
         let message = format!("bit string too long for type bit varying({declared})");
         return Err(Error::client(SqlState::STRING_DATA_RIGHT_TRUNCATION, message));
     }
-    if !varying && bits.len() != declared as usize {
-        let message = format!("bit string length {} does not match type bit({declared})", bits.len());
+    if !varying && length != declared as usize {
+        let message = format!("bit string length {length} does not match type bit({declared})");
         return Err(Error::client(SqlState::STRING_DATA_LENGTH_MISMATCH, message));
     }
     Ok(())

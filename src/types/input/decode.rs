@@ -1,6 +1,7 @@
 //! Makes sense of the fields of a date or time, as PostgreSQL's DecodeDateTime does: any order, names, eras, zones.
 //! Must not know: Arrow, what type the result is for.
 
+use super::clock::{read_clock, read_offset, split_letters};
 use super::fields::{FieldText, Kind, cut, micros};
 use crate::types::calendar::{JULIAN_1970, civil, days_from_civil, days_in_month};
 use crate::types::format::DateOrder;
@@ -180,7 +181,8 @@ impl Decoder {
     fn number(&mut self, text: &str) -> Result<(), Bad> {
         let value: i64 = text.parse().map_err(|_| Bad::Field)?;
         let long = text.len() >= 3;
-        if text.len() == 3 && self.year.is_some() && self.month.is_none() && self.day.is_none() {
+        let of_year = text.len() == 3 && (1..=366).contains(&value);
+        if of_year && self.year.is_some() && self.month.is_none() && self.day.is_none() {
             self.day_of_year = Some(value);
             return Ok(());
         }
@@ -414,10 +416,7 @@ impl Decoder {
             _ => return Ok(Some(i64::MAX)),
         };
         if let Some(day) = self.day_of_year {
-            let length = if crate::types::calendar::is_leap(year) { 366 } else { 365 };
-            if !(1..=length).contains(&day) {
-                return Err(Bad::Field);
-            }
+            // PostgreSQL counts on into the next year.
             return Ok(Some(days_from_civil(year, 1, 1) + day - 1));
         }
         let (Some(month), Some(day)) = (self.month, self.day) else { return Err(Bad::Format) };
@@ -431,68 +430,4 @@ impl Decoder {
         debug_assert_eq!(civil(days).day, day as u32);
         Ok(Some(days))
     }
-}
-
-/// Cuts a part such as `08jan` where letters and digits meet.
-fn split_letters(part: &str) -> impl Iterator<Item = &str> {
-    let mut rest = part;
-    std::iter::from_fn(move || {
-        let letters = rest.chars().next()?.is_ascii_alphabetic();
-        let end = rest.find(|c: char| c.is_ascii_alphabetic() != letters).unwrap_or(rest.len());
-        let (head, tail) = rest.split_at(end);
-        rest = tail;
-        Some(head)
-    })
-}
-
-/// `hh:mm`, `hh:mm:ss`, `hh:mm:ss.f`, `mm:ss.f`. Bounds of the hour are the caller's.
-pub(crate) fn read_clock(text: &str) -> Result<[i64; 4], Bad> {
-    let (clock, fraction) = match text.split_once('.') {
-        Some((clock, fraction)) => (clock, Some(micros(fraction).ok_or(Bad::Format)?)),
-        None => (text, None),
-    };
-    let mut parts = clock.split(':');
-    let mut next = || -> Result<Option<i64>, Bad> {
-        parts
-            .next()
-            .map(|part| part.parse::<i64>().map_err(|_| if part.is_empty() { Bad::Format } else { Bad::Field }))
-            .transpose()
-    };
-    let (first, second, third) = (next()?, next()?, next()?);
-    if next()?.is_some() {
-        return Err(Bad::Format);
-    }
-    let found = match (first, second, third, fraction) {
-        (Some(hour), Some(minute), Some(second), fraction) => [hour, minute, second, fraction.unwrap_or(0)],
-        (Some(hour), Some(minute), None, None) => [hour, minute, 0, 0],
-        (Some(minute), Some(second), None, Some(fraction)) => [0, minute, second, fraction],
-        _ => return Err(Bad::Format),
-    };
-    if found[1] > 59 || found[2] > 60 {
-        return Err(Bad::Field);
-    }
-    Ok(found)
-}
-
-/// `+hh`, `+hhmm`, `+hh:mm`, `+hh:mm:ss` as seconds east of UTC.
-fn read_offset(text: &str) -> Result<i32, Bad> {
-    let digits = text.get(1..).ok_or(Bad::Format)?;
-    let mut parts = [0i64; 3];
-    if digits.contains(':') {
-        if digits.split(':').count() > 3 {
-            return Err(Bad::Format);
-        }
-        for (place, part) in parts.iter_mut().zip(digits.split(':')) {
-            *place = part.parse().map_err(|_| Bad::Format)?;
-        }
-    } else {
-        let number: i64 = digits.parse().map_err(|_| Bad::Format)?;
-        (parts[0], parts[1]) = if digits.len() > 2 { (number / 100, number % 100) } else { (number, 0) };
-    }
-    let [hour, minute, second] = parts;
-    if hour > 15 || minute > 59 || second > 59 {
-        return Err(Bad::Displacement);
-    }
-    let seconds = (hour * 3600 + minute * 60 + second) as i32;
-    Ok(if text.starts_with('-') { -seconds } else { seconds })
 }

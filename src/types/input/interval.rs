@@ -1,8 +1,9 @@
 //! Reads intervals as PostgreSQL does: words, the SQL standard's form, ISO 8601, and any mixture of the first two.
 //! Must not know: Arrow.
 
+use super::clock::read_clock;
 use super::datetime::{bad, round_usecs};
-use super::decode::{Bad, read_clock};
+use super::decode::Bad;
 use super::fields::{FieldText, Kind, cut, micros};
 use super::iso_interval::iso_8601;
 use crate::error::{Error, Result, SqlState};

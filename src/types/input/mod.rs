@@ -3,6 +3,7 @@
 
 pub(crate) mod array;
 pub(crate) mod bits;
+mod clock;
 pub(crate) mod datetime;
 pub(crate) mod decode;
 pub(crate) mod fields;
@@ -11,3 +12,4 @@ mod iso_interval;
 pub(crate) mod json;
 pub(crate) mod network;
 pub(crate) mod number;
+pub(crate) mod range;

@@ -42,7 +42,7 @@ impl Inet {
     /// Reads the text of an inet (`cidr` false) or a cidr.
     pub(crate) fn parse(text: &str, cidr: bool) -> Result<Inet> {
         let name = if cidr { "cidr" } else { "inet" };
-        let value = read(trim(text), cidr).ok_or_else(|| invalid(name, text))?;
+        let value = read(text, cidr).ok_or_else(|| invalid(name, text))?;
         if cidr && value.has_host_bits() {
             let message = format!("invalid cidr value: \"{text}\"");
             return Err(Error::client(SqlState::INVALID_TEXT_REPRESENTATION, message)

@@ -59,7 +59,7 @@ pub(crate) fn magnitude(value: i256) -> [u64; 4] {
 /// Writes digits with a point before the last `scale` of them, as PostgreSQL writes numeric. A negative scale
 /// appends zeros.
 pub(crate) fn write_scaled(negative: bool, digits: &[u8], scale: i32, out: &mut BytesMut) {
-    let mut line = Line::<160>::new();
+    let mut line = Line::<256>::new();
     if negative {
         line.push(b'-');
     }

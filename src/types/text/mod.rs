@@ -21,9 +21,9 @@ use self::datetime::ZoneClock;
 use self::interval::Interval;
 use self::line::write_int;
 use super::canonical::canonical;
-use super::encoder::{ByteValues, ColumnEncoder, TextValues, leaf, unexpected};
+use super::encoder::{ByteValues, ColumnEncoder, TextValues, exact_leaf, leaf, unexpected};
 use super::format::FormatOptions;
-use super::forms::restyled;
+use super::held_text::restyled;
 use super::pg_type::PgType;
 use super::storage::pg_type_of;
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ pub fn row_text(field: &Field, array: &ArrayRef, row: usize, options: &FormatOpt
 }
 
 fn list_encoder(pg: PgType, item: &Field, options: &FormatOptions) -> Result<Box<dyn ColumnEncoder>> {
-    let nested = matches!(item.data_type(), DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..));
+    let nested = is_nested(item.data_type()) && !matches!(item.data_type(), DataType::Struct(_) | DataType::Map(..));
     let element = if nested { pg } else { pg.element().unwrap_or_else(|| pg_type_of(item)) };
     let typed = retyped(item, element);
     // Numbers and booleans never need quotes; nor do lists within lists.
@@ -127,14 +127,14 @@ fn scalar_encoder(pg: PgType, arrow: &DataType, options: &FormatOptions) -> Resu
         }),
         DataType::Decimal128(_, scale) => {
             let scale = i32::from(*scale);
-            leaf::<Decimal128Array, _>(move |v, out| {
+            exact_leaf::<Decimal128Array, _>(arrow, move |v, out| {
                 decimal::write_128(v, scale, out);
                 Ok(())
             })
         }
         DataType::Decimal256(_, scale) => {
             let scale = i32::from(*scale);
-            leaf::<Decimal256Array, _>(move |v, out| {
+            exact_leaf::<Decimal256Array, _>(arrow, move |v, out| {
                 decimal::write_256(v, scale, out);
                 Ok(())
             })

@@ -25,8 +25,8 @@ const FREE_FAILURES: u32 = 20;
 /// Over which failed logins are counted.
 const FAILURES_WINDOW: Duration = Duration::from_secs(10);
 
-/// How long the answer to a further failure is held back. Only failures wait: a good password from behind the same address
-/// (a proxy, say) is answered at once.
+/// How long the answer to a further failure is held back. Only failures wait: a good password from behind the same
+/// address (a proxy, say) is answered at once.
 const FAILURE_DELAY: Duration = Duration::from_millis(500);
 
 /// Who may log in.
@@ -90,8 +90,8 @@ impl Authenticator {
     /// The caller bounds the time.
     ///
     /// # Errors
-    /// Each is FATAL and the end of the connection. `28P01`: a wrong password, an unknown user (the same text, the same time);
-    /// `28000`: no certificate or another user's, no role, trust from afar; `08P01`: the protocol was broken.
+    /// Each is FATAL and the end of the connection. `28P01`: a wrong password, an unknown user (the same text, the same
+    /// time); `28000`: no certificate or another user's, no role, trust from afar; `08P01`: the protocol was broken.
     pub async fn prove(
         &self,
         talk: &mut Talk<'_>,
@@ -244,4 +244,4 @@ fn trust(claim: Claim<'_>) -> Result<Outcome> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -158,7 +158,8 @@ fn channel_flag(reader: &mut Attributes<'_>, offer: &Offer<'_>) -> Result<Flag> 
     if flag == Flag::Bound {
         if !plus || offer.binding.is_none() {
             return Err(malformed(
-                "The client selected SCRAM-SHA-256 without channel binding, but the SCRAM message includes channel binding data.",
+                "The client selected SCRAM-SHA-256 without channel binding, \
+                 but the SCRAM message includes channel binding data.",
             ));
         }
         let kind = reader.value('p')?;
@@ -282,4 +283,4 @@ impl<'a> Attributes<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

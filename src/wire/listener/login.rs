@@ -13,7 +13,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::wire::auth::{Claim, Outcome, Talk};
 use crate::wire::framing::{FrameReader, hang_up};
 use crate::wire::messages::{BackendWriter, Severity};
-use crate::wire::startup::{self, Opened, Opening, Startup};
+use crate::wire::startup::{self, Greeting, Opened, Opening, Startup};
 use crate::wire::stream::{Stream, WriteHalf};
 use crate::wire::tls::TlsPeer;
 
@@ -28,7 +28,7 @@ struct Caller {
     reader: FrameReader,
     writer: BackendWriter,
     stream: WriteHalf,
-    startup: Startup,
+    greeting: Greeting,
     peer: Option<SocketAddr>,
     tls: Option<TlsPeer>,
     plain_tcp: bool,
@@ -58,11 +58,11 @@ impl Wire {
             }
             Ok(Ok(Some(Opened { stream, buffer, opening, tls }))) => match opening {
                 Opening::Cancel { pid, key } => self.cancel(pid, &key, peer.map(|peer| peer.ip().to_canonical())),
-                Opening::Session(startup) => {
+                Opening::Session(greeting) => {
                     let plain_tcp = matches!(stream, Stream::Tcp(_));
                     let (half, stream) = stream.split();
                     let (reader, writer) = (FrameReader::new(half, buffer), BackendWriter::new());
-                    let caller = Caller { reader, writer, stream, startup, peer, tls, plain_tcp };
+                    let caller = Caller { reader, writer, stream, greeting, peer, tls, plain_tcp };
                     self.session(caller, &terms, deadline, waiting).await;
                 }
             },
@@ -76,12 +76,12 @@ impl Wire {
             () = waiting.must_leave() => Err(too_many()),
             () = self.shutdown.drain_begun() => Err(shutting_down()),
         };
-        drop(waiting);
         match admitted {
-            Ok(Some(slot)) => {
+            Ok(Some((slot, startup))) => {
+                drop(waiting);
                 caller.writer.authentication_ok();
                 caller.reader.login_done();
-                let Caller { reader, writer, stream, startup, peer, tls, .. } = caller;
+                let Caller { reader, writer, stream, peer, tls, .. } = caller;
                 let (user, client_cn) = (startup.user.clone(), tls.as_ref().and_then(|tls| tls.common_name.clone()));
                 let tls = tls.is_some();
                 self.serve.serve(Login { reader, writer, stream, startup, user, peer, tls, client_cn }).await;
@@ -89,17 +89,24 @@ impl Wire {
             }
             Ok(None) => {}
             Err(error) => {
-                self.report(Some(&caller.startup.user), caller.peer, &error);
+                self.report(Some(&caller.greeting.user), caller.peer, &error);
                 farewell(&mut caller.reader, &mut caller.writer, &mut caller.stream, &error).await;
+                // Who lingers counts as waiting.
+                drop(waiting);
             }
         }
     }
 
     /// The conditions of a session, in PostgreSQL's order; `None`: the peer left.
-    async fn admission(&self, caller: &mut Caller, terms: &Terms, deadline: Instant) -> Result<Option<Slot>> {
+    async fn admission(
+        &self,
+        caller: &mut Caller,
+        terms: &Terms,
+        deadline: Instant,
+    ) -> Result<Option<(Slot, Startup)>> {
         let server = &terms.server;
-        if let Some(negotiate) = &caller.startup.negotiate {
-            caller.writer.negotiate_protocol_version(negotiate.version, &negotiate.unknown);
+        if let Some((version, unknown)) = caller.greeting.negotiate() {
+            caller.writer.negotiate_protocol_version(version, &unknown);
         }
         if self.shutdown.draining() {
             return Err(shutting_down());
@@ -110,7 +117,7 @@ impl Wire {
         if self.slots.full(server.max_connections) {
             return Err(too_many());
         }
-        let claim = Claim { user: &caller.startup.user, peer: caller.peer, tls: caller.tls.as_ref() };
+        let claim = Claim { user: &caller.greeting.user, peer: caller.peer, tls: caller.tls.as_ref() };
         let mut talk = Talk { reader: &mut caller.reader, writer: &mut caller.writer, stream: &mut caller.stream };
         let proof = self.authenticator.prove(&mut talk, claim, server.auth, &*self.accounts);
         match timeout_at(deadline, proof).await {
@@ -121,15 +128,13 @@ impl Wire {
                 }
             }
         }
-        let startup = &caller.startup;
-        if startup.database != server.database {
-            return Err(Error::client(
-                SqlState::INVALID_CATALOG_NAME,
-                format!("database \"{}\" does not exist", startup.database),
-            ));
+        let Greeting { user, database, .. } = &caller.greeting;
+        if *database != server.database {
+            let message = format!("database \"{database}\" does not exist");
+            return Err(Error::client(SqlState::INVALID_CATALOG_NAME, message));
         }
-        match self.slots.take(server.max_connections, self.accounts.is_admin(&startup.user)) {
-            Ok(slot) => Ok(Some(slot)),
+        match self.slots.take(server.max_connections, self.accounts.is_admin(user)) {
+            Ok(slot) => Ok(Some((slot, caller.greeting.clone().into_startup()?))),
             Err(Full::All) => Err(too_many()),
             Err(Full::ForOthers) => Err(Error::resource(
                 SqlState::TOO_MANY_CONNECTIONS,

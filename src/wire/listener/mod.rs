@@ -5,6 +5,7 @@ mod bind;
 mod login;
 mod slots;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -69,8 +70,8 @@ pub trait Serve: Send + Sync {
     /// connection only.
     async fn serve(&self, login: Login);
 
-    /// Cancels the running statement of the session with this process id, if the key is its key (compared in constant time).
-    /// True: it was, whether or not a statement ran. The client is told nothing either way.
+    /// Cancels the running statement of the session with this process id, if the key is its key (compared in constant
+    /// time). True: it was, whether or not a statement ran. The client is told nothing either way.
     fn cancel(&self, pid: i32, key: &[u8]) -> bool;
 
     /// A login was refused (to be counted; it is logged already). `user` is what the client claimed, if it got so far.
@@ -122,7 +123,8 @@ impl Wire {
         })
     }
 
-    /// From now on new connections are taken on these terms; those that are there keep theirs. Addresses are not re-bound.
+    /// From now on new connections are taken on these terms; those that are there keep theirs. Addresses are not
+    /// re-bound.
     pub fn adopt(&self, terms: Terms) {
         *self.terms.write() = Arc::new(terms);
     }
@@ -166,7 +168,9 @@ impl Wire {
     }
 
     fn report(&self, user: Option<&str>, peer: Option<SocketAddr>, error: &Error) {
-        tracing::info!(?user, ?peer, sqlstate = error.state().code(), "login refused: {}", error.chain());
+        // What a peer without a login sends must not forge lines of the log.
+        let reason = error.chain().replace(char::is_control, "?");
+        tracing::info!(?user, ?peer, sqlstate = error.state().code(), "login refused: {reason}");
         self.serve.refused(user, peer, error);
     }
 }
@@ -183,8 +187,8 @@ impl std::fmt::Debug for Terms {
     }
 }
 
-/// What salts of unknown users are made of: with TLS from the private key, so that they outlive a restart and are the same in
-/// two instances; else at random.
+/// What salts of unknown users are made of: with TLS from the private key, so that they outlive a restart and are the
+/// same in two instances; else at random.
 fn mock_secret(server: &ServerSettings) -> [u8; 32] {
     match server.tls.as_ref().map(|tls| std::fs::read(&tls.private_key)) {
         Some(Ok(key)) => Sha256::new().chain_update(b"tusk mock salts\0").chain_update(key).finalize().into(),
@@ -204,6 +208,8 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => wire.admit(stream, peer),
+                // A peer that left before it was accepted is no reason to pause.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     if logged.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_EVERY) {
                         tracing::warn!(address = %self, %error, "could not accept a connection");

@@ -57,8 +57,8 @@ impl Slots {
         self.waiting.lock().tokens.len()
     }
 
-    /// Lets a connection wait. Where too many do, the one that has waited longest must go: a login takes a moment, and who
-    /// only holds sockets open shall not keep others out.
+    /// Lets a connection wait. Where too many do, the one that has waited longest must go: a login takes a moment, and
+    /// who only holds sockets open shall not keep others out.
     pub(super) fn wait(&self, max_connections: usize) -> Waiting {
         let token = CancellationToken::new();
         let mut queue = self.waiting.lock();

@@ -227,15 +227,16 @@ impl BackendWriter {
         Ok(())
     }
 
-    /// Begins a DataRow of this many columns. Each column then appends to [`BackendWriter::buffer`] its length as an `i32`
-    /// (-1: NULL) and its bytes; [`BackendWriter::finish_row`] ends it.
+    /// Begins a DataRow of this many columns. Each column then appends to [`BackendWriter::buffer`] its length as an
+    /// `i32` (-1: NULL) and its bytes; [`BackendWriter::finish_row`] ends it.
     pub fn begin_row(&mut self, columns: i16) -> RowMark {
         let start = self.begin(b'D');
         self.out.put_i16(columns);
         RowMark(start)
     }
 
-    /// Begins a CopyData message; its bytes are appended to [`BackendWriter::buffer`], [`BackendWriter::finish_row`] ends it.
+    /// Begins a CopyData message; its bytes are appended to [`BackendWriter::buffer`], [`BackendWriter::finish_row`]
+    /// ends it.
     pub fn begin_copy_data(&mut self) -> RowMark {
         RowMark(self.begin(b'd'))
     }

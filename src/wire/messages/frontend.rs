@@ -84,8 +84,8 @@ pub enum Target {
 /// Decodes a frame.
 ///
 /// # Errors
-/// The frame was whole, so the connection may go on (an ERROR, not a FATAL, as in PostgreSQL). `08P01`: a malformed body;
-/// `22021`: text that is not UTF-8.
+/// The frame was whole, so the connection may go on (an ERROR, not a FATAL, as in PostgreSQL). `08P01`: a malformed
+/// body; `22021`: text that is not UTF-8.
 pub fn decode(frame: Frame) -> Result<FrontendMessage> {
     let mut body = Body(frame.body.freeze());
     let message = match frame.kind {

@@ -1,4 +1,4 @@
-//! From the first byte to a [`Startup`] or a cancel request: encryption is negotiated, at most once of each kind.
+//! From the first byte to a [`Greeting`] or a cancel request: encryption is negotiated, at most once of each kind.
 //! Must not know: who may log in.
 
 mod options;
@@ -16,7 +16,7 @@ use crate::wire::stream::Stream;
 use crate::wire::tls::{Tls, TlsPeer};
 
 use packet::Packet;
-pub use packet::Startup;
+pub use packet::{Greeting, Startup};
 
 /// Room for the first read of a peer, in bytes.
 const FIRST_READ: usize = 1024;
@@ -41,7 +41,7 @@ pub struct Opened {
 #[derive(Debug)]
 pub enum Opening {
     /// A session.
-    Session(Startup),
+    Session(Greeting),
     /// A running statement cancelled; it is never answered.
     Cancel {
         /// The session's process id.
@@ -62,8 +62,8 @@ pub struct Refused {
 
 /// Reads what a connection begins with. `tls`: what is offered to it.
 ///
-/// The caller bounds the time. At most 12 KiB are held. `None`: the peer left, or sent a cancel request of no sense, and is
-/// owed no answer.
+/// The caller bounds the time. At most 12 KiB are held. `None`: the peer left, or sent a cancel request of no sense,
+/// and is owed no answer.
 ///
 /// # Errors
 /// The peer is to be refused with the error as FATAL.
@@ -118,8 +118,8 @@ impl Opener {
         Refused { error, stream: Some(self.stream) }
     }
 
-    /// Each kind of encryption may be asked for once; a loop, not a recursion. A second request of a kind is taken for a
-    /// protocol version that does not exist, as PostgreSQL does.
+    /// Each kind of encryption may be asked for once; a loop, not a recursion. A second request of a kind is taken for
+    /// a protocol version that does not exist, as PostgreSQL does.
     async fn run(mut self, direct: bool) -> Result<Option<Opened>, Refused> {
         let (mut ssl_done, mut gss_done) = (direct, direct);
         loop {
@@ -146,7 +146,7 @@ impl Opener {
                 }
                 Ok(Packet::Cancel { pid, key }) => return Ok(Some(self.opened(Opening::Cancel { pid, key }))),
                 Ok(Packet::BadCancel) => return Ok(None),
-                Ok(Packet::Startup(startup)) => return Ok(Some(self.opened(Opening::Session(startup)))),
+                Ok(Packet::Session(greeting)) => return Ok(Some(self.opened(Opening::Session(greeting)))),
                 Err(error) => return Err(self.refuse(error)),
             }
         }
@@ -172,8 +172,8 @@ impl Opener {
         if tcp.write_all(b"S").await.is_err() {
             return Ok(None);
         }
-        // What came in the clear behind the request may be a man in the middle's. Like PostgreSQL we say so under TLS, where
-        // he cannot change it; the bytes are never looked at.
+        // What came in the clear behind the request may be a man in the middle's. Like PostgreSQL we say so under TLS,
+        // where he cannot change it; the bytes are never looked at.
         let (stream, peer) = tls.accept(tcp).await.map_err(|error| Refused { error, stream: None })?;
         let next = Opener { stream, buffer: self.buffer, tls: None, peer: Some(peer) };
         next.nothing_ahead("SSL request").map(Some)

@@ -25,19 +25,21 @@ pub struct Startup {
     pub database: String,
     /// Session variables in the order in which they are to be set: those of `options` first.
     pub params: Vec<(String, String)>,
-    /// The minor version of protocol 3 that will be spoken: 0 to 2.
+    /// The minor version of protocol 3 that is spoken: 0 to 2. From 2 on a cancel key may have more than 4 bytes.
     pub minor: u16,
-    /// What the client must be told of before anything else, where it asked for more than there is.
-    pub negotiate: Option<Negotiate>,
 }
 
-/// The content of NegotiateProtocolVersion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Negotiate {
-    /// The version that will be spoken, major and minor.
-    pub version: i32,
-    /// `_pq_.` options that are unknown.
-    pub unknown: Vec<String>,
+/// A start-up packet, checked but not taken apart: thousands of tiny parameters would cost a peer without a login ten
+/// times the memory of their bytes.
+#[derive(Debug, Clone)]
+pub struct Greeting {
+    /// The user, cut to 63 bytes.
+    pub user: String,
+    /// The database, cut to 63 bytes; the user's name where none was given.
+    pub database: String,
+    minor: u16,
+    negotiate: bool,
+    pairs: Bytes,
 }
 
 /// A packet before the session.
@@ -47,7 +49,7 @@ pub(super) enum Packet {
     Gss,
     Cancel { pid: i32, key: Bytes },
     BadCancel,
-    Startup(Startup),
+    Session(Greeting),
 }
 
 /// Parses a packet without its length. A request that is not open any more is taken for a protocol version.
@@ -68,7 +70,7 @@ pub(super) fn parse(packet: &Bytes, ssl_open: bool, gss_open: bool) -> Result<Pa
             "unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.{NEWEST_MINOR}"
         )));
     }
-    startup(&body, minor).map(Packet::Startup)
+    Greeting::parse(body, minor).map(Packet::Session)
 }
 
 fn int32(bytes: &[u8]) -> Option<u32> {
@@ -89,22 +91,18 @@ fn cancel(body: &Bytes) -> Packet {
 }
 
 /// Names and values, each ended by a zero, and a zero at the end of the packet.
-fn pairs(body: &[u8]) -> Result<Vec<(String, String)>> {
-    let layout = || violation("invalid startup packet layout: expected terminator as last byte");
-    let mut pairs = Vec::new();
-    let mut rest = body;
-    loop {
-        let (name, behind) = string(rest).ok_or_else(layout)?;
+struct Pairs<'a>(&'a [u8]);
+
+impl<'a> Pairs<'a> {
+    fn next(&mut self) -> Result<Option<(&'a str, &'a str)>> {
+        let layout = || violation("invalid startup packet layout: expected terminator as last byte");
+        let (name, behind) = string(self.0).ok_or_else(layout)?;
         if name.is_empty() {
-            return if behind.is_empty() { Ok(pairs) } else { Err(layout()) };
+            return if behind.is_empty() { Ok(None) } else { Err(layout()) };
         }
         let (value, behind) = string(behind).ok_or_else(layout)?;
-        // The last byte of the packet ends the list: a value may not use it up.
-        if behind.is_empty() {
-            return Err(layout());
-        }
-        pairs.push((utf8(name)?.to_owned(), utf8(value)?.to_owned()));
-        rest = behind;
+        self.0 = behind;
+        Ok(Some((utf8(name)?, utf8(value)?)))
     }
 }
 
@@ -113,44 +111,79 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-fn startup(body: &[u8], requested: u16) -> Result<Startup> {
-    let (mut user, mut database) = (String::new(), String::new());
-    let (mut switches, mut params, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, value) in pairs(body)? {
-        match name.as_str() {
-            "user" => user = value,
-            "database" => database = value,
-            "options" => switches = options::parse(&value)?,
-            "replication" => refuse_replication(&value)?,
-            _ if name.starts_with("_pq_.") => unknown.push(name),
-            _ => params.push((name, value)),
+/// Options of the protocol itself; none is known.
+fn is_protocol_option(name: &str) -> bool {
+    name.starts_with("_pq_.")
+}
+
+impl Greeting {
+    /// Checks the whole packet.
+    fn parse(body: Bytes, requested: u16) -> Result<Greeting> {
+        let (mut user, mut database, mut negotiate) = ("", "", requested > NEWEST_MINOR);
+        let mut pairs = Pairs(&body);
+        while let Some((name, value)) = pairs.next()? {
+            match name {
+                "user" => user = value,
+                "database" => database = value,
+                "replication" => refuse_replication(value)?,
+                _ => negotiate |= is_protocol_option(name),
+            }
         }
+        if user.is_empty() {
+            return Err(Error::client(
+                SqlState::INVALID_AUTHORIZATION,
+                "no PostgreSQL user name specified in startup packet",
+            ));
+        }
+        let database = if database.is_empty() { user } else { database };
+        let (user, database) = (truncate(user), truncate(database));
+        Ok(Greeting { user, database, minor: requested.min(NEWEST_MINOR), negotiate, pairs: body })
     }
-    if user.is_empty() {
-        return Err(Error::client(
-            SqlState::INVALID_AUTHORIZATION,
-            "no PostgreSQL user name specified in startup packet",
-        ));
+
+    /// What the client must be told first where it asked for more than there is: the version that will be spoken (major
+    /// and minor), and the options of the protocol that are unknown.
+    #[must_use]
+    pub fn negotiate(&self) -> Option<(i32, Vec<String>)> {
+        if !self.negotiate {
+            return None;
+        }
+        let (mut unknown, mut pairs) = (Vec::new(), Pairs(&self.pairs));
+        while let Ok(Some((name, _))) = pairs.next() {
+            if is_protocol_option(name) {
+                unknown.push(name.to_owned());
+            }
+        }
+        Some(((3 << 16) | i32::from(self.minor), unknown))
     }
-    if database.is_empty() {
-        database.clone_from(&user);
+
+    /// Takes the packet apart, once the client has proven who it is.
+    ///
+    /// # Errors
+    /// `42601`: `options` with a switch that is none.
+    pub fn into_startup(self) -> Result<Startup> {
+        let (mut switches, mut params) = (Vec::new(), Vec::new());
+        let mut pairs = Pairs(&self.pairs);
+        while let Some((name, value)) = pairs.next()? {
+            match name {
+                "user" | "database" | "replication" => {}
+                "options" => switches = options::parse(value)?,
+                _ if is_protocol_option(name) => {}
+                _ => params.push((name.to_owned(), value.to_owned())),
+            }
+        }
+        // As PostgreSQL: first the switches, then the settings.
+        switches.append(&mut params);
+        Ok(Startup { user: self.user, database: self.database, params: switches, minor: self.minor })
     }
-    // As PostgreSQL: first the switches, then the settings.
-    switches.append(&mut params);
-    let minor = requested.min(NEWEST_MINOR);
-    let negotiate = (requested > NEWEST_MINOR || !unknown.is_empty())
-        .then(|| Negotiate { version: (3 << 16) | i32::from(minor), unknown });
-    Ok(Startup { user: truncate(user), database: truncate(database), params: switches, minor, negotiate })
 }
 
 /// Cuts a name as PostgreSQL does, between characters.
-fn truncate(mut name: String) -> String {
+fn truncate(name: &str) -> String {
     let mut end = MAX_IDENTIFIER_BYTES.min(name.len());
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    name.truncate(end);
-    name
+    name[..end].to_owned()
 }
 
 fn refuse_replication(value: &str) -> Result<()> {

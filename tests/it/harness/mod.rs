@@ -1,4 +1,7 @@
-//! The harness: servers that tests need, started on free ports and stopped when they go out of scope.
+//! The harness: servers that tests need, started on free ports and stopped when they go out of scope; data that they hold.
 //! Must not know: what is tested.
 
-pub mod postgres;
+pub(crate) mod daemon;
+pub(crate) mod data;
+pub(crate) mod federation;
+pub(crate) mod postgres;

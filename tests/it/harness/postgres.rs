@@ -16,15 +16,15 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a cluster is made with.
 #[derive(Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Lines for `postgresql.conf`, after the harness's own.
-    pub conf: Vec<String>,
+    pub(crate) conf: Vec<String>,
     /// Arguments of `initdb` beside the directory and the user.
-    pub initdb: Vec<String>,
+    pub(crate) initdb: Vec<String>,
     /// Certificate chain and key in PEM: the server offers TLS.
-    pub tls: Option<(String, String)>,
+    pub(crate) tls: Option<(String, String)>,
     /// The whole `pg_hba.conf`. Default: the superuser without a password, everybody else with SCRAM.
-    pub hba: String,
+    pub(crate) hba: String,
 }
 
 impl Default for Options {
@@ -42,7 +42,7 @@ impl Default for Options {
 }
 
 /// A running PostgreSQL; stopped and removed when dropped. Superuser `postgres`, database `postgres`, no password.
-pub struct TestPostgres {
+pub(crate) struct TestPostgres {
     server: Option<Child>,
     directory: TempDir,
     port: u16,
@@ -50,12 +50,12 @@ pub struct TestPostgres {
 
 impl TestPostgres {
     /// A cluster with collation C, encoding UTF8.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&Options::default())
     }
 
     /// A cluster made to measure.
-    pub fn start_with(options: &Options) -> Self {
+    pub(crate) fn start_with(options: &Options) -> Self {
         let directory = tempfile::Builder::new().prefix("tusk-pg-").tempdir().expect("temporary directory");
         let mut postgres = TestPostgres { server: None, directory, port: 0 };
         if let Some((uid, gid)) = service_user() {
@@ -83,27 +83,27 @@ impl TestPostgres {
     }
 
     /// The port on 127.0.0.1 (and of the socket in [`TestPostgres::socket_directory`]).
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Where its Unix socket is.
-    pub fn socket_directory(&self) -> &Path {
+    pub(crate) fn socket_directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// The postmaster's process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.server.as_ref().expect("running").id()
     }
 
     /// Connects as the superuser. The connection ends with the client.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         self.connect_to("postgres").await
     }
 
     /// Connects to a database as the superuser.
-    pub async fn connect_to(&self, database: &str) -> Client {
+    pub(crate) async fn connect_to(&self, database: &str) -> Client {
         let (client, connection) = tokio_postgres::Config::new()
             .host("127.0.0.1")
             .port(self.port)
@@ -118,19 +118,19 @@ impl TestPostgres {
     }
 
     /// Runs statements as the superuser.
-    pub async fn exec(&self, sql: &str) {
+    pub(crate) async fn exec(&self, sql: &str) {
         if let Err(error) = self.connect().await.batch_execute(sql).await {
             panic!("{error:?}\n{sql}");
         }
     }
 
     /// Sends a signal to the postmaster (`INT`: fast stop, `QUIT`: immediate, `STOP`, `CONT`, `HUP`).
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(name, self.pid());
     }
 
     /// Stops the server (fast) and waits until it is gone. The data stay.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         signal("CONT", server.id());
         signal("INT", server.id());
@@ -146,7 +146,7 @@ impl TestPostgres {
     }
 
     /// Starts a stopped server on its old port.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         if let Err(log) = self.launch() {
             panic!("PostgreSQL does not start: {log}");
         }
@@ -225,11 +225,7 @@ impl Drop for TestPostgres {
 }
 
 /// Waits until a condition holds, asking again and again; fails the test at the deadline and says how long it took.
-pub async fn eventually<F, T>(what: &str, deadline: Duration, mut holds: F) -> Duration
-where
-    F: FnMut() -> T,
-    T: Future<Output = bool>,
-{
+pub(crate) async fn eventually(what: &str, deadline: Duration, mut holds: impl AsyncFnMut() -> bool) -> Duration {
     let start = Instant::now();
     loop {
         if holds().await {

@@ -1,0 +1,121 @@
+//! Calls of aggregate functions, with DISTINCT, ORDER BY and FILTER.
+//! Must not know: how an aggregate is computed.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, SortExpr};
+use datafusion::sql::sqlparser::ast::OrderByExpr;
+
+use super::super::aggregates::{Aggregate, build};
+use super::super::coerce::AtPosition;
+use super::super::keys::sort_key;
+use super::super::resolve::{Resolved, function};
+use super::super::value::Bound;
+use super::call::{Call, no_function, returned, signature};
+use super::{Binder, Clause, refuse};
+use crate::error::{Error, Result, SqlState};
+
+impl Binder<'_> {
+    /// A call of an aggregate function without OVER.
+    pub(super) fn aggregate_call(&mut self, call: Call<'_>, position: Option<u32>) -> Result<Bound> {
+        if let Some(message) = refused_in(self.clause) {
+            return Err(Error::client(SqlState::GROUPING_ERROR, message).with_position_if(position));
+        }
+        let outer = self.clause;
+        self.clause = Clause::Aggregate;
+        let result = self.aggregate(&call, position);
+        self.clause = outer;
+        Ok(result?.at(position))
+    }
+
+    fn aggregate(&mut self, call: &Call<'_>, position: Option<u32>) -> Result<Bound> {
+        let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
+        let order = self.inner_order(call.order)?;
+        let filter = match call.filter {
+            None => None,
+            Some(ast) => Some(Box::new(self.within(Clause::Filter, |binder| binder.condition(ast, "FILTER"))?)),
+        };
+        let (args, build_as) = self.aggregate_function(call, args, position)?;
+        if args.iter().any(|arg| reads_only_outer(&arg.expr)) {
+            return refuse("an aggregate over columns of an outer query");
+        }
+        let aggregate = Aggregate { args, distinct: call.distinct, order, filter };
+        let types: Vec<u32> = aggregate.args.iter().map(|arg| arg.pg.oid).collect();
+        match build(build_as.0, aggregate, build_as.1)? {
+            Some(bound) => Ok(bound),
+            None => Err(Error::unsupported(format!("function {} is not supported", signature(&call.name, &types)))
+                .with_position_if(position)),
+        }
+    }
+
+    /// The aggregate that a call means, and its arguments in the types it declares.
+    pub(super) fn aggregate_function(
+        &mut self,
+        call: &Call<'_>,
+        args: Vec<Bound>,
+        position: Option<u32>,
+    ) -> Result<(Vec<Bound>, (&'static str, crate::types::PgType))> {
+        if call.star != args.is_empty() || (call.star && call.name != "count") {
+            let text = if call.name == "count" && !call.star {
+                "count(*) must be used to call a parameterless aggregate function".to_owned()
+            } else {
+                format!("function {}() does not exist", call.name)
+            };
+            let state =
+                if call.name == "count" { SqlState::from_code("42809") } else { None }.unwrap_or(SqlState::UNDEFINED_FUNCTION);
+            return Err(Error::client(state, text).with_position_if(position));
+        }
+        let args: Vec<Bound> = args.into_iter().map(|arg| self.typing.refresh(arg)).collect();
+        let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
+        match function(&call.name, &types) {
+            Resolved::One((declared, found)) if found.kind == b'a' => {
+                let mut coerced = Vec::new();
+                for (arg, to) in args.into_iter().zip(&declared) {
+                    coerced.push(self.argument(arg, *to)?);
+                }
+                let returns = returned(found, &coerced);
+                Ok((coerced, (found.source, returns)))
+            }
+            Resolved::Ambiguous => Err(no_function(&call.name, &types, true).with_position_if(position)),
+            _ => Err(no_function(&call.name, &types, false).with_position_if(position)),
+        }
+    }
+
+    /// ORDER BY inside of an aggregate or a window: keys over input columns.
+    pub(super) fn inner_order(&mut self, order: &[OrderByExpr]) -> Result<Vec<SortExpr>> {
+        let mut sorts = Vec::new();
+        for item in order {
+            let value = self.expr(&item.expr)?;
+            let value = self.typing.settle(value)?;
+            let key = sort_key(&value)?;
+            let ascending = item.options.asc.unwrap_or(true);
+            sorts.push(key.sort(ascending, item.options.nulls_first.unwrap_or(!ascending)));
+        }
+        Ok(sorts)
+    }
+}
+
+fn reads_only_outer(expr: &Expr) -> bool {
+    let (mut outer, mut inner) = (false, false);
+    let _ = expr.apply(|node| {
+        outer |= matches!(node, Expr::OuterReferenceColumn(..));
+        inner |= matches!(node, Expr::Column(_));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    outer && !inner
+}
+
+/// PostgreSQL's words for an aggregate where none may be.
+fn refused_in(clause: Clause) -> Option<&'static str> {
+    match clause {
+        Clause::Select | Clause::Having | Clause::OrderBy | Clause::Window => None,
+        Clause::Where => Some("aggregate functions are not allowed in WHERE"),
+        Clause::Join => Some("aggregate functions are not allowed in JOIN conditions"),
+        Clause::GroupBy => Some("aggregate functions are not allowed in GROUP BY"),
+        Clause::Aggregate => Some("aggregate function calls cannot be nested"),
+        Clause::Filter => Some("aggregate functions are not allowed in FILTER"),
+        Clause::Limit => Some("aggregate functions are not allowed in LIMIT"),
+        Clause::Offset => Some("aggregate functions are not allowed in OFFSET"),
+        Clause::Values => Some("aggregate functions are not allowed in VALUES"),
+        Clause::From => Some("aggregate functions are not allowed in functions in FROM"),
+    }
+}

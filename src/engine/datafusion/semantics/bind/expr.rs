@@ -1,0 +1,262 @@
+//! Expressions: which part of the binder takes which form, names of columns, operators.
+//! Must not know: how an operator is computed.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr as Ast, Ident, Spanned, UnaryOperator,
+};
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+use super::super::coerce::AtPosition;
+use super::super::ops::implement;
+use super::super::pg::CastContext;
+use super::super::resolve::{Resolved, binary_operator, prefix_operator};
+use super::super::value::{Bound, type_name};
+use super::from::ident;
+use super::scope::as_outer;
+use super::targets::missing_table;
+use super::{Binder, refuse};
+use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
+
+/// The hint PostgreSQL gives with an operator that does not exist.
+const NO_OPERATOR: &str =
+    "No operator matches the given name and argument types. You might need to add explicit type casts.";
+
+impl Binder<'_> {
+    /// Binds an expression.
+    pub(super) fn expr(&mut self, ast: &Ast) -> Result<Bound> {
+        let position = || self.position(ast.span());
+        match ast {
+            Ast::Value(value) => self.value(value),
+            Ast::Identifier(name) => self.column(name),
+            Ast::CompoundIdentifier(names) => self.qualified(names),
+            Ast::Nested(inner) => self.expr(inner),
+            Ast::BinaryOp { left, op, right } => self.binary(left, op, right, position()),
+            Ast::UnaryOp { op, expr } => self.unary(*op, expr, position()),
+            Ast::Cast { expr, data_type, kind, array: false, format: None } => {
+                self.written_cast(expr, data_type, kind, position())
+            }
+            Ast::TypedString(typed) => self.typed_string(typed),
+            Ast::Interval(interval) => self.interval(interval),
+            Ast::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())
+            }
+            Ast::Function(function) => self.function(function),
+            Ast::Exists { subquery, negated } => self.exists(subquery, *negated),
+            Ast::Subquery(query) => self.scalar_subquery(query),
+            Ast::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated),
+            Ast::AnyOp { left, compare_op, right, .. } => self.quantified(left, compare_op, right, true),
+            Ast::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, false),
+            Ast::Extract { .. }
+            | Ast::Substring { .. }
+            | Ast::Trim { .. }
+            | Ast::Position { .. }
+            | Ast::Overlay { .. }
+            | Ast::Ceil { .. }
+            | Ast::Floor { .. }
+            | Ast::AtTimeZone { .. }
+            | Ast::Collate { .. } => self.special(ast),
+            Ast::Array(array) => self.array(&array.elem),
+            other => self.predicate(other),
+        }
+    }
+
+    fn column(&mut self, name: &Ident) -> Result<Bound> {
+        let position = self.position(name.span);
+        let name = ident(name);
+        let depth = self.scopes.len();
+        for (out, scope) in self.scopes.iter().rev().enumerate() {
+            if let Some(found) = scope.column(&name).map_err(|e| e.with_position_if(position))? {
+                let found = if out == 0 { found } else { as_outer(found)? };
+                return Ok(found.at(position));
+            }
+            if out + 1 == depth && scope.table(None, &name)?.is_some() {
+                return refuse("a reference to a whole row");
+            }
+        }
+        if self.scopes.iter().any(|scope| scope.tables.iter().any(|table| table.name == name)) {
+            return refuse("a reference to a whole row");
+        }
+        Err(Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+            .with_position_if(position))
+    }
+
+    fn qualified(&mut self, names: &[Ident]) -> Result<Bound> {
+        let position = names.first().and_then(|name| self.position(name.span));
+        let mut parts: Vec<String> = names.iter().map(ident).collect();
+        let column = parts.pop().unwrap_or_default();
+        let table = parts.pop().unwrap_or_default();
+        let schema = parts.pop();
+        for (out, scope) in self.scopes.iter().rev().enumerate() {
+            if let Some(found) = scope.table(schema.as_deref(), &table)? {
+                let found = found.column(&column).map_err(|e| e.with_position_if(position))?;
+                let found = if out == 0 { found } else { as_outer(found)? };
+                return Ok(found.at(position));
+            }
+        }
+        Err(missing_table(&table).with_position_if(position))
+    }
+
+    fn binary(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast, position: Option<u32>) -> Result<Bound> {
+        match op {
+            BinaryOperator::And | BinaryOperator::Or => {
+                let what = if *op == BinaryOperator::And { "AND" } else { "OR" };
+                let l = self.expr(left)?;
+                let l = self.boolean(l, what)?;
+                let r = self.expr(right)?;
+                let r = self.boolean(r, what)?;
+                let expr = if *op == BinaryOperator::And { l.expr.and(r.expr) } else { l.expr.or(r.expr) };
+                Ok(Bound::new(expr, PgType::BOOL).at(position))
+            }
+            _ if matches!((left, right), (Ast::Tuple(_), Ast::Tuple(_))) => self.rows(left, op, right),
+            _ => {
+                let name = operator_name(op)?;
+                let l = self.expr(left)?;
+                let r = self.expr(right)?;
+                self.operator(&name, l, r, position)
+            }
+        }
+    }
+
+    /// A binary operator over two values.
+    pub(super) fn operator(&mut self, name: &str, l: Bound, r: Bound, position: Option<u32>) -> Result<Bound> {
+        let (l, r) = (self.typing.refresh(l), self.typing.refresh(r));
+        let (left, right) = (l.pg.oid, r.pg.oid);
+        match binary_operator(name, left, right) {
+            Resolved::One(op) => {
+                let l = self.typing.coerce(l, PgType::new(op.left), CastContext::Implicit)?;
+                let r = self.typing.coerce(r, PgType::new(op.right), CastContext::Implicit)?;
+                let returns = PgType::new(op.returns);
+                match implement(op.source, vec![l, r], returns, &mut self.typing)? {
+                    Some(bound) => Ok(bound.at(position)),
+                    None => Err(Error::unsupported(format!(
+                        "operator {} {name} {} is not supported",
+                        type_name(left),
+                        type_name(right)
+                    ))
+                    .with_position_if(position)),
+                }
+            }
+            Resolved::Missing => Err(Error::client(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("operator does not exist: {} {name} {}", type_name(left), type_name(right)),
+            )
+            .with_hint(NO_OPERATOR)
+            .with_position_if(position)),
+            Resolved::Ambiguous => Err(Error::client(
+                SqlState::AMBIGUOUS_FUNCTION,
+                format!("operator is not unique: {} {name} {}", type_name(left), type_name(right)),
+            )
+            .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+            .with_position_if(position)),
+        }
+    }
+
+    fn unary(&mut self, op: UnaryOperator, operand: &Ast, position: Option<u32>) -> Result<Bound> {
+        let name = match op {
+            UnaryOperator::Not => {
+                let bound = self.expr(operand)?;
+                let bound = self.boolean(bound, "NOT")?;
+                return Ok(Bound::new(!bound.expr, PgType::BOOL).at(position));
+            }
+            UnaryOperator::Minus => {
+                if let Some(literal) = self.negated_number(operand, position)? {
+                    return Ok(literal);
+                }
+                "-"
+            }
+            UnaryOperator::Plus => "+",
+            UnaryOperator::BitwiseNot => "~",
+            UnaryOperator::PGAbs => "@",
+            UnaryOperator::PGSquareRoot => "|/",
+            UnaryOperator::PGCubeRoot => "||/",
+            _ => return refuse(&format!("operator {op}")),
+        };
+        let bound = self.expr(operand)?;
+        let of = bound.pg.oid;
+        match prefix_operator(name, of) {
+            Resolved::One(op) => {
+                let bound = self.typing.coerce(bound, PgType::new(op.right), CastContext::Implicit)?;
+                match implement(op.source, vec![bound], PgType::new(op.returns), &mut self.typing)? {
+                    Some(bound) => Ok(bound.at(position)),
+                    None => refuse(&format!("operator {name} {}", type_name(of))),
+                }
+            }
+            Resolved::Missing => Err(Error::client(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("operator does not exist: {name} {}", type_name(of)),
+            )
+            .with_hint("No operator matches the given name and argument type. You might need to add an explicit type cast.")
+            .with_position_if(position)),
+            Resolved::Ambiguous => Err(Error::client(
+                SqlState::AMBIGUOUS_FUNCTION,
+                format!("operator is not unique: {name} {}", type_name(of)),
+            )
+            .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+            .with_position_if(position)),
+        }
+    }
+
+    /// The place where an identifier stands.
+    pub(super) fn place(&self, span: Span) -> Option<u32> {
+        self.position(span)
+    }
+
+    /// Row comparisons: equality is equality of all fields; order looks at the first fields that differ.
+    fn rows(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast) -> Result<Bound> {
+        let (Ast::Tuple(left), Ast::Tuple(right)) = (left, right) else { return refuse("a row comparison") };
+        if left.len() != right.len() {
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
+        }
+        let name = operator_name(op)?;
+        let mut fields = Vec::new();
+        for (l, r) in left.iter().zip(right) {
+            fields.push((self.expr(l)?, self.expr(r)?));
+        }
+        let strict = match name.as_str() {
+            "=" | "<>" => name.clone(),
+            "<" | "<=" => "<".to_owned(),
+            ">" | ">=" => ">".to_owned(),
+            _ => return refuse(&format!("operator {name} over rows")),
+        };
+        let mut result: Option<datafusion::logical_expr::Expr> = None;
+        let last = fields.len();
+        for (at, (l, r)) in fields.into_iter().enumerate().rev() {
+            let this = if at + 1 == last { &name } else { &strict };
+            let compared = self.operator(this, l.clone(), r.clone(), None)?.expr;
+            result = Some(match (result, name.as_str()) {
+                (None, _) => compared,
+                (Some(rest), "=") => compared.and(rest),
+                (Some(rest), "<>") => compared.or(rest),
+                (Some(rest), _) => {
+                    let equal = self.operator("=", l, r, None)?.expr;
+                    compared.or(equal.and(rest))
+                }
+            });
+        }
+        result.map(|expr| Bound::new(expr, PgType::BOOL)).ok_or_else(|| {
+            Error::client(SqlState::FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length")
+        })
+    }
+}
+
+/// The name of an operator as PostgreSQL knows it.
+pub(super) fn operator_name(op: &BinaryOperator) -> Result<String> {
+    Ok(match op {
+        BinaryOperator::NotEq => "<>".to_owned(),
+        BinaryOperator::PGExp => "^".to_owned(),
+        BinaryOperator::BitwiseXor | BinaryOperator::PGBitwiseXor => "#".to_owned(),
+        BinaryOperator::PGCustomBinaryOperator(names) => names.last().cloned().unwrap_or_default(),
+        BinaryOperator::Custom(name) => name.clone(),
+        BinaryOperator::Xor
+        | BinaryOperator::Spaceship
+        | BinaryOperator::DuckIntegerDivide
+        | BinaryOperator::MyIntegerDivide
+        | BinaryOperator::Match
+        | BinaryOperator::Regexp
+        | BinaryOperator::Assignment => {
+            return Err(Error::client(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{op}\"")));
+        }
+        other => other.to_string(),
+    })
+}

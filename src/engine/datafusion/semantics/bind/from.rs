@@ -1,0 +1,238 @@
+//! FROM: tables, subqueries and table functions become relations in a scope.
+//! Must not know: joins (`join`), expressions.
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::TableReference;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, Spanned, TableAlias, TableFactor, TableWithJoins};
+
+use super::super::coerce::AtPosition;
+use super::super::errors::from_datafusion;
+use super::super::value::Bound;
+use super::scope::{Col, Scope, Table, column_expr};
+use super::{Binder, FoundTable, Relation, refuse};
+use crate::error::{Error, Result, SqlState};
+use crate::names::fold;
+use crate::types::{pg_type_of, storage};
+
+/// A plan and the names it makes visible.
+pub(super) struct Source {
+    pub(super) plan: LogicalPlan,
+    pub(super) scope: Scope,
+}
+
+/// An identifier as it is looked up.
+pub(super) fn ident(ident: &datafusion::sql::sqlparser::ast::Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { fold(&ident.value) }
+}
+
+/// The parts of a dotted name.
+pub(super) fn parts(name: &ObjectName) -> Result<Vec<String>> {
+    name.0
+        .iter()
+        .map(|part| match part.as_ident() {
+            Some(found) => Ok(ident(found)),
+            None => Err(Error::client(SqlState::SYNTAX_ERROR, "a function is not a name")),
+        })
+        .collect()
+}
+
+/// Schema (if named) and table of a dotted name; a database in front must be the current one.
+pub(crate) fn schema_and_table(name: &ObjectName, database: &str) -> Result<(Option<String>, String)> {
+    let mut names = parts(name)?;
+    let table = names.pop().unwrap_or_default();
+    let schema = names.pop();
+    match names.pop() {
+        Some(named) if named != database => Err(Error::unsupported(format!(
+            "cross-database references are not implemented: \"{}.{}.{table}\"",
+            named,
+            schema.as_deref().unwrap_or_default()
+        ))),
+        _ => Ok((schema, table)),
+    }
+}
+
+/// `42P01` for a name that no table of this role's world has.
+pub(crate) fn undefined_table(schema: Option<&str>, table: &str) -> Error {
+    let name = schema.map_or_else(|| table.to_owned(), |schema| format!("{schema}.{table}"));
+    Error::client(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+}
+
+impl Binder<'_> {
+    /// Binds FROM; without one there is a single row without columns.
+    pub(super) fn from_clause(&mut self, from: &[TableWithJoins]) -> Result<Source> {
+        let mut result: Option<Source> = None;
+        for item in from {
+            let next = self.table_with_joins(item, result.as_ref().map(|left| &left.scope))?;
+            result = Some(match result {
+                None => next,
+                Some(left) => super::join::cross(left, next)?,
+            });
+        }
+        match result {
+            Some(source) => Ok(source),
+            None => {
+                let plan = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
+                Ok(Source { plan, scope: Scope::default() })
+            }
+        }
+    }
+
+    /// Binds one item of FROM. `left`: what stands before it, for messages about LATERAL.
+    pub(super) fn table_factor(&mut self, factor: &TableFactor, left: Option<&Scope>) -> Result<Source> {
+        match factor {
+            TableFactor::Table { name, alias, args: None, sample: None, with_ordinality: false, .. } => {
+                self.named_table(name, alias.as_ref())
+            }
+            TableFactor::Table { name, alias, args: Some(args), with_ordinality: false, .. } => {
+                self.table_function(name, &args.args, alias.as_ref())
+            }
+            TableFactor::Function { lateral: false, name, args, with_ordinality: false, alias } => {
+                self.table_function(name, args, alias.as_ref())
+            }
+            TableFactor::Derived { lateral, subquery, alias, sample: None } => {
+                if *lateral && left.is_some() {
+                    return refuse("LATERAL");
+                }
+                self.derived(subquery, alias.as_ref())
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                let source = self.table_with_joins(table_with_joins, left)?;
+                match alias {
+                    None => Ok(source),
+                    Some(_) => refuse("an alias for a join"),
+                }
+            }
+            TableFactor::UNNEST { .. } => refuse("unnest in FROM"),
+            TableFactor::Table { .. } => refuse("TABLESAMPLE or WITH ORDINALITY"),
+            _ => refuse("this form of FROM item"),
+        }
+    }
+
+    fn named_table(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Result<Source> {
+        let (schema, table) = schema_and_table(name, &self.typing.facts.database)?;
+        if schema.is_none()
+            && let Some(relation) = self.cte(&table)?
+        {
+            return self.aliased(relation, &table, alias);
+        }
+        let Some(found) = self.tables.get(&(schema.clone(), table.clone())).cloned() else {
+            return Err(undefined_table(schema.as_deref(), &table).with_position_if(self.position(name.span())));
+        };
+        self.scan(&found, alias)
+    }
+
+    fn scan(&mut self, found: &FoundTable, alias: Option<&TableAlias>) -> Result<Source> {
+        let visible = alias.map_or_else(|| found.name.clone(), |alias| ident(&alias.name));
+        let internal = self.unique(&visible);
+        let reference = TableReference::partial(found.schema.clone(), found.name.clone());
+        let schema = found.source.schema();
+        let builder = LogicalPlanBuilder::scan(reference, found.source.clone(), None);
+        let builder = canonical(builder, schema.fields()).and_then(|builder| builder.alias(internal.clone()));
+        let plan = builder.and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let expr = column_expr(Some(&internal), field.name());
+                let value = Bound::with_arrow(expr, pg_type_of(field), canonical_type(field));
+                Col { name: field.name().clone(), value }
+            })
+            .collect();
+        let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
+        let table = Table { schema, name: visible, columns: rename(columns, alias)? };
+        Ok(Source { plan, scope: Scope::of(table) })
+    }
+
+    fn derived(&mut self, subquery: &Query, alias: Option<&TableAlias>) -> Result<Source> {
+        let Some(alias) = alias else {
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "subquery in FROM must have an alias")
+                .with_hint("For example, FROM (SELECT ...) [AS] foo.")
+                .with_position_if(self.position(subquery.span())));
+        };
+        let relation = self.query(subquery, true)?;
+        self.aliased(relation, &ident(&alias.name), Some(alias))
+    }
+
+    /// A relation under a name of its own.
+    pub(super) fn aliased(&mut self, relation: Relation, name: &str, alias: Option<&TableAlias>) -> Result<Source> {
+        let visible = alias.map_or_else(|| name.to_owned(), |alias| ident(&alias.name));
+        let internal = self.unique(&visible);
+        let Relation { plan, columns } = relation;
+        let fields: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let plan = LogicalPlanBuilder::from(plan)
+            .alias(internal.clone())
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
+        let columns = columns
+            .into_iter()
+            .zip(fields)
+            .map(|(output, field)| {
+                let expr = column_expr(Some(&internal), &field);
+                Col { name: output.name, value: Bound { expr, unknown: None, position: None, ..output.value } }
+            })
+            .collect();
+        let table = Table { schema: None, name: visible, columns: rename(columns, alias)? };
+        Ok(Source { plan, scope: Scope::of(table) })
+    }
+}
+
+/// Column names of an alias: `AS t(a, b)`.
+fn rename(mut columns: Vec<Col>, alias: Option<&TableAlias>) -> Result<Vec<Col>> {
+    let Some(alias) = alias else { return Ok(columns) };
+    if alias.columns.len() > columns.len() {
+        return Err(Error::client(
+            SqlState::INVALID_COLUMN_REFERENCE,
+            format!(
+                "table \"{}\" has {} columns available but {} columns specified",
+                ident(&alias.name),
+                columns.len(),
+                alias.columns.len()
+            ),
+        ));
+    }
+    for (col, given) in columns.iter_mut().zip(&alias.columns) {
+        col.name = ident(&given.name);
+    }
+    Ok(columns)
+}
+
+/// The Arrow type that a column of a source has inside of plans.
+fn canonical_type(field: &Field) -> DataType {
+    let wanted = storage(pg_type_of(field));
+    match field.data_type() {
+        // A decimal keeps its precision and scale, whatever the declared type says.
+        found @ (DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) if *scale >= 0 => found.clone(),
+        // Arrays in Arrow's own form stay as they are.
+        found @ (DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) | DataType::Map(..)) => found.clone(),
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) => DataType::Decimal128(*p, *s),
+        _ => wanted,
+    }
+}
+
+/// Columns that a source holds in another Arrow type than plans do (dictionaries, nanoseconds) are cast once, at the scan.
+fn canonical(
+    builder: datafusion::error::Result<LogicalPlanBuilder>,
+    fields: &arrow::datatypes::Fields,
+) -> datafusion::error::Result<LogicalPlanBuilder> {
+    let builder = builder?;
+    if fields.iter().all(|field| *field.data_type() == canonical_type(field)) {
+        return Ok(builder);
+    }
+    let columns = builder.schema().columns();
+    let exprs: Vec<Expr> = columns
+        .into_iter()
+        .zip(fields)
+        .map(|(column, field)| {
+            let wanted = canonical_type(field);
+            let name = column.name.clone();
+            if *field.data_type() == wanted {
+                Expr::Column(column)
+            } else {
+                super::super::cast::native(Expr::Column(column), wanted).alias(name)
+            }
+        })
+        .collect();
+    builder.project(exprs)
+}

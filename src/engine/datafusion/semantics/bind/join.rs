@@ -1,0 +1,163 @@
+//! Joins: ON, USING, NATURAL, and what each makes visible.
+//! Must not know: what the joined relations are.
+
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, Spanned, TableWithJoins};
+
+use super::super::coerce::{AtPosition, common_type};
+use super::super::errors::from_datafusion;
+use super::super::pg::CastContext;
+use super::super::value::Bound;
+use super::from::{Source, parts};
+use super::scope::{Col, Scope};
+use super::{Binder, Clause, refuse};
+use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
+
+/// Every pair of rows.
+pub(super) fn cross(left: Source, right: Source) -> Result<Source> {
+    let plan = LogicalPlanBuilder::from(left.plan)
+        .cross_join(right.plan)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    Ok(Source { plan, scope: left.scope.join(right.scope)? })
+}
+
+impl Binder<'_> {
+    /// A table and the joins that follow it.
+    pub(super) fn table_with_joins(&mut self, item: &TableWithJoins, left: Option<&Scope>) -> Result<Source> {
+        let mut result = self.table_factor(&item.relation, left)?;
+        for join in &item.joins {
+            let right = self.table_factor(&join.relation, Some(&result.scope))?;
+            result = self.join(result, right, join)?;
+        }
+        Ok(result)
+    }
+
+    fn join(&mut self, left: Source, right: Source, join: &Join) -> Result<Source> {
+        let (kind, constraint) = match &join.join_operator {
+            JoinOperator::CrossJoin(JoinConstraint::None) => return cross(left, right),
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => (JoinType::Inner, constraint),
+            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (JoinType::Left, constraint),
+            JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => (JoinType::Right, constraint),
+            JoinOperator::FullOuter(constraint) => (JoinType::Full, constraint),
+            _ => return refuse("this kind of join"),
+        };
+        match constraint {
+            JoinConstraint::On(condition) => {
+                let scope = left.scope.clone().join(right.scope.clone())?;
+                self.scopes.push(scope.clone());
+                let bound = self.within(Clause::Join, |binder| binder.condition(condition, "JOIN/ON"));
+                self.scopes.pop();
+                let plan = LogicalPlanBuilder::from(left.plan)
+                    .join_on(right.plan, kind, Some(bound?))
+                    .and_then(LogicalPlanBuilder::build)
+                    .map_err(from_datafusion)?;
+                Ok(Source { plan, scope })
+            }
+            JoinConstraint::Using(columns) => {
+                let names = columns.iter().map(using_name).collect::<Result<Vec<_>>>()?;
+                self.join_using(left, right, kind, &names)
+            }
+            JoinConstraint::Natural => {
+                let names = shared_names(&left.scope, &right.scope);
+                if names.is_empty() && kind == JoinType::Inner {
+                    return cross(left, right);
+                }
+                self.join_using(left, right, kind, &names)
+            }
+            JoinConstraint::None => Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: a join needs ON or USING")
+                .with_position_if(self.position(join.relation.span()))),
+        }
+    }
+
+    fn join_using(&mut self, left: Source, right: Source, kind: JoinType, names: &[String]) -> Result<Source> {
+        let mut conditions = Vec::new();
+        let mut merged = Vec::new();
+        for name in names {
+            let l = using_column(&left.scope, name, "left")?;
+            let r = using_column(&right.scope, name, "right")?;
+            let equal = self.operator("=", l.clone(), r.clone(), None)?;
+            conditions.push(equal.expr);
+            merged.push(Col { name: name.clone(), value: self.merged(l, r, kind)? });
+        }
+        let rest = |scope: &Scope| -> Vec<Col> {
+            scope.columns.iter().filter(|col| !names.contains(&col.name)).cloned().collect()
+        };
+        let mut columns = merged;
+        columns.extend(rest(&left.scope));
+        columns.extend(rest(&right.scope));
+        let mut scope = left.scope.clone().join(right.scope)?;
+        scope.columns = columns;
+        let condition = conditions.into_iter().reduce(Expr::and);
+        let plan = LogicalPlanBuilder::from(left.plan)
+            .join_on(right.plan, kind, condition)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
+        Ok(Source { plan, scope })
+    }
+
+    /// The one column that USING makes of two: the side that cannot be missing, or whichever is there.
+    fn merged(&mut self, l: Bound, r: Bound, kind: JoinType) -> Result<Bound> {
+        let common = common_type([&l, &r], "JOIN/USING")?;
+        let l = self.typing.coerce(l, common, CastContext::Implicit)?;
+        let r = self.typing.coerce(r, common, CastContext::Implicit)?;
+        match kind {
+            JoinType::Inner | JoinType::Left => Ok(l),
+            JoinType::Right => Ok(r),
+            _ => self.coalesced(vec![l, r], common),
+        }
+    }
+
+    /// A condition: boolean, or `42804`. `what` is the clause's name.
+    pub(super) fn condition(&mut self, ast: &datafusion::sql::sqlparser::ast::Expr, what: &str) -> Result<Expr> {
+        let bound = self.expr(ast)?;
+        let bound = self.boolean(bound, what)?;
+        Ok(bound.expr)
+    }
+
+    /// Takes a value for a boolean one.
+    pub(super) fn boolean(&mut self, bound: Bound, what: &str) -> Result<Bound> {
+        if bound.pg != PgType::BOOL && bound.unknown.is_none() {
+            return Err(Error::client(
+                SqlState::DATATYPE_MISMATCH,
+                format!("argument of {what} must be type boolean, not type {}", bound.type_name()),
+            )
+            .with_position_if(bound.position));
+        }
+        self.typing.coerce(bound, PgType::BOOL, CastContext::Implicit)
+    }
+}
+
+fn using_name(name: &ObjectName) -> Result<String> {
+    let mut names = parts(name)?;
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        _ => Err(Error::client(SqlState::SYNTAX_ERROR, "a column in USING has no table")),
+    }
+}
+
+fn using_column(scope: &Scope, name: &str, side: &str) -> Result<Bound> {
+    let mut found = scope.columns.iter().filter(|col| col.name == name);
+    match (found.next(), found.next()) {
+        (Some(col), None) => Ok(col.value.clone()),
+        (Some(_), Some(_)) => Err(Error::client(
+            SqlState::AMBIGUOUS_COLUMN,
+            format!("common column name \"{name}\" appears more than once in {side} table"),
+        )),
+        (None, _) => Err(Error::client(
+            SqlState::UNDEFINED_COLUMN,
+            format!("column \"{name}\" specified in USING clause does not exist in {side} table"),
+        )),
+    }
+}
+
+fn shared_names(left: &Scope, right: &Scope) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for col in &left.columns {
+        if right.columns.iter().any(|other| other.name == col.name) && !names.contains(&col.name) {
+            names.push(col.name.clone());
+        }
+    }
+    names
+}

@@ -1,0 +1,124 @@
+//! Literals: numbers, strings, typed strings, intervals, parameters, and casts as they are written.
+//! Must not know: how text becomes a value.
+
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType as AstType, Expr as Ast, Interval, TypedString, Value, ValueWithSpan,
+};
+
+use super::super::coerce::AtPosition;
+use super::super::pg::CastContext;
+use super::super::value::{Bound, Unknown};
+use super::type_name::pg_type;
+use super::{Binder, refuse};
+use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
+
+impl Binder<'_> {
+    /// A literal or a parameter.
+    pub(super) fn value(&mut self, value: &ValueWithSpan) -> Result<Bound> {
+        let position = self.place(value.span);
+        let bound = match &value.value {
+            Value::Number(digits, _) => number(digits)?,
+            Value::Boolean(truth) => Bound::literal(ScalarValue::Boolean(Some(*truth)), PgType::BOOL),
+            Value::Null => Bound::unknown(Unknown::Null),
+            Value::Placeholder(name) => self.parameter(name).map_err(|e| e.with_position_if(position))?,
+            Value::HexStringLiteral(_) | Value::SingleQuotedByteStringLiteral(_) => return refuse("a bit string"),
+            other => match text_of(other) {
+                Some(text) => Bound::unknown(Unknown::Text(text)),
+                None => return refuse("this form of literal"),
+            },
+        };
+        Ok(bound.at(position))
+    }
+
+    fn parameter(&mut self, name: &str) -> Result<Bound> {
+        let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
+        match number {
+            Some(number @ 1..=65_535) => Ok(self.typing.parameter(number)),
+            _ => Err(Error::client(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {name}"))),
+        }
+    }
+
+    /// `-` before a number is part of the number, so that the smallest integers can be written.
+    pub(super) fn negated_number(&mut self, operand: &Ast, position: Option<u32>) -> Result<Option<Bound>> {
+        let Ast::Value(value) = operand else { return Ok(None) };
+        let Value::Number(digits, _) = &value.value else { return Ok(None) };
+        Ok(Some(number(&format!("-{digits}"))?.at(position)))
+    }
+
+    /// `CAST(x AS type)` and `x::type`.
+    pub(super) fn written_cast(
+        &mut self,
+        operand: &Ast,
+        to: &AstType,
+        kind: &CastKind,
+        position: Option<u32>,
+    ) -> Result<Bound> {
+        if !matches!(kind, CastKind::Cast | CastKind::DoubleColon) {
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: PostgreSQL has no TRY_CAST"));
+        }
+        let to = pg_type(to)?;
+        if let (Ast::Array(array), Some(element)) = (operand, to.element()) {
+            return self.array_of(&array.elem, element);
+        }
+        let bound = self.expr(operand)?;
+        let position = bound.position.or(position);
+        self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
+    }
+
+    /// `DATE '2020-01-01'`.
+    pub(super) fn typed_string(&mut self, typed: &TypedString) -> Result<Bound> {
+        let to = pg_type(&typed.data_type)?;
+        let position = self.place(typed.value.span);
+        let Some(text) = text_of(&typed.value.value) else { return refuse("this form of literal") };
+        let bound = Bound::unknown(Unknown::Text(text)).at(position);
+        self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
+    }
+
+    /// `INTERVAL '1' DAY`.
+    pub(super) fn interval(&mut self, interval: &Interval) -> Result<Bound> {
+        let Ast::Value(value) = &*interval.value else { return refuse("INTERVAL with an expression") };
+        let Some(text) = text_of(&value.value) else {
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: INTERVAL takes a string"));
+        };
+        let mut name = "interval".to_owned();
+        if let Some(first) = &interval.leading_field {
+            name.push_str(&format!(" {first}"));
+        }
+        if let Some(last) = &interval.last_field {
+            name.push_str(&format!(" to {last}"));
+        }
+        if let Some(digits) = interval.fractional_seconds_precision.or(interval.leading_precision) {
+            name.push_str(&format!("({digits})"));
+        }
+        let position = self.place(value.span);
+        let to = PgType::from_name(&name)
+            .ok_or_else(|| Error::client(SqlState::SYNTAX_ERROR, "syntax error in the fields of an interval"))?;
+        let bound = Bound::unknown(Unknown::Text(text)).at(position);
+        self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
+    }
+}
+
+/// The text of a string literal, in any of its notations.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::SingleQuotedString(text)
+        | Value::EscapedStringLiteral(text)
+        | Value::UnicodeStringLiteral(text)
+        | Value::NationalStringLiteral(text) => Some(text.clone()),
+        Value::DollarQuotedString(text) => Some(text.value.clone()),
+        _ => None,
+    }
+}
+
+/// A numeric literal: int4, int8 or numeric, whichever holds it.
+fn number(digits: &str) -> Result<Bound> {
+    if let Ok(value) = digits.parse::<i32>() {
+        return Ok(Bound::literal(ScalarValue::Int32(Some(value)), PgType::INT4));
+    }
+    if let Ok(value) = digits.parse::<i64>() {
+        return Ok(Bound::literal(ScalarValue::Int64(Some(value)), PgType::INT8));
+    }
+    super::super::numeric::literal(digits)
+}

@@ -1,0 +1,195 @@
+//! From a parsed query to a logical plan whose every expression has PostgreSQL's type.
+//! Must not know: sessions, policy; it is given the tables and the facts.
+
+mod scope;
+mod query;
+mod setop;
+mod cte;
+mod from;
+mod join;
+mod select;
+mod targets;
+mod group;
+mod order;
+mod rebase;
+mod expr;
+mod literal;
+mod predicate;
+mod conditional;
+mod subquery;
+mod special;
+mod call;
+mod aggregate;
+mod window;
+mod quantified;
+mod registered;
+mod table_function;
+mod type_name;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::sql::sqlparser::ast::{Query, WindowSpec};
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+use self::cte::Cte;
+pub(crate) use self::from::schema_and_table;
+use self::registered::Registered;
+use self::scope::Scope;
+use super::cast::Typing;
+use super::facts::SessionFacts;
+use super::value::Bound;
+use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
+
+/// A table of the catalog as a statement found it.
+#[derive(Clone)]
+pub(super) struct FoundTable {
+    /// The schema it was found in.
+    pub(super) schema: String,
+    /// Its name.
+    pub(super) name: String,
+    /// Where its rows come from.
+    pub(super) source: Arc<dyn TableSource>,
+}
+
+/// The tables a statement names, by the names it uses (schema if given, table).
+pub(super) type FoundTables = HashMap<(Option<String>, String), FoundTable>;
+
+/// A column that a query gives.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    /// The name that clients see.
+    pub(super) name: String,
+    /// How a plan above reads it; a literal whose type is not settled stays itself.
+    pub(super) value: Bound,
+}
+
+/// A bound query: its plan and the columns it gives. The plan may not have more columns.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    /// The plan.
+    pub(super) plan: LogicalPlan,
+    /// Its columns in order; internal names are unique, visible names need not be.
+    pub(super) columns: Vec<Output>,
+}
+
+/// Which clause an expression stands in; it decides what may stand in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clause {
+    /// The select list.
+    Select,
+    /// WHERE.
+    Where,
+    /// JOIN ... ON.
+    Join,
+    /// GROUP BY.
+    GroupBy,
+    /// HAVING.
+    Having,
+    /// ORDER BY.
+    OrderBy,
+    /// The argument of an aggregate.
+    Aggregate,
+    /// FILTER.
+    Filter,
+    /// The inside of a window definition or the argument of a window function.
+    Window,
+    /// LIMIT.
+    Limit,
+    /// OFFSET.
+    Offset,
+    /// VALUES.
+    Values,
+    /// The arguments of a function in FROM.
+    From,
+}
+
+/// What a statement is bound against.
+pub(super) struct Surroundings<'a> {
+    /// The tables it names.
+    pub(super) tables: &'a FoundTables,
+    /// Functions of the session besides PostgreSQL's.
+    pub(super) registered: Registered,
+    /// The session's state, for functions in FROM.
+    pub(super) state: &'a SessionState,
+}
+
+/// Binds one statement.
+pub(super) struct Binder<'a> {
+    /// The facts of the session and the types of the parameters.
+    pub(super) typing: Typing,
+    tables: &'a FoundTables,
+    registered: Registered,
+    state: &'a SessionState,
+    /// The scopes of the queries around, the innermost last.
+    scopes: Vec<Scope>,
+    ctes: Vec<Cte>,
+    /// How often a relation's name has been given, to keep names in the plan unique.
+    taken: HashMap<String, usize>,
+    clause: Clause,
+    /// The windows that the current select names.
+    windows: Vec<(String, WindowSpec)>,
+}
+
+impl<'a> Binder<'a> {
+    /// A binder for a statement, with the types of its parameters as far as they were given.
+    pub(super) fn new(facts: Arc<SessionFacts>, around: Surroundings<'a>, given: &[Option<PgType>]) -> Binder<'a> {
+        Binder {
+            typing: Typing::new(facts, given),
+            tables: around.tables,
+            registered: around.registered,
+            state: around.state,
+            scopes: Vec::new(),
+            ctes: Vec::new(),
+            taken: HashMap::new(),
+            clause: Clause::Select,
+            windows: Vec::new(),
+        }
+    }
+
+    /// Binds the statement's query; literals that are still unknown become text.
+    ///
+    /// # Errors
+    /// What PostgreSQL's analysis finds wrong, and `0A000` for what is not supported.
+    pub(super) fn statement(&mut self, query: &Query) -> Result<Relation> {
+        let relation = self.query(query, true)?;
+        Ok(relation)
+    }
+
+    /// A name for a relation in the plan that no other has.
+    fn unique(&mut self, name: &str) -> String {
+        let count = self.taken.entry(name.to_owned()).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            return name.to_owned();
+        }
+        let candidate = format!("{name}_{}", *count);
+        self.unique(&candidate)
+    }
+
+    /// Binds with another clause in force, and puts the old one back.
+    fn within<T>(&mut self, clause: Clause, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = std::mem::replace(&mut self.clause, clause);
+        let result = bind(self);
+        self.clause = before;
+        result
+    }
+
+    /// The place of a syntax node in the message: characters from 1.
+    fn position(&self, span: Span) -> Option<u32> {
+        crate::sql::position(span)
+    }
+
+    /// The innermost scope.
+    fn scope(&self) -> Result<&Scope> {
+        self.scopes.last().ok_or_else(|| Error::internal("an expression was bound outside of any query"))
+    }
+}
+
+/// A syntax that is known and not supported.
+fn refuse<T>(what: &str) -> Result<T> {
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, crate::error::Fault::Client, format!("{what} is not supported")))
+}

@@ -1,0 +1,174 @@
+//! Predicates with syntax of their own: IS, BETWEEN, IN, LIKE.
+//! Must not know: how a comparison is computed.
+
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::InSubquery;
+use datafusion::sql::sqlparser::ast::{Expr as Ast, Spanned, ValueWithSpan};
+
+use super::super::coerce::{can_coerce, category};
+use super::super::ops::implement;
+use super::super::pg::CastContext;
+use super::super::value::{Bound, Unknown};
+use super::{Binder, refuse};
+use crate::error::Result;
+use crate::types::PgType;
+
+impl Binder<'_> {
+    /// Binds a predicate.
+    pub(super) fn predicate(&mut self, ast: &Ast) -> Result<Bound> {
+        let truth = |expr: Expr| Ok(Bound::new(expr, PgType::BOOL));
+        match ast {
+            Ast::IsNull(inner) => truth(Expr::IsNull(Box::new(self.tested(inner)?))),
+            Ast::IsNotNull(inner) => truth(Expr::IsNotNull(Box::new(self.tested(inner)?))),
+            Ast::IsTrue(inner) => truth(Expr::IsTrue(Box::new(self.truth(inner, "IS TRUE")?))),
+            Ast::IsNotTrue(inner) => truth(Expr::IsNotTrue(Box::new(self.truth(inner, "IS NOT TRUE")?))),
+            Ast::IsFalse(inner) => truth(Expr::IsFalse(Box::new(self.truth(inner, "IS FALSE")?))),
+            Ast::IsNotFalse(inner) => truth(Expr::IsNotFalse(Box::new(self.truth(inner, "IS NOT FALSE")?))),
+            Ast::IsUnknown(inner) => truth(Expr::IsUnknown(Box::new(self.truth(inner, "IS UNKNOWN")?))),
+            Ast::IsNotUnknown(inner) => truth(Expr::IsNotUnknown(Box::new(self.truth(inner, "IS NOT UNKNOWN")?))),
+            Ast::IsDistinctFrom(l, r) => self.distinct_from(l, r, true),
+            Ast::IsNotDistinctFrom(l, r) => self.distinct_from(l, r, false),
+            Ast::Between { expr, negated, low, high } => self.between(expr, low, high, *negated),
+            Ast::InList { expr, list, negated } => self.in_list(expr, list, *negated),
+            Ast::Like { negated, any: false, expr, pattern, escape_char } => {
+                self.like(if *negated { "!~~" } else { "~~" }, expr, pattern, escape_char.as_ref())
+            }
+            Ast::ILike { negated, any: false, expr, pattern, escape_char } => {
+                self.like(if *negated { "!~~*" } else { "~~*" }, expr, pattern, escape_char.as_ref())
+            }
+            Ast::SimilarTo { .. } => refuse("SIMILAR TO"),
+            Ast::Tuple(_) => refuse("a row value"),
+            Ast::CompoundFieldAccess { .. } => refuse("a subscript or a field of a value"),
+            _ => refuse("this form of expression"),
+        }
+    }
+
+    fn tested(&mut self, ast: &Ast) -> Result<Expr> {
+        let bound = self.expr(ast)?;
+        Ok(self.typing.settle(bound)?.expr)
+    }
+
+    fn truth(&mut self, ast: &Ast, what: &str) -> Result<Expr> {
+        let bound = self.expr(ast)?;
+        Ok(self.boolean(bound, what)?.expr)
+    }
+
+    fn distinct_from(&mut self, l: &Ast, r: &Ast, distinct: bool) -> Result<Bound> {
+        let (l, r) = (self.expr(l)?, self.expr(r)?);
+        // Both sides NULL, or one of them, decides before the operator does.
+        let equal = self.operator("=", l.clone(), r.clone(), None)?.expr;
+        let (l, r) = (self.typing.settle(l)?.expr, self.typing.settle(r)?.expr);
+        let same = (Expr::IsNull(Box::new(l)).and(Expr::IsNull(Box::new(r)))).or(Expr::IsTrue(Box::new(equal)));
+        Ok(Bound::new(if distinct { !same } else { same }, PgType::BOOL))
+    }
+
+    fn between(&mut self, value: &Ast, low: &Ast, high: &Ast, negated: bool) -> Result<Bound> {
+        let value = self.expr(value)?;
+        let (low, high) = (self.expr(low)?, self.expr(high)?);
+        let (above, below) = if negated { ("<", ">") } else { (">=", "<=") };
+        let above = self.operator(above, value.clone(), low, None)?.expr;
+        let below = self.operator(below, value, high, None)?.expr;
+        Ok(Bound::new(if negated { above.or(below) } else { above.and(below) }, PgType::BOOL))
+    }
+
+    /// IN: one common type for the list if there is one, else a chain of comparisons.
+    fn in_list(&mut self, value: &Ast, list: &[Ast], negated: bool) -> Result<Bound> {
+        if matches!(value, Ast::Tuple(_)) {
+            return self.row_in_list(value, list, negated);
+        }
+        let value = self.expr(value)?;
+        let items = list.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
+        let joined = self.joined_list(&value, &items, negated)?;
+        if let Some(joined) = joined {
+            return Ok(joined);
+        }
+        let name = if negated { "<>" } else { "=" };
+        let mut result: Option<Expr> = None;
+        for item in items {
+            let compared = self.operator(name, value.clone(), item, None)?.expr;
+            result = Some(match result {
+                None => compared,
+                Some(before) if negated => before.and(compared),
+                Some(before) => before.or(compared),
+            });
+        }
+        match result {
+            Some(expr) => Ok(Bound::new(expr, PgType::BOOL)),
+            None => refuse("an empty IN list"),
+        }
+    }
+
+    /// The list as one IN of DataFusion: where every comparison is a plain one of two values in the same form.
+    fn joined_list(&mut self, value: &Bound, items: &[Bound], negated: bool) -> Result<Option<Bound>> {
+        let mut left: Option<Expr> = None;
+        let mut list = Vec::new();
+        for item in items {
+            let compared = self.operator("=", value.clone(), item.clone(), None)?;
+            let Expr::BinaryExpr(binary) = compared.expr else { return Ok(None) };
+            if binary.op != datafusion::logical_expr::Operator::Eq || !matches!(*binary.right, Expr::Literal(..)) {
+                return Ok(None);
+            }
+            if left.as_ref().is_some_and(|known| *known != *binary.left) {
+                return Ok(None);
+            }
+            left = Some(*binary.left);
+            list.push(*binary.right);
+        }
+        Ok(left.map(|left| Bound::new(left.in_list(list, negated), PgType::BOOL)))
+    }
+
+    fn row_in_list(&mut self, value: &Ast, list: &[Ast], negated: bool) -> Result<Bound> {
+        let mut result: Option<Expr> = None;
+        for item in list {
+            let equal = Ast::BinaryOp {
+                left: Box::new(value.clone()),
+                op: datafusion::sql::sqlparser::ast::BinaryOperator::Eq,
+                right: Box::new(item.clone()),
+            };
+            let equal = self.expr(&equal)?.expr;
+            result = Some(match result {
+                None => equal,
+                Some(before) => before.or(equal),
+            });
+        }
+        match result {
+            Some(expr) => Ok(Bound::new(if negated { !expr } else { expr }, PgType::BOOL)),
+            None => refuse("an empty IN list"),
+        }
+    }
+
+    fn like(&mut self, name: &str, value: &Ast, pattern: &Ast, escape: Option<&ValueWithSpan>) -> Result<Bound> {
+        let position = self.place(value.span());
+        let value = self.expr(value)?;
+        let mut pattern = self.expr(pattern)?;
+        if let Some(escape) = escape {
+            let escape = self.value(escape)?;
+            let escape = self.typing.settle(escape)?;
+            pattern = self.typing.settle(pattern)?;
+            if category(pattern.pg.oid) != 'S' || !can_coerce(pattern.pg.oid, 25, CastContext::Implicit) {
+                return refuse("LIKE ... ESCAPE over this type");
+            }
+            pattern = self.typing.coerce(pattern, PgType::TEXT, CastContext::Implicit)?;
+            let made = implement("like_escape", vec![pattern, escape], PgType::TEXT, &mut self.typing)?;
+            let Some(made) = made else { return refuse("LIKE ... ESCAPE") };
+            pattern = made;
+        }
+        self.operator(name, value, pattern, position)
+    }
+
+    /// `x IN (SELECT ...)` over values that compare plainly.
+    pub(super) fn plain_in_subquery(
+        &mut self,
+        value: Expr,
+        subquery: datafusion::logical_expr::Subquery,
+        negated: bool,
+    ) -> Bound {
+        let inside = InSubquery { expr: Box::new(value), subquery, negated };
+        Bound::new(Expr::InSubquery(inside), PgType::BOOL)
+    }
+
+    /// A literal of unknown type with this text.
+    pub(super) fn unknown_text(text: impl Into<String>) -> Bound {
+        Bound::unknown(Unknown::Text(text.into()))
+    }
+}

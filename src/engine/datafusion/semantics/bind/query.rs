@@ -1,0 +1,153 @@
+//! A query: WITH, its body, ORDER BY, LIMIT.
+//! Must not know: what stands inside a SELECT.
+
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::ast::{
+    Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, Spanned, Value,
+};
+
+use super::super::coerce::AtPosition;
+use super::super::errors::from_datafusion;
+use super::super::pg::CastContext;
+use super::{Binder, Clause, Relation, Scope, refuse};
+use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
+
+/// LIMIT and OFFSET, bound.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Limits {
+    pub(super) skip: Option<Expr>,
+    pub(super) fetch: Option<Expr>,
+}
+
+impl Binder<'_> {
+    /// Binds a query. `settle`: literals of unknown type become text (not in the arms of a UNION).
+    pub(super) fn query(&mut self, query: &Query, settle: bool) -> Result<Relation> {
+        refuse_odd_clauses(query)?;
+        let before = self.ctes.len();
+        if let Some(with) = &query.with {
+            self.with_clause(with)?;
+        }
+        let result = self.query_body(query, settle);
+        self.ctes.truncate(before);
+        result
+    }
+
+    fn query_body(&mut self, query: &Query, settle: bool) -> Result<Relation> {
+        let order: &[OrderByExpr] = match query.order_by.as_ref().map(|order| &order.kind) {
+            None => &[],
+            Some(OrderByKind::Expressions(items)) => items,
+            Some(OrderByKind::All(_)) => return refuse("ORDER BY ALL"),
+        };
+        let limits = self.limits(query)?;
+        match &*query.body {
+            SetExpr::Select(select) => self.select(select, order, &limits, settle),
+            // A parenthesised query: its own ORDER BY and LIMIT are inside.
+            other => {
+                let relation = self.set_expr(other, settle && order.is_empty())?;
+                let relation = self.order_output(relation, order)?;
+                let relation = if settle { self.settle(relation)? } else { relation };
+                apply_limits(relation, &limits)
+            }
+        }
+    }
+
+    fn limits(&mut self, query: &Query) -> Result<Limits> {
+        let mut limits = Limits::default();
+        let (limit, offset) = match &query.limit_clause {
+            None => (None, None),
+            Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
+                if !limit_by.is_empty() {
+                    return refuse("LIMIT BY");
+                }
+                (limit.as_ref(), offset.as_ref().map(|offset| &offset.value))
+            }
+            Some(LimitClause::OffsetCommaLimit { .. }) => {
+                return Err(Error::client(SqlState::SYNTAX_ERROR, "LIMIT #,# syntax is not supported")
+                    .with_hint("Use separate LIMIT and OFFSET clauses."));
+            }
+        };
+        let fetch = match &query.fetch {
+            None => None,
+            Some(fetch) if fetch.with_ties || fetch.percent => return refuse("FETCH ... WITH TIES"),
+            Some(fetch) => Some(fetch.quantity.clone().unwrap_or_else(one)),
+        };
+        if let Some(limit) = limit.or(fetch.as_ref()) {
+            limits.fetch = self.limit(limit, Clause::Limit)?;
+        }
+        if let Some(offset) = offset {
+            limits.skip = self.limit(offset, Clause::Offset)?;
+        }
+        Ok(limits)
+    }
+
+    fn limit(&mut self, ast: &Ast, clause: Clause) -> Result<Option<Expr>> {
+        let (what, state) = match clause {
+            Clause::Limit => ("LIMIT", SqlState::INVALID_ROW_COUNT_IN_LIMIT),
+            _ => ("OFFSET", SqlState::INVALID_ROW_COUNT_IN_OFFSET),
+        };
+        self.scopes.push(Scope::default());
+        let bound = self.within(clause, |binder| binder.expr(ast));
+        self.scopes.pop();
+        let bound = bound.map_err(|error| match error.state() {
+            SqlState::UNDEFINED_COLUMN => Error::client(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("argument of {what} must not contain variables"),
+            ),
+            _ => error,
+        })?;
+        let wrong = |name: String| {
+            Error::client(
+                SqlState::DATATYPE_MISMATCH,
+                format!("argument of {what} must be type bigint, not type {name}"),
+            )
+            .with_position_if(self.position(ast.span()))
+        };
+        if !super::super::coerce::can_coerce(bound.pg.oid, PgType::INT8.oid, CastContext::Assignment) {
+            return Err(wrong(bound.type_name()));
+        }
+        let bound = self.typing.coerce(bound, PgType::INT8, CastContext::Assignment)?;
+        let expr = self.typing.fold(bound)?.expr;
+        match expr {
+            Expr::Literal(ScalarValue::Int64(None), _) => Ok(None),
+            Expr::Literal(ScalarValue::Int64(Some(rows)), _) if rows < 0 => {
+                Err(Error::client(state, format!("{what} must not be negative")))
+            }
+            other @ (Expr::Literal(..) | Expr::Placeholder(_)) => Ok(Some(other)),
+            _ => refuse(&format!("{what} with an expression that is not a constant")),
+        }
+    }
+}
+
+fn one() -> Ast {
+    Ast::Value(Value::Number("1".to_owned(), false).into())
+}
+
+/// Puts LIMIT and OFFSET on a relation.
+pub(super) fn apply_limits(relation: Relation, limits: &Limits) -> Result<Relation> {
+    if limits.skip.is_none() && limits.fetch.is_none() {
+        return Ok(relation);
+    }
+    let Relation { plan, columns } = relation;
+    let skip = limits.skip.clone().or_else(|| Some(lit(0_i64)));
+    let plan = LogicalPlanBuilder::from(plan)
+        .limit_by_expr(skip, limits.fetch.clone())
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    Ok(Relation { plan, columns })
+}
+
+fn refuse_odd_clauses(query: &Query) -> Result<()> {
+    if !query.locks.is_empty() {
+        return refuse("SELECT FOR UPDATE/SHARE");
+    }
+    if query.for_clause.is_some()
+        || query.settings.is_some()
+        || query.format_clause.is_some()
+        || !query.pipe_operators.is_empty()
+    {
+        return Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error in the clauses after SELECT"));
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! The names that an expression can use: tables of FROM, their columns, and what surrounds a subquery.
+//! Must not know: expressions other than columns.
+
+use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::Expr;
+
+use super::super::errors::from_datafusion;
+use super::super::value::Bound;
+use crate::error::{Error, Result, SqlState};
+use crate::names::quote_if_needed;
+use crate::types::field;
+
+/// A column as a statement names it.
+#[derive(Debug, Clone)]
+pub(super) struct Col {
+    /// The visible name.
+    pub(super) name: String,
+    /// What it stands for.
+    pub(super) value: Bound,
+}
+
+/// A table of FROM.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    /// The schema, where it can be named by it (a table without alias).
+    pub(super) schema: Option<String>,
+    /// The alias, or the table's own name.
+    pub(super) name: String,
+    /// Its columns in order.
+    pub(super) columns: Vec<Col>,
+}
+
+/// What a FROM clause makes visible.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope {
+    /// The tables that qualified names reach.
+    pub(super) tables: Vec<Table>,
+    /// The columns that unqualified names and `*` reach: USING has merged its own.
+    pub(super) columns: Vec<Col>,
+}
+
+impl Scope {
+    /// A scope of one table.
+    pub(super) fn of(table: Table) -> Scope {
+        Scope { columns: table.columns.clone(), tables: vec![table] }
+    }
+
+    /// Both sides of a join, nothing merged.
+    pub(super) fn join(mut self, other: Scope) -> Result<Scope> {
+        for table in &other.tables {
+            let twice = |known: &&Table| known.name == table.name && known.schema == table.schema;
+            if self.tables.iter().any(|known| twice(&known)) {
+                return Err(Error::client(
+                    SqlState::DUPLICATE_ALIAS,
+                    format!("table name \"{}\" specified more than once", table.name),
+                ));
+            }
+        }
+        self.tables.extend(other.tables);
+        self.columns.extend(other.columns);
+        Ok(self)
+    }
+
+    /// The column with an unqualified name; none if there is none here.
+    pub(super) fn column(&self, name: &str) -> Result<Option<Bound>> {
+        let mut found = self.columns.iter().filter(|col| col.name == name);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => {
+                Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
+            }
+            (Some(col), None) => Ok(Some(col.value.clone())),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// The tables with a name, in a schema if one is named.
+    pub(super) fn table(&self, schema: Option<&str>, name: &str) -> Result<Option<&Table>> {
+        let fits = |table: &&Table| table.name == name && (schema.is_none() || table.schema.as_deref() == schema);
+        let mut found = self.tables.iter().filter(fits);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => {
+                Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("table reference \"{name}\" is ambiguous")))
+            }
+            (first, _) => Ok(first),
+        }
+    }
+}
+
+impl Table {
+    /// The column with a name.
+    pub(super) fn column(&self, name: &str) -> Result<Bound> {
+        let mut found = self.columns.iter().filter(|col| col.name == name);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => {
+                Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
+            }
+            (Some(col), None) => Ok(col.value.clone()),
+            (None, _) => Err(Error::client(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column {}.{} does not exist", quote_plain(&self.name), quote_plain(name)),
+            )),
+        }
+    }
+}
+
+/// A name as PostgreSQL prints it in `column t.x does not exist`: as it is.
+fn quote_plain(name: &str) -> String {
+    if name.contains('"') { quote_if_needed(name) } else { name.to_owned() }
+}
+
+/// A value of a surrounding query as a subquery sees it.
+pub(super) fn as_outer(value: Bound) -> Result<Bound> {
+    let Bound { expr, pg, arrow, unknown, position } = value;
+    let expr = expr
+        .transform(|e| {
+            Ok(match e {
+                Expr::Column(column) => {
+                    let known = field(&column.name, pg, true).with_data_type(arrow.clone());
+                    Transformed::yes(Expr::OuterReferenceColumn(known.into(), column))
+                }
+                other => Transformed::no(other),
+            })
+        })
+        .map_err(from_datafusion)?
+        .data;
+    Ok(Bound { expr, pg, arrow, unknown, position })
+}
+
+/// The expression that reads a column of a plan.
+pub(super) fn column_expr(relation: Option<&str>, name: &str) -> Expr {
+    // Not `from_qualified_name`: names keep their exact form.
+    Expr::Column(Column::new(relation, name))
+}

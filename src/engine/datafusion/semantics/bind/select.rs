@@ -1,0 +1,161 @@
+//! SELECT: the order in which its clauses become a plan.
+//! Must not know: how each clause is bound.
+
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{Distinct, NamedWindowExpr, OrderByExpr, Select};
+
+use super::super::errors::from_datafusion;
+use super::super::value::Bound;
+use super::from::{Source, ident};
+use super::order::SortItem;
+use super::query::Limits;
+use super::targets::{Target, outputs, unique_names};
+use super::{Binder, Clause, Relation, refuse};
+use crate::error::{Error, Result, SqlState};
+
+/// A select in the making.
+pub(super) struct Selecting {
+    pub(super) plan: LogicalPlan,
+    /// The select list, then what ORDER BY needs besides.
+    pub(super) targets: Vec<Target>,
+    pub(super) having: Option<Expr>,
+}
+
+impl Binder<'_> {
+    /// Binds a SELECT with the ORDER BY and the LIMIT that belong to it.
+    pub(super) fn select(
+        &mut self,
+        select: &Select,
+        order: &[OrderByExpr],
+        limits: &Limits,
+        settle: bool,
+    ) -> Result<Relation> {
+        refuse_odd_clauses(select)?;
+        let outer_windows = std::mem::take(&mut self.windows);
+        let outer_clause = std::mem::replace(&mut self.clause, Clause::Select);
+        let result = self.from_clause(&select.from).and_then(|Source { plan, scope }| {
+            self.scopes.push(scope);
+            let result = self.select_in_scope(plan, select, order, limits, settle);
+            self.scopes.pop();
+            result
+        });
+        self.windows = outer_windows;
+        self.clause = outer_clause;
+        result
+    }
+
+    fn select_in_scope(
+        &mut self,
+        plan: LogicalPlan,
+        select: &Select,
+        order: &[OrderByExpr],
+        limits: &Limits,
+        settle: bool,
+    ) -> Result<Relation> {
+        self.name_windows(select)?;
+        let mut plan = plan;
+        if let Some(condition) = &select.selection {
+            let condition = self.within(Clause::Where, |binder| binder.condition(condition, "WHERE"))?;
+            plan = LogicalPlanBuilder::from(plan)
+                .filter(condition)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(from_datafusion)?;
+        }
+        let mut targets = self.targets(&select.projection)?;
+        let having = match &select.having {
+            None => None,
+            Some(having) => Some(self.within(Clause::Having, |binder| binder.condition(having, "HAVING"))?),
+        };
+        let distinct = !matches!(select.distinct, None | Some(Distinct::All));
+        let visible = targets.len();
+        let sorts = self.within(Clause::OrderBy, |binder| binder.sort_items(order, &mut targets, distinct))?;
+        let groups = self.within(Clause::GroupBy, |binder| binder.group_clause(&select.group_by, &targets))?;
+        let on = self.distinct_on(select, &mut targets, &sorts)?;
+        if settle || distinct {
+            for target in &mut targets {
+                target.value = self.typing.settle(target.value.clone())?;
+            }
+        }
+        let mut selecting = Selecting { plan, targets, having };
+        self.aggregate_step(&mut selecting, groups)?;
+        self.window_step(&mut selecting)?;
+        self.finish(selecting, visible, &sorts, on, distinct, limits)
+    }
+
+    fn name_windows(&mut self, select: &Select) -> Result<()> {
+        for definition in &select.named_window {
+            let name = ident(&definition.0);
+            let NamedWindowExpr::WindowSpec(spec) = &definition.1 else { return refuse("a window that names a window") };
+            if self.windows.iter().any(|(known, _)| *known == name) {
+                return Err(Error::client(SqlState::WINDOWING_ERROR, format!("window \"{name}\" is already defined")));
+            }
+            self.windows.push((name, spec.clone()));
+        }
+        Ok(())
+    }
+
+    /// Projection, DISTINCT, ORDER BY, LIMIT, and the projection that drops what only ORDER BY needed.
+    #[allow(clippy::too_many_arguments)]
+    fn finish(
+        &mut self,
+        selecting: Selecting,
+        visible: usize,
+        sorts: &[SortItem],
+        on: Vec<usize>,
+        distinct: bool,
+        limits: &Limits,
+    ) -> Result<Relation> {
+        let Selecting { plan, targets, .. } = selecting;
+        let names = unique_names(&targets);
+        let exprs = targets.iter().zip(&names).map(|(target, name)| named(&target.value, name)).collect::<Vec<_>>();
+        let mut plan =
+            LogicalPlanBuilder::from(plan).project(exprs).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+        let mut columns = outputs(targets, &names);
+        if distinct && on.is_empty() {
+            plan = self.distinct(plan, &columns)?;
+        }
+        let order = super::order::sort_exprs(sorts, &columns)?;
+        if !on.is_empty() {
+            plan = super::order::distinct_on(plan, &on, &columns, &order)?;
+        }
+        if !order.is_empty() {
+            plan =
+                LogicalPlanBuilder::from(plan).sort(order).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+        }
+        let relation = super::query::apply_limits(Relation { plan, columns: Vec::new() }, limits)?;
+        let mut plan = relation.plan;
+        if visible < columns.len() {
+            columns.truncate(visible);
+            let kept = plan.schema().columns().into_iter().take(visible).map(Expr::Column).collect::<Vec<_>>();
+            plan =
+                LogicalPlanBuilder::from(plan).project(kept).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+        }
+        Ok(Relation { plan, columns })
+    }
+}
+
+/// A value as an output column of a plan, with its PostgreSQL type in the field's metadata.
+pub(super) fn named(value: &Bound, name: &str) -> Expr {
+    super::super::cast::tagged(value.expr.clone(), value.pg, name)
+}
+
+fn refuse_odd_clauses(select: &Select) -> Result<()> {
+    if select.into.is_some() {
+        return refuse("SELECT INTO");
+    }
+    let odd = select.top.is_some()
+        || !select.lateral_views.is_empty()
+        || select.prewhere.is_some()
+        || !select.connect_by.is_empty()
+        || !select.cluster_by.is_empty()
+        || !select.distribute_by.is_empty()
+        || !select.sort_by.is_empty()
+        || select.qualify.is_some()
+        || select.value_table_mode.is_some()
+        || select.exclude.is_some()
+        || select.select_modifiers.is_some();
+    if odd {
+        return Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error in a clause that PostgreSQL does not have"));
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Subqueries in expressions: scalar, EXISTS, IN, ANY, ALL.
+//! Must not know: how the query inside is bound.
+
+use std::sync::Arc;
+
+use datafusion::common::Spans;
+use datafusion::logical_expr::expr::{Exists, SetComparison, SetQuantifier};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, Query, Spanned};
+
+use super::super::coerce::AtPosition;
+use super::super::errors::from_datafusion;
+use super::super::value::Bound;
+use super::expr::operator_name;
+use super::{Binder, Relation, refuse};
+use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
+
+impl Binder<'_> {
+    /// `EXISTS (SELECT ...)`.
+    pub(super) fn exists(&mut self, query: &Query, negated: bool) -> Result<Bound> {
+        let relation = self.query(query, true)?;
+        let exists = Exists { subquery: subquery(relation.plan), negated };
+        Ok(Bound::new(Expr::Exists(exists), PgType::BOOL))
+    }
+
+    /// A subquery as a value.
+    pub(super) fn scalar_subquery(&mut self, query: &Query) -> Result<Bound> {
+        let relation = self.query(query, true)?;
+        let value = self.only_column(&relation, query, "subquery must return only one column")?;
+        Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(relation.plan)), value.pg, value.arrow))
+    }
+
+    fn only_column(&self, relation: &Relation, query: &Query, message: &str) -> Result<Bound> {
+        match relation.columns.as_slice() {
+            [only] => Ok(only.value.clone()),
+            _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span()))),
+        }
+    }
+
+    /// `x IN (SELECT ...)`.
+    pub(super) fn in_subquery(&mut self, value: &Ast, query: &Query, negated: bool) -> Result<Bound> {
+        if matches!(value, Ast::Tuple(_)) {
+            return refuse("IN over rows and a subquery");
+        }
+        let value = self.expr(value)?;
+        let relation = self.query(query, true)?;
+        let column = match relation.columns.as_slice() {
+            [only] => only.value.clone(),
+            [] | [_, _, ..] => {
+                let message = if relation.columns.is_empty() {
+                    "subquery has too few columns"
+                } else {
+                    "subquery has too many columns"
+                };
+                return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span())));
+            }
+        };
+        let compared = self.operator("=", value, column, None)?;
+        let (l, r) = plain_sides(compared.expr, Operator::Eq)?;
+        let plan = one_column(relation.plan, r)?;
+        Ok(self.plain_in_subquery(l, subquery(plan), negated))
+    }
+
+    /// `x op ANY (...)` and `x op ALL (...)`.
+    pub(super) fn quantified(&mut self, value: &Ast, op: &BinaryOperator, right: &Ast, any: bool) -> Result<Bound> {
+        let name = operator_name(op)?;
+        let query = match right {
+            Ast::Subquery(query) => query,
+            Ast::Nested(inner) => return self.quantified(value, op, inner, any),
+            _ => {
+                let value = self.expr(value)?;
+                let array = self.expr(right)?;
+                return self.quantified_array(&name, value, array, any);
+            }
+        };
+        if name == "=" && any {
+            return self.in_subquery(value, query, false);
+        }
+        if name == "<>" && !any {
+            return self.in_subquery(value, query, true);
+        }
+        let value = self.expr(value)?;
+        let relation = self.query(query, true)?;
+        let column = self.only_column(&relation, query, "subquery has too many columns")?;
+        let compared = self.operator(&name, value, column, None)?;
+        let Expr::BinaryExpr(BinaryExpr { op, .. }) = &compared.expr else {
+            return refuse(&format!("operator {name} ANY/ALL over this type"));
+        };
+        let op = *op;
+        let (l, r) = plain_sides(compared.expr, op)?;
+        let plan = one_column(relation.plan, r)?;
+        let quantifier = if any { SetQuantifier::Any } else { SetQuantifier::All };
+        let comparison = SetComparison::new(Box::new(l), subquery(plan), op, quantifier);
+        Ok(Bound::new(Expr::SetComparison(comparison), PgType::BOOL))
+    }
+}
+
+/// A plan as the inside of an expression, with the columns it needs from around it.
+fn subquery(plan: LogicalPlan) -> Subquery {
+    let outer_ref_columns = plan.all_out_ref_exprs();
+    Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() }
+}
+
+/// Both sides of a comparison that DataFusion computes itself.
+fn plain_sides(expr: Expr, wanted: Operator) -> Result<(Expr, Expr)> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if op == wanted => Ok((*left, *right)),
+        _ => refuse("IN, ANY or ALL with a subquery over this type"),
+    }
+}
+
+/// A plan that gives one value for each row of another.
+fn one_column(plan: LogicalPlan, value: Expr) -> Result<LogicalPlan> {
+    if let Expr::Column(_) = &value {
+        return Ok(plan);
+    }
+    let expr = value.alias("?value?");
+    LogicalPlanBuilder::from(plan)
+        .project(vec![expr])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)
+}

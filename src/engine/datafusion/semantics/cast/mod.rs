@@ -1,0 +1,225 @@
+//! Coercions: a bound value in another type, and unknown literals and parameters in the type their surroundings want.
+//! Must not know: SQL syntax.
+
+mod convert;
+mod modifier;
+mod text_io;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::metadata::FieldMetadata;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::{Alias, Placeholder};
+use datafusion::scalar::ScalarValue;
+
+pub(super) use self::text_io::{bool_letter, parse, to_text};
+use super::coerce::{AtPosition, can_coerce};
+use super::facts::SessionFacts;
+use super::numeric;
+use super::pg::CastContext;
+use super::value::{Bound, Unknown, type_name};
+use crate::error::{Error, Result, SqlState};
+use crate::types::{META_OID, META_TYPMOD, PgType, field, storage};
+
+/// The facts of the session, and the types of the parameters as far as they are known.
+pub(super) struct Typing {
+    /// The session's facts.
+    pub(super) facts: Arc<SessionFacts>,
+    params: Vec<Option<PgType>>,
+}
+
+impl Typing {
+    /// With the types of parameters that were given.
+    pub(super) fn new(facts: Arc<SessionFacts>, given: &[Option<PgType>]) -> Typing {
+        // 0 and unknown are how clients say that they do not know.
+        let known = |pg: &Option<PgType>| pg.filter(|pg| pg.oid != 0 && pg.oid != 705);
+        Typing { facts, params: given.iter().map(known).collect() }
+    }
+
+    /// The types of all parameters.
+    ///
+    /// # Errors
+    /// `42P18` for one whose type nothing settles.
+    pub(super) fn parameters(&self) -> Result<Vec<PgType>> {
+        let settled = |(at, pg): (usize, &Option<PgType>)| {
+            pg.ok_or_else(|| {
+                Error::client(
+                    SqlState::INDETERMINATE_DATATYPE,
+                    format!("could not determine data type of parameter ${}", at + 1),
+                )
+            })
+        };
+        self.params.iter().enumerate().map(settled).collect()
+    }
+
+    /// A parameter, counted from 1, in its type if that is known.
+    pub(super) fn parameter(&mut self, number: usize) -> Bound {
+        if self.params.len() < number {
+            self.params.resize(number, None);
+        }
+        match self.params.get(number - 1).copied().flatten() {
+            Some(pg) => placeholder(number, pg),
+            None => Bound::unknown(Unknown::Param(number)),
+        }
+    }
+
+    /// A parameter that has got its type since the expression was bound has it here.
+    pub(super) fn refresh(&mut self, value: Bound) -> Bound {
+        match value.unknown {
+            Some(Unknown::Param(number)) => self.parameter(number).at(value.position),
+            _ => value,
+        }
+    }
+
+    /// A value of unknown type becomes text.
+    pub(super) fn settle(&mut self, value: Bound) -> Result<Bound> {
+        let value = self.refresh(value);
+        if value.unknown.is_some() { self.coerce(value, PgType::TEXT, CastContext::Implicit) } else { Ok(value) }
+    }
+
+    /// NULL of a type in an Arrow form.
+    pub(super) fn null(&self, pg: PgType, arrow: &DataType) -> Expr {
+        let value = ScalarValue::try_from(arrow).unwrap_or(ScalarValue::Null);
+        let _ = pg;
+        Expr::Literal(value, None)
+    }
+
+    /// A value in another type.
+    ///
+    /// # Errors
+    /// `42846` or `42804` where PostgreSQL has no such coercion, `22P02` and its kin for literals, `0A000` for casts that are not supported.
+    pub(super) fn coerce(&mut self, value: Bound, to: PgType, context: CastContext) -> Result<Bound> {
+        let value = self.refresh(value);
+        let position = value.position;
+        let result = match value.unknown.clone() {
+            Some(Unknown::Null) => {
+                let arrow = storage(to);
+                Ok(Bound::with_arrow(self.null(to, &arrow), to, arrow))
+            }
+            Some(Unknown::Text(text)) => self.literal(&text, to, context),
+            Some(Unknown::Param(number)) => {
+                let known = to.bare();
+                if let Some(slot) = self.params.get_mut(number - 1) {
+                    *slot = Some(known);
+                }
+                let bound = placeholder(number, known);
+                if to.typmod < 0 { Ok(bound) } else { self.coerce(bound, to, context) }
+            }
+            None => self.settled(value, to, context),
+        };
+        result.map(|bound| bound.at(position)).map_err(|error| error.with_position_if(position))
+    }
+
+    fn literal(&mut self, text: &str, to: PgType, context: CastContext) -> Result<Bound> {
+        if to.oid == PgType::NUMERIC.oid {
+            let number = numeric::literal(text)?;
+            return modifier::apply(number, to, context);
+        }
+        let base = if modifier::is_length(to) { to.bare() } else { to };
+        let bound = parse(text, base, &self.facts.format)?;
+        modifier::apply(bound, to, context)
+    }
+
+    fn settled(&mut self, value: Bound, to: PgType, context: CastContext) -> Result<Bound> {
+        let from = value.pg;
+        if from.oid != to.oid {
+            if !can_coerce(from.oid, to.oid, context) {
+                return Err(Error::client(
+                    SqlState::CANNOT_COERCE,
+                    format!("cannot cast type {} to {}", type_name(from.oid), type_name(to.oid)),
+                ));
+            }
+            let converted = convert::convert(value, to, &self.facts)?;
+            return modifier::apply(converted, to, context);
+        }
+        if to.typmod < 0 || to.typmod == from.typmod {
+            // A value with a modifier is a value of the type without.
+            return Ok(Bound { pg: if to.typmod < 0 { from } else { to }, ..value });
+        }
+        modifier::apply(value, to, context)
+    }
+
+    /// Both values, of one PostgreSQL type, in one Arrow type.
+    pub(super) fn same_arrow(&mut self, a: Bound, b: Bound) -> Result<(Bound, Bound)> {
+        let mut both = self.all_same_arrow(vec![a, b])?.into_iter();
+        match (both.next(), both.next()) {
+            (Some(a), Some(b)) => Ok((a, b)),
+            _ => Err(Error::internal("two values became fewer")),
+        }
+    }
+
+    /// Values of one PostgreSQL type in one Arrow type. Numeric stays decimal only where all have one scale.
+    pub(super) fn all_same_arrow(&mut self, values: Vec<Bound>) -> Result<Vec<Bound>> {
+        let typed_null = |value: &Bound| value.constant().is_some_and(ScalarValue::is_null);
+        let mut form: Option<DataType> = None;
+        for value in values.iter().filter(|value| !typed_null(value)) {
+            form = Some(match form {
+                None => value.arrow.clone(),
+                Some(known) if known == value.arrow => known,
+                Some(known) => shared_form(&known, value)?,
+            });
+        }
+        let Some(form) = form else { return Ok(values) };
+        let in_form = |value: Bound| {
+            if value.arrow == form {
+                return Ok(value);
+            }
+            if typed_null(&value) {
+                return Ok(Bound { expr: self.null(value.pg, &form), arrow: form.clone(), ..value });
+            }
+            if value.pg.oid == PgType::NUMERIC.oid {
+                return Ok(numeric::as_form(value, &form));
+            }
+            text_io::array_text(value, &self.facts.format)
+        };
+        values.into_iter().map(in_form).collect()
+    }
+
+    /// The value of a constant expression, if it can be computed without error; else the expression as it was.
+    pub(super) fn fold(&mut self, value: Bound) -> Result<Bound> {
+        Ok(super::fold::fold(value))
+    }
+}
+
+/// The form that values of different forms share.
+fn shared_form(known: &DataType, value: &Bound) -> Result<DataType> {
+    if value.pg.oid == PgType::NUMERIC.oid {
+        let same_scale = numeric::parts(known).map(|(_, s)| s) == numeric::parts(&value.arrow).map(|(_, s)| s);
+        let common = if same_scale { numeric::common_decimal(known, &value.arrow) } else { None };
+        return Ok(common.unwrap_or(DataType::Utf8View));
+    }
+    // Arrays: one made here and one from a source meet in the text form.
+    if value.pg.is_array() {
+        return Ok(DataType::Utf8View);
+    }
+    Err(Error::internal(format!("type {} is held as {known} and as {}", value.type_name(), value.arrow)))
+}
+
+fn placeholder(number: usize, pg: PgType) -> Bound {
+    let known = field(format!("${number}"), pg, true);
+    let arrow = known.data_type().clone();
+    let expr = Expr::Placeholder(Placeholder::new_with_field(format!("${number}"), Some(Arc::new(known))));
+    Bound::with_arrow(expr, pg, arrow)
+}
+
+/// A cast that DataFusion computes as PostgreSQL would: widening ones only.
+pub(super) fn native(expr: Expr, to: DataType) -> Expr {
+    Expr::Cast(datafusion::logical_expr::Cast::new(Box::new(expr), to))
+}
+
+/// An expression under a name, its PostgreSQL type in the metadata of the field it makes.
+pub(super) fn tagged(expr: Expr, pg: PgType, name: &str) -> Expr {
+    let metadata = HashMap::from([
+        (META_OID.to_owned(), pg.oid.to_string()),
+        (META_TYPMOD.to_owned(), pg.typmod.to_string()),
+    ]);
+    let metadata = Some(FieldMetadata::from(metadata));
+    Expr::Alias(Alias { expr: Box::new(expr), relation: None, name: name.to_owned(), metadata })
+}
+
+/// `'{}'` as an array type.
+pub(super) fn empty_array(array: PgType) -> Result<Bound> {
+    Ok(Bound::literal(ScalarValue::Utf8View(Some("{}".to_owned())), array))
+}

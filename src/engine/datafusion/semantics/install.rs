@@ -1,0 +1,39 @@
+//! A session's state under PostgreSQL's semantics: settings, and nothing of DataFusion's own that a name could reach.
+//! Must not know: catalogs, policy.
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::prelude::SessionConfig;
+
+/// Puts the semantics on a session's state: no functions by name (the binder resolves PostgreSQL's own), no rules that coerce types
+/// (every expression comes with its casts), settings of the SQL parts.
+///
+/// Functions that are added to the state afterwards (`with_scalar_functions`) can be called by their name: `tusk.refresh` with its
+/// schema, `pg_get_userbyid` in place of PostgreSQL's own of that name.
+#[must_use]
+pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
+    let config = builder.config().take().unwrap_or_default();
+    let none: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = Vec::new();
+    builder
+        .with_config(configured(config))
+        .with_analyzer_rules(none)
+        .with_expr_planners(Vec::new())
+        .with_scalar_functions(Vec::new())
+        .with_aggregate_functions(Vec::new())
+        .with_window_functions(Vec::new())
+        .with_table_function_list(Vec::new())
+}
+
+fn configured(mut config: SessionConfig) -> SessionConfig {
+    let options = config.options_mut();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.enable_ident_normalization = true;
+    options.sql_parser.map_string_types_to_utf8view = true;
+    options.sql_parser.collect_spans = true;
+    "nulls_max".clone_into(&mut options.sql_parser.default_null_ordering);
+    options.execution.time_zone = Some("+00:00".to_owned());
+    options.optimizer.expand_views_at_output = false;
+    config
+}

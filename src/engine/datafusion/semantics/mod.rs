@@ -1,0 +1,35 @@
+//! PostgreSQL's semantics for statements that DataFusion runs: names, types, functions, errors.
+//! Must not know: the wire, sessions, policy.
+//!
+//! A statement is bound by our own analysis, which follows PostgreSQL's (its catalogs of operators, functions and casts, its rules for
+//! unknown literals and common types). What comes out is a plan whose expressions are DataFusion's own only where they give
+//! PostgreSQL's answer, and functions of ours everywhere else. Nothing is reachable by name that is not certified here.
+
+mod aggregates;
+mod bind;
+mod cast;
+mod coerce;
+mod datetime;
+mod errors;
+mod facts;
+mod fold;
+mod install;
+mod kernel;
+mod keys;
+mod lift;
+mod numeric;
+mod ops;
+mod pg;
+mod plan;
+mod resolve;
+mod session_functions;
+#[cfg(test)]
+mod tests;
+mod text;
+mod value;
+mod windows;
+
+pub use self::errors::from_datafusion;
+pub use self::facts::{SessionFacts, SettingLookup};
+pub use self::install::install;
+pub use self::plan::{Bound, bind_parameters, plan, with_facts};

@@ -1,0 +1,58 @@
+//! PostgreSQL's functions by the name of their implementation (`pg_proc.prosrc`): what is here is offered, nothing else.
+//! Must not know: how a call was resolved.
+
+mod compare;
+mod floats;
+mod ints;
+mod math;
+mod misc;
+mod numerics;
+mod patterns;
+mod regex;
+mod strings;
+mod times;
+
+use super::cast::Typing;
+use super::value::Bound;
+use crate::error::Result;
+use crate::types::PgType;
+
+/// A call of the function with this implementation over arguments in its declared types; none if it is not offered.
+///
+/// # Errors
+/// What PostgreSQL finds wrong with constant arguments.
+pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing: &mut Typing) -> Result<Option<Bound>> {
+    if let Some(found) = compare::implement(source, &args)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = ints::implement(source, &args, returns) {
+        return Ok(Some(found));
+    }
+    if let Some(found) = floats::implement(source, &args, returns) {
+        return Ok(Some(found));
+    }
+    if let Some(found) = numerics::implement(source, &args, returns)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = math::implement(source, &args, returns) {
+        return Ok(Some(found));
+    }
+    if let Some(found) = strings::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = patterns::implement(source, &args)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = regex::implement(source, &args)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = times::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    misc::implement(source, &args, returns, typing)
+}
+
+/// The expressions of arguments.
+fn exprs(args: &[Bound]) -> Vec<datafusion::logical_expr::Expr> {
+    args.iter().map(|arg| arg.expr.clone()).collect()
+}

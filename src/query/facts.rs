@@ -1,0 +1,24 @@
+//! What a statement's functions may know of its session: the time, the user, the settings.
+//! Must not know: the functions.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::catalog::Viewer;
+use crate::engine::datafusion::SessionFacts;
+use crate::session::Session;
+
+/// The facts of this moment. Constant through one statement, and `now()` through one transaction.
+pub(super) fn facts(session: &Session, viewer: &Viewer) -> SessionFacts {
+    let started = session.transaction_started_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let vars = session.vars.clone();
+    SessionFacts {
+        now_micros: i64::try_from(started.as_micros()).unwrap_or(i64::MAX),
+        format: session.vars.format().clone(),
+        user: viewer.user.clone(),
+        database: viewer.database.clone(),
+        search_path: viewer.search_path.clone(),
+        pid: session.pid(),
+        setting: Arc::new(move |name| vars.shown(name).ok().map(|shown| shown.setting)),
+    }
+}

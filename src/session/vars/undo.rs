@@ -1,0 +1,78 @@
+//! What transactions and savepoints keep of the variables, and what they undo.
+//! Must not know: which statement asks for it.
+
+use std::sync::{Arc, LazyLock};
+
+use super::{Saved, SessionVars, Values, find};
+
+/// The variables that belong to the running transaction.
+pub(super) const TRANSACTION: [&str; 3] = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
+
+/// Their places, each with the place of its default.
+static TRANSACTION_PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+    let place = |name: &&str| Some((find(name)?, find(&format!("default_{name}"))?));
+    TRANSACTION.iter().filter_map(place).collect()
+});
+
+/// Transactions: what they keep and what they undo.
+impl SessionVars {
+    fn save(&self) -> Saved {
+        Saved { current: self.current.clone(), session: self.session.clone() }
+    }
+
+    /// A transaction begins: its own variables start at their defaults.
+    pub(in crate::session) fn begin(&mut self) {
+        self.saved.clear();
+        self.saved.push(self.save());
+        for &(own, default) in TRANSACTION_PLACES.iter() {
+            let list = &self.current.builtin;
+            let (Some(now), Some(from)) = (list.get(own), list.get(default)) else { continue };
+            // Most often nothing differs, and nothing is copied.
+            if now.value != from.value {
+                let from = from.clone();
+                if let Some(place) = Arc::make_mut(&mut self.current.builtin).get_mut(own) {
+                    *place = from;
+                }
+            }
+        }
+    }
+
+    /// It commits: SET LOCAL ends.
+    pub(in crate::session) fn commit(&mut self) {
+        self.saved.clear();
+        self.go_to(self.session.clone());
+    }
+
+    /// It is rolled back: SET is undone too.
+    pub(in crate::session) fn rollback(&mut self) {
+        let first = self.saved.drain(..).next();
+        if let Some(saved) = first {
+            self.session = saved.session;
+            self.go_to(saved.current);
+        }
+    }
+
+    fn go_to(&mut self, values: Values) {
+        self.changed |= !Arc::ptr_eq(&self.current.builtin, &values.builtin);
+        self.current = values;
+    }
+
+    /// A savepoint is set.
+    pub(in crate::session) fn push(&mut self) {
+        self.saved.push(self.save());
+    }
+
+    /// Savepoints are released down to this many.
+    pub(in crate::session) fn release(&mut self, depth: usize) {
+        self.saved.truncate(depth + 1);
+    }
+
+    /// Back to the savepoint at this depth (from 0), which stays.
+    pub(in crate::session) fn rollback_to(&mut self, depth: usize) {
+        self.saved.truncate(depth + 2);
+        if let Some(saved) = self.saved.last().cloned() {
+            self.session = saved.session;
+            self.go_to(saved.current);
+        }
+    }
+}

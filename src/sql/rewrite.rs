@@ -1,0 +1,280 @@
+//! PostgreSQL's forms become forms that DataFusion's binder takes, with the same meaning.
+//! Must not know: what exists, how it runs.
+//!
+//! What becomes what:
+//! * `OPERATOR(pg_catalog.x)` -> `x`; `~~`, `!~~`, `~~*`, `!~~*` -> LIKE and ILIKE; `LIKE ANY (array)` -> `~~ ANY (array)`.
+//! * `COLLATE "C"`, `"POSIX"`, `"default"`, `ucs_basic` go away (text compares by bytes); any other is `42704`.
+//! * `pg_catalog.f(x)` -> `f(x)`; `pg_catalog.t` as a type -> `t`, built in where it is.
+//! * `x::regclass` and its kin -> `pg_regclass_in(x)`; a cast of that to text -> `pg_regclass_out(pg_regclass_in(x))`.
+//! * `type 'text'` -> a cast of the string. Bit strings are `0A000`.
+//! * `-a ^ b` is `(-a) ^ b`, and `@ a + b` is `@ (a + b)`: sqlparser binds these otherwise.
+//! * Every select item (also of sub-queries) that is no plain column gets PostgreSQL's name as its alias; a name that is
+//!   there already gets [`DUPLICATE`] and a number behind it, as the binder refuses equal names. [`output_name`] takes
+//!   that off again.
+//! * A function in FROM gets PostgreSQL's column name.
+
+mod expressions;
+mod names;
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias, TableAliasColumnDef,
+    TableFactor, VisitMut, VisitorMut,
+};
+
+use crate::error::{Error, Result};
+
+use super::scope::{folded, parts};
+
+/// Parts a name from the number that makes it unique. No keyboard types it, and no source's column has it in practice;
+/// a column that has it is shown cut there.
+pub const DUPLICATE: char = '\u{241f}';
+
+/// The types whose casts become calls: for `x` in here, `pg_x_in(text or oid)` gives the oid and `pg_x_out(oid)` its text.
+pub const REG_TYPES: &[&str] = expressions::REG_TYPES;
+
+/// A query as the binder takes it.
+#[derive(Debug, Clone)]
+pub struct Rewritten {
+    /// The query.
+    pub query: Box<Query>,
+    /// The names of the output columns as clients see them. An entry `None` is a `*` that stands for any number of
+    /// columns, whose names are those of the plan's schema (see [`output_name`]).
+    pub output_names: Vec<Option<String>>,
+}
+
+impl Rewritten {
+    /// The query as the statement that DataFusion's planner takes.
+    #[must_use]
+    pub fn into_tree(self) -> Tree {
+        Tree::Query(self.query)
+    }
+
+    /// The names of all output columns, given those of the plan's schema. `None` if their numbers do not fit.
+    #[must_use]
+    pub fn names<'a>(&'a self, plan: &'a [String]) -> Vec<&'a str> {
+        if self.output_names.len() == plan.len() && self.output_names.iter().all(Option::is_some) {
+            return self.output_names.iter().flatten().map(String::as_str).collect();
+        }
+        plan.iter().map(|name| output_name(name)).collect()
+    }
+}
+
+/// A column's name as clients see it: without what makes it unique.
+#[must_use]
+pub fn output_name(name: &str) -> &str {
+    name.split(DUPLICATE).next().unwrap_or(name)
+}
+
+/// Rewrites a query for the binder.
+///
+/// # Errors
+/// `42704` for a collation that does not exist, `0A000` for what has no equal there.
+pub fn rewrite(mut query: Box<Query>) -> Result<Rewritten> {
+    let output_names = output_names(&query.body);
+    match query.visit(&mut Rewriter) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(Rewritten { query, output_names }),
+    }
+}
+
+/// Rewrites a lone expression.
+///
+/// # Errors
+/// As [`rewrite`].
+pub fn rewrite_expression(mut expression: Expr) -> Result<Expr> {
+    match expression.visit(&mut Rewriter) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(expression),
+    }
+}
+
+/// The names that a query's columns have: those of its first SELECT.
+fn output_names(body: &SetExpr) -> Vec<Option<String>> {
+    let mut body = body;
+    loop {
+        body = match body {
+            SetExpr::SetOperation { left, .. } => left,
+            SetExpr::Query(query) => &query.body,
+            SetExpr::Select(select) => return select.projection.iter().map(item_name).collect(),
+            SetExpr::Values(values) => {
+                let columns = values.rows.first().map_or(0, |row| row.content.len());
+                return (1..=columns).map(|n| Some(format!("column{n}"))).collect();
+            }
+            _ => return Vec::new(),
+        }
+    }
+}
+
+/// The name of a select item; none for a `*`.
+fn item_name(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(expr) => Some(names::of(expr)),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        _ => None,
+    }
+}
+
+struct Rewriter;
+
+impl VisitorMut for Rewriter {
+    type Break = Error;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        name_items(&mut select.projection);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match expressions::rewrite(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        match factor {
+            TableFactor::Table { name, args: Some(_), alias, with_ordinality, .. }
+            | TableFactor::Function { name, alias, with_ordinality, .. } => {
+                expressions::strip_catalog(name);
+                name_function(name, alias, *with_ordinality);
+            }
+            TableFactor::UNNEST { alias, with_ordinality, array_exprs, .. } if array_exprs.len() == 1 => {
+                name_function(&ObjectName::from(vec![Ident::new("unnest")]), alias, *with_ordinality);
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// An identifier in double quotes.
+fn quoted(name: &str, like: Option<&Ident>) -> Ident {
+    let mut ident = Ident::with_quote('"', name);
+    if let Some(like) = like {
+        ident.span = like.span;
+    }
+    ident
+}
+
+/// Gives items PostgreSQL's names, each name once.
+fn name_items(items: &mut [SelectItem]) {
+    let mut taken: HashSet<String> = HashSet::new();
+    for item in items.iter_mut() {
+        let Some(name) = item_name(item) else { continue };
+        // Qualified columns keep their qualifier in the plan, so `a.id, b.id` need nothing.
+        let column = match item {
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => {
+                Some(idents.iter().map(folded).collect::<Vec<_>>().join("\u{0}"))
+            }
+            SelectItem::UnnamedExpr(Expr::Identifier(_)) => Some(name.clone()),
+            _ => None,
+        };
+        let qualified = column.as_ref().is_some_and(|column| *column != name);
+        if qualified && column.is_some_and(|column| taken.insert(column)) && !taken.contains(&name) {
+            continue;
+        }
+        let unique = unique(&name, &mut taken);
+        let alias = match item {
+            SelectItem::UnnamedExpr(Expr::Identifier(_)) if unique == name => continue,
+            SelectItem::ExprWithAlias { alias, .. } if unique == name => {
+                *alias = quoted(&unique, Some(alias));
+                continue;
+            }
+            SelectItem::ExprWithAlias { alias, .. } => quoted(&unique, Some(alias)),
+            _ => quoted(&unique, None),
+        };
+        let old = std::mem::replace(item, SelectItem::Wildcard(Default::default()));
+        *item = match old {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                SelectItem::ExprWithAlias { expr, alias }
+            }
+            other => other,
+        };
+    }
+}
+
+fn unique(name: &str, taken: &mut HashSet<String>) -> String {
+    let mut candidate = name.to_owned();
+    let mut number = 1u32;
+    while !taken.insert(candidate.clone()) {
+        number += 1;
+        candidate = format!("{name}{DUPLICATE}{number}");
+    }
+    candidate
+}
+
+/// Functions in FROM whose row has columns of its own; the others have one, named after the alias or the function.
+const COMPOSITE: &[&str] = &[
+    "_pg_expandarray",
+    "aclexplode",
+    "json_array_elements",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_populate_record",
+    "json_populate_recordset",
+    "json_to_record",
+    "json_to_recordset",
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_populate_record",
+    "jsonb_populate_recordset",
+    "jsonb_to_record",
+    "jsonb_to_recordset",
+    "parse_ident",
+    "pg_available_extension_versions",
+    "pg_available_extensions",
+    "pg_control_system",
+    "pg_cursor",
+    "pg_get_catalog_foreign_keys",
+    "pg_get_keywords",
+    "pg_get_object_address",
+    "pg_hba_file_rules",
+    "pg_identify_object",
+    "pg_identify_object_as_address",
+    "pg_lock_status",
+    "pg_ls_dir",
+    "pg_options_to_table",
+    "pg_partition_tree",
+    "pg_prepared_statement",
+    "pg_prepared_xact",
+    "pg_sequence_parameters",
+    "pg_show_all_file_settings",
+    "pg_show_all_settings",
+    "pg_stat_file",
+    "pg_stat_get_activity",
+    "pg_timezone_abbrevs",
+    "pg_timezone_names",
+    "ts_debug",
+    "ts_parse",
+    "ts_stat",
+    "ts_token_type",
+];
+
+/// A function in FROM: `f(x)` is `f(x) AS f(f)`, `f(x) g` is `f(x) AS g(g)`.
+fn name_function(function: &ObjectName, alias: &mut Option<TableAlias>, ordinality: bool) {
+    let Some(name) = parts(function).pop() else { return };
+    if COMPOSITE.contains(&name.as_str()) {
+        return;
+    }
+    let table =
+        alias.as_ref().map_or_else(|| quoted(&name, None), |alias| quoted(&folded(&alias.name), Some(&alias.name)));
+    let given = alias.take().map(|alias| alias.columns).unwrap_or_default();
+    let mut columns = given;
+    let column = |ident: Ident| TableAliasColumnDef { name: ident, data_type: None };
+    if columns.is_empty() {
+        columns.push(column(quoted(&table.value, None)));
+    }
+    if ordinality && columns.len() == 1 {
+        columns.push(column(quoted("ordinality", None)));
+    }
+    *alias = Some(TableAlias { explicit: true, name: table, columns, at: None });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Runs a statement and sends its rows: the next batch is pulled when the socket has taken the last.
+//! Must not know: which protocol asked for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::ArrayRef;
+use arrow::record_batch::RecordBatch;
+use futures::FutureExt;
+
+use super::connection::Connection;
+use super::encode::{Formats, RowEncoder};
+use super::io::{CHUNK, Stop};
+use crate::query::{Outcome, RunningStatement};
+use crate::rows::Bounds;
+use crate::session::{PreparedStatement, RowCursor};
+
+/// How long rows that wait in the buffer may wait for more, so that a small result is sent at once, not twice.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// What was sent.
+pub(super) struct Delivered {
+    /// Rows of this execution.
+    pub(super) rows: u64,
+    /// The limit was reached, so there may be more.
+    pub(super) suspended: bool,
+}
+
+impl Connection {
+    /// Runs a statement up to its first row.
+    pub(super) async fn start(
+        &mut self,
+        running: &RunningStatement,
+        prepared: &Arc<PreparedStatement>,
+        parameters: Vec<ArrayRef>,
+    ) -> Result<Outcome, Stop> {
+        if prepared.plan.is_some() {
+            self.session.transaction.note_query();
+        }
+        let service = Arc::clone(&self.shared.service);
+        let work = service.execute(&mut self.session, &self.identity, running, prepared, parameters);
+        self.io.watch(running.bounds(), work).await
+    }
+
+    /// Sends rows, at most `limit`, in the formats asked for.
+    pub(super) async fn deliver(
+        &mut self,
+        cursor: &mut RowCursor,
+        formats: &Formats,
+        bounds: &Bounds,
+        limit: Option<u64>,
+    ) -> Result<Delivered, Stop> {
+        let mut encoder = RowEncoder::new(cursor.shape(), formats, self.session.vars.format())?;
+        let mut sent = 0;
+        loop {
+            let left = limit.map_or(u64::MAX, |limit| limit - sent);
+            if left == 0 {
+                return Ok(Delivered { rows: sent, suspended: true });
+            }
+            let Some((batch, first)) = self.next_batch(cursor, bounds).await? else {
+                return Ok(Delivered { rows: sent, suspended: false });
+            };
+            encoder.bind(&batch)?;
+            let end =
+                usize::try_from(left).map_or(batch.num_rows(), |left| batch.num_rows().min(first.saturating_add(left)));
+            let mut at = first;
+            while at < end {
+                let next = encoder.rows(&mut self.io.out, at..end, CHUNK)?;
+                cursor.advance(next - at);
+                sent += (next - at) as u64;
+                at = next;
+                if self.io.out.len() >= CHUNK {
+                    self.io.push(bounds).await?;
+                }
+            }
+        }
+    }
+
+    /// The next batch. What is written already leaves before a long wait for it.
+    async fn next_batch(
+        &mut self,
+        cursor: &mut RowCursor,
+        bounds: &Bounds,
+    ) -> Result<Option<(RecordBatch, usize)>, Stop> {
+        if let Some(ready) = cursor.batch().now_or_never() {
+            return Ok(ready?);
+        }
+        if !self.io.out.is_empty() {
+            if let Ok(ready) = tokio::time::timeout(GATHER, cursor.batch()).await {
+                return Ok(ready?);
+            }
+            self.io.push(bounds).await?;
+        }
+        self.io.watch(bounds, cursor.batch()).await
+    }
+}

@@ -1,0 +1,131 @@
+//! Rows become DataRow messages: one encoder for each column, chosen once per result.
+//! Must not know: when rows are sent, portals, sessions.
+
+use std::ops::Range;
+
+use arrow::record_batch::RecordBatch;
+use bytes::BytesMut;
+
+use super::messages::{BackendWriter, ColumnDescription};
+use crate::error::{Error, Result, SqlState};
+use crate::rows::RowShape;
+use crate::types::{self, ColumnEncoder, FormatOptions};
+
+/// The formats of a result's columns, as Bind asks for them: none, one for all, or one for each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Formats(Vec<bool>);
+
+impl Formats {
+    /// Takes them over; they must fit once the columns are known: [`Formats::check`].
+    pub(super) fn new(binary: Vec<bool>) -> Self {
+        Formats(binary)
+    }
+
+    /// Whether a column is binary.
+    fn binary(&self, column: usize) -> bool {
+        match self.0.as_slice() {
+            [] => false,
+            [all] => *all,
+            each => each.get(column).copied().unwrap_or(false),
+        }
+    }
+
+    /// Whether they fit a result.
+    ///
+    /// # Errors
+    /// `08P01`.
+    pub(super) fn check(&self, columns: usize) -> Result<()> {
+        if self.0.len() > 1 && self.0.len() != columns {
+            return Err(Error::client(
+                SqlState::PROTOCOL_VIOLATION,
+                format!("bind message has {} result formats but query has {columns} columns", self.0.len()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Writes RowDescription.
+pub(super) fn describe(out: &mut BackendWriter, shape: &RowShape, formats: &Formats) -> Result<()> {
+    out.row_description(shape.columns.iter().enumerate().map(|(index, column)| ColumnDescription {
+        name: &column.name,
+        table_oid: column.table_oid,
+        attribute: column.attnum,
+        type_oid: column.ty.oid,
+        type_length: column.ty.typlen(),
+        typmod: column.ty.typmod,
+        format: i16::from(formats.binary(index)),
+    }))
+}
+
+/// Writes the rows of one result.
+pub(super) struct RowEncoder {
+    columns: Vec<Box<dyn ColumnEncoder>>,
+    count: i16,
+}
+
+impl RowEncoder {
+    /// Chooses an encoder for each column.
+    ///
+    /// # Errors
+    /// A type that has no binary form where one is asked for (`0A000` or `42883`, as the types say).
+    pub(super) fn new(shape: &RowShape, formats: &Formats, options: &FormatOptions) -> Result<Self> {
+        let encoder = |(index, column): (usize, &crate::rows::ColumnShape)| {
+            if formats.binary(index) {
+                types::binary_encoder(&column.field)
+            } else {
+                types::text_encoder(&column.field, options)
+            }
+        };
+        let columns = shape.columns.iter().enumerate().map(encoder).collect::<Result<Vec<_>>>()?;
+        let count = i16::try_from(columns.len())
+            .map_err(|_| Error::resource(SqlState::TOO_MANY_COLUMNS, "target lists can have at most 1664 entries"))?;
+        Ok(RowEncoder { columns, count })
+    }
+
+    /// Takes the next batch.
+    ///
+    /// # Errors
+    /// `XX000` for a batch that is not of the result's shape; a value's own error.
+    pub(super) fn bind(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_columns() != self.columns.len() {
+            return Err(Error::internal(format!(
+                "a batch of {} columns in a result of {}",
+                batch.num_columns(),
+                self.columns.len()
+            )));
+        }
+        for (encoder, array) in self.columns.iter_mut().zip(batch.columns()) {
+            encoder.bind(array)?;
+        }
+        Ok(())
+    }
+
+    /// Writes rows of the batch until `full` bytes wait in `out`; the first row not written is returned. At least one is.
+    ///
+    /// # Errors
+    /// A value's own error; `54000` for a row beyond 1 GiB. Nothing of that row is left in `out`.
+    pub(super) fn rows(&mut self, out: &mut BackendWriter, rows: Range<usize>, full: usize) -> Result<usize> {
+        let end = rows.end;
+        for row in rows {
+            let mark = out.begin_row(self.count);
+            if let Err(error) = self.fields(row, out.buffer()) {
+                out.abort_row(mark);
+                return Err(error);
+            }
+            out.finish_row(mark)?;
+            if out.len() >= full {
+                return Ok(row + 1);
+            }
+        }
+        Ok(end)
+    }
+
+    #[inline]
+    fn fields(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        for column in &mut self.columns {
+            column.encode(row, out)?;
+        }
+        Ok(())
+    }
+}

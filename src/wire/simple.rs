@@ -1,0 +1,90 @@
+//! The simple protocol: a text of any number of statements, answered in text.
+//! Must not know: how statements are planned, how rows are sent.
+
+use std::sync::Arc;
+
+use super::connection::Connection;
+use super::encode::{self, Formats};
+use super::io::Stop;
+use super::respond;
+use crate::error::{Error, SqlState};
+use crate::query::{Outcome, RunningStatement};
+use crate::session::{PreparedStatement, RowCursor};
+
+impl Connection {
+    /// Query: its statements one after the other, in one implicit transaction, until one fails.
+    ///
+    /// # Errors
+    /// What the client is told, and the statement that it is about.
+    pub(super) async fn query(&mut self, text: &str) -> Result<(), (Stop, Option<RunningStatement>)> {
+        // As PostgreSQL: a Query is the end of the unnamed statement.
+        self.session.prepared.remove("");
+        self.session.portals.close("");
+        if text.bytes().all(|byte| byte.is_ascii_whitespace() || byte == b';') {
+            self.io.out.empty_query_response();
+            return self.end_query().await;
+        }
+        self.refresh_identity().map_err(|ended| (ended.into(), None))?;
+        let mut running = self.shared.service.begin(&self.session, &self.identity, text);
+        let parsing = self.shared.service.parse(&running, text);
+        let statements = match self.io.watch(running.bounds(), parsing).await {
+            Ok(statements) => statements,
+            Err(stop) => return Err((stop, Some(running))),
+        };
+        let several = statements.len() > 1;
+        if statements.is_empty() {
+            self.io.out.empty_query_response();
+        }
+        for statement in statements {
+            if several {
+                // Each has its own time and its own entry.
+                running = self.shared.service.begin(&self.session, &self.identity, &statement.text);
+            }
+            self.session.start_statement(several);
+            let done = match self.prepare_simple(&running, statement).await {
+                Ok(prepared) => self.run_simple(&running, &prepared).await,
+                Err(stop) => Err(stop),
+            };
+            if let Err(stop) = done {
+                return Err((stop, Some(running)));
+            }
+            self.io.entry.end_statement();
+        }
+        drop(running);
+        self.end_query().await
+    }
+
+    async fn end_query(&mut self) -> Result<(), (Stop, Option<RunningStatement>)> {
+        self.session.finish_message();
+        self.ready().await.map_err(|ended| (ended.into(), None))
+    }
+
+    async fn prepare_simple(
+        &mut self,
+        running: &RunningStatement,
+        statement: crate::session::Statement,
+    ) -> Result<Arc<PreparedStatement>, Stop> {
+        self.session.check_may_run(&statement)?;
+        let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, &[]);
+        let prepared = self.io.watch(running.bounds(), preparing).await?;
+        if !prepared.parameters.is_empty() {
+            return Err(Error::client(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1").into());
+        }
+        Ok(Arc::new(prepared))
+    }
+
+    async fn run_simple(&mut self, running: &RunningStatement, prepared: &Arc<PreparedStatement>) -> Result<(), Stop> {
+        let Outcome { rows, tag, notices } = self.start(running, prepared, Vec::new()).await?;
+        respond::notices(&mut self.io.out, &notices, &self.session.vars);
+        let mut sent = 0;
+        if let Some(rows) = rows {
+            let formats = Formats::default();
+            encode::describe(&mut self.io.out, &rows.shape, &formats)?;
+            let bounds = running.bounds();
+            let mut cursor = RowCursor::new(rows, tag.clone(), bounds.cancel.clone(), Box::new(running.clone()));
+            sent = self.deliver(&mut cursor, &formats, bounds, None).await?.rows;
+        }
+        self.io.out.command_complete(&tag.text(sent));
+        Ok(())
+    }
+}
