@@ -36,7 +36,8 @@ impl Runtimes {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let build = |builder: &mut Builder| {
             builder.enable_all().build().map_err(|error| {
-                Error::new(SqlState::INSUFFICIENT_RESOURCES, Fault::Resource, "could not start threads").with_cause(error)
+                Error::new(SqlState::INSUFFICIENT_RESOURCES, Fault::Resource, "could not start threads")
+                    .with_cause(error)
             })
         };
         let sockets = build(Builder::new_multi_thread().worker_threads(cores.clamp(2, 8)).thread_name("sockets"))?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::mount::Mounts;
 use super::VirtualTable;
+use super::mount::Mounts;
 use crate::config::SourceKind;
 use crate::error::Error;
 use crate::names::TableName;

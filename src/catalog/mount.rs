@@ -49,7 +49,9 @@ impl Mounts {
     pub fn may_mount(&self, schema: &str) -> bool {
         match self {
             Mounts::One(name) => name == schema,
-            Mounts::All(name) => schema.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')),
+            Mounts::All(name) => {
+                schema.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            }
             Mounts::Named(named) => named.values().any(|seen| seen == schema),
         }
     }
@@ -66,7 +68,12 @@ impl Mounts {
     ) {
         for remote in &schema.tables {
             let Some(seen) = self.seen_as(&remote.schema) else { continue };
-            if snapshot.schemas.get(&seen).and_then(|tables| tables.values().next()).is_some_and(|table| table.source != *source) {
+            if snapshot
+                .schemas
+                .get(&seen)
+                .and_then(|tables| tables.values().next())
+                .is_some_and(|table| table.source != *source)
+            {
                 tracing::warn!(source = &**source, schema = seen, "not mounted: another source mounts this schema");
                 continue;
             }
@@ -87,7 +94,13 @@ impl Mounts {
     }
 }
 
-fn table_schema(name: TableName, oid: u32, source: &Arc<str>, kind: SourceKind, remote: &Arc<RemoteTable>) -> TableSchema {
+fn table_schema(
+    name: TableName,
+    oid: u32,
+    source: &Arc<str>,
+    kind: SourceKind,
+    remote: &Arc<RemoteTable>,
+) -> TableSchema {
     let table = TableSchema {
         name,
         oid,

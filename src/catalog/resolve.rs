@@ -25,7 +25,8 @@ pub enum Relation {
 pub fn resolve(world: &World, database: &str, search_path: &[String], table: &TableRef) -> Result<Relation> {
     if let Some(catalog) = table.catalog.as_deref().filter(|catalog| *catalog != database) {
         let name = format!("{catalog}.{}.{}", table.schema.as_deref().unwrap_or_default(), table.table);
-        return Err(Error::unsupported(format!("cross-database references are not implemented: \"{name}\"")).with_position(table.position));
+        return Err(Error::unsupported(format!("cross-database references are not implemented: \"{name}\""))
+            .with_position(table.position));
     }
     let found = match &table.schema {
         Some(schema) => qualified(world, schema, &table.table)?,
@@ -70,7 +71,8 @@ fn missing(world: &World, search_path: &[String], table: &TableRef) -> Error {
         Some(schema) => format!("{schema}.{}", table.table),
         None => table.table.clone(),
     };
-    Error::client(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")).with_position(table.position)
+    Error::client(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+        .with_position(table.position)
 }
 
 /// The schemas of a search path that exist in this world, in order.

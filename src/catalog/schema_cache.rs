@@ -146,7 +146,9 @@ impl SchemaCache {
     pub async fn snapshot(&self, needed: &Needed) -> Arc<CatalogSnapshot> {
         let answers = join_all(self.sources.iter().enumerate().map(|(index, source)| async move {
             match needed {
-                Needed::Schemas(names) if !names.iter().any(|name| source.mounts.may_mount(name)) => self.last_seen(index).await,
+                Needed::Schemas(names) if !names.iter().any(|name| source.mounts.may_mount(name)) => {
+                    self.last_seen(index).await
+                }
                 _ => self.ask(index).await,
             }
         }))
@@ -273,7 +275,9 @@ impl SchemaCache {
         let mut oids = HashMap::new();
         for (source, answer) in self.sources.iter().zip(answers) {
             match answer {
-                Answer::Fresh(schema) => source.mounts.mount(&source.name, source.connector.kind(), schema, &mut snapshot, &mut oids),
+                Answer::Fresh(schema) => {
+                    source.mounts.mount(&source.name, source.connector.kind(), schema, &mut snapshot, &mut oids)
+                }
                 Answer::Stale(schema) => {
                     source.mounts.mount(&source.name, source.connector.kind(), schema, &mut snapshot, &mut oids);
                     snapshot.stale.push(Arc::clone(&source.name));

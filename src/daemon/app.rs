@@ -39,7 +39,11 @@ impl App {
     pub(super) async fn start(settings: Settings, queries: Handle, shutdown: Shutdown) -> Result<App> {
         // What can fail comes first: nothing is bound before the rest stands.
         let metrics = Metrics::new().map_err(|error| Error::internal("metrics").with_cause(error))?;
-        let connectors = settings.sources.iter().map(|source| Ok((source.clone(), connector(source)?))).collect::<Result<Vec<_>>>()?;
+        let connectors = settings
+            .sources
+            .iter()
+            .map(|source| Ok((source.clone(), connector(source)?)))
+            .collect::<Result<Vec<_>>>()?;
         let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone()));
         let policy = Arc::new(Policy::new(&settings));
         let registry = Arc::new(SessionRegistry::new());
@@ -88,7 +92,11 @@ fn connector(source: &SourceSettings) -> Result<Arc<dyn Connector>> {
     })
 }
 
-fn virtual_tables(catalog: &Arc<SchemaCache>, registry: &Arc<SessionRegistry>, running: &Running) -> Vec<Arc<dyn VirtualTable>> {
+fn virtual_tables(
+    catalog: &Arc<SchemaCache>,
+    registry: &Arc<SessionRegistry>,
+    running: &Running,
+) -> Vec<Arc<dyn VirtualTable>> {
     let mut all = views::all(catalog, registry, running);
     all.extend(pg_catalog::all());
     all
@@ -103,10 +111,19 @@ fn administration(catalog: &Arc<SchemaCache>, registry: &Arc<SessionRegistry>) -
     }
 }
 
-async fn serve_http(settings: &Settings, catalog: &Arc<SchemaCache>, metrics: &Metrics, shutdown: &Shutdown) -> Result<Option<String>> {
+async fn serve_http(
+    settings: &Settings,
+    catalog: &Arc<SchemaCache>,
+    metrics: &Metrics,
+    shutdown: &Shutdown,
+) -> Result<Option<String>> {
     let Some(address) = &settings.http.listen else { return Ok(None) };
     let failed = |error: std::io::Error| {
-        Error::new(SqlState::CONFIG_FILE_ERROR, Fault::Resource, format!("could not listen on {address} for HTTP: {error}"))
+        Error::new(
+            SqlState::CONFIG_FILE_ERROR,
+            Fault::Resource,
+            format!("could not listen on {address} for HTTP: {error}"),
+        )
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;

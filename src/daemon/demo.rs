@@ -77,9 +77,9 @@ fn settings() -> Result<Settings> {
 
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| Error::new(SqlState::IO_ERROR, Fault::Resource, "could not write to standard output").with_cause(error))
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| {
+        Error::new(SqlState::IO_ERROR, Fault::Resource, "could not write to standard output").with_cause(error)
+    })
 }
 
 fn indent(text: &str) -> String {
@@ -88,12 +88,14 @@ fn indent(text: &str) -> String {
 
 /// The answer as psql prints one.
 fn table((names, rows): &Answer) -> String {
-    let texts: Vec<Vec<&str>> = rows.iter().map(|row| row.iter().map(|field| field.as_deref().unwrap_or("")).collect()).collect();
+    let texts: Vec<Vec<&str>> =
+        rows.iter().map(|row| row.iter().map(|field| field.as_deref().unwrap_or("")).collect()).collect();
     let widths: Vec<usize> = (0..names.len())
         .map(|at| texts.iter().map(|row| row[at].chars().count()).chain([names[at].chars().count()]).max().unwrap_or(0))
         .collect();
-    let numeric: Vec<bool> =
-        (0..names.len()).map(|at| texts.iter().all(|row| row[at].is_empty() || row[at].parse::<f64>().is_ok())).collect();
+    let numeric: Vec<bool> = (0..names.len())
+        .map(|at| texts.iter().all(|row| row[at].is_empty() || row[at].parse::<f64>().is_ok()))
+        .collect();
     let line = |row: &[&str], head: bool| {
         let fields: Vec<String> = row
             .iter()

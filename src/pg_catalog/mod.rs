@@ -47,7 +47,9 @@ fn listed() -> Vec<Listed> {
         let ty = PgType { oid: ty.parse().unwrap_or(PgType::TEXT.oid), typmod: -1 };
         match all.last_mut().filter(|last| last.name == name && last.schema == schema) {
             Some(last) => last.columns.push((column.to_owned(), ty)),
-            None => all.push(Listed { schema, name, oid: oid.parse().unwrap_or(0), columns: vec![(column.to_owned(), ty)] }),
+            None => {
+                all.push(Listed { schema, name, oid: oid.parse().unwrap_or(0), columns: vec![(column.to_owned(), ty)] })
+            }
         }
     }
     all
@@ -75,11 +77,13 @@ pub fn all() -> Vec<Arc<dyn VirtualTable>> {
     listed
         .iter()
         .map(|relation| {
-            let rows = fixed.get(relation.name).filter(|_| relation.schema == "pg_catalog").map(|lines| {
-                lines.iter().map(|line| parse_row(relation, line)).collect::<Vec<_>>()
-            });
+            let rows = fixed
+                .get(relation.name)
+                .filter(|_| relation.schema == "pg_catalog")
+                .map(|lines| lines.iter().map(|line| parse_row(relation, line)).collect::<Vec<_>>());
             let fill = fills.remove(&(relation.schema, relation.name));
-            let relation = Relation::new(relation.schema, relation.name, &relation.columns, rows.unwrap_or_default(), fill);
+            let relation =
+                Relation::new(relation.schema, relation.name, &relation.columns, rows.unwrap_or_default(), fill);
             Arc::new(relation) as Arc<dyn VirtualTable>
         })
         .collect()

@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, StringViewArray, UInt32Array, new_null_array,
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, StringViewArray,
+    UInt32Array, new_null_array,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -83,7 +84,13 @@ pub(super) struct Relation {
 
 impl Relation {
     /// A relation with PostgreSQL's columns, rows that are the same for everybody, and rows that are not.
-    pub(super) fn new(schema_name: &str, name: &str, columns: &[(String, PgType)], fixed: Vec<Vec<Value>>, fill: Option<Fill>) -> Self {
+    pub(super) fn new(
+        schema_name: &str,
+        name: &str,
+        columns: &[(String, PgType)],
+        fixed: Vec<Vec<Value>>,
+        fill: Option<Fill>,
+    ) -> Self {
         let fields: Vec<_> = columns.iter().map(|(name, ty)| types::field(name, *ty, true)).collect();
         Relation {
             schema_name: schema_name.to_owned(),
@@ -108,7 +115,8 @@ impl Relation {
     }
 
     fn batch(&self, rows: &[Row]) -> Result<RecordBatch> {
-        let index: Vec<HashMap<&str, &Value>> = rows.iter().map(|row| row.iter().map(|(name, value)| (*name, value)).collect()).collect();
+        let index: Vec<HashMap<&str, &Value>> =
+            rows.iter().map(|row| row.iter().map(|(name, value)| (*name, value)).collect()).collect();
         let arrays = self
             .columns
             .fields()
@@ -131,9 +139,12 @@ fn array(data_type: &DataType, values: &[&Value]) -> ArrayRef {
     let ints = || values.iter().map(|value| if let Value::Int(n) = value { Some(*n) } else { None });
     let floats = || values.iter().map(|value| if let Value::Float(n) = value { Some(*n) } else { None });
     match data_type {
-        DataType::Boolean => {
-            Arc::new(values.iter().map(|value| if let Value::Bool(b) = value { Some(*b) } else { None }).collect::<BooleanArray>())
-        }
+        DataType::Boolean => Arc::new(
+            values
+                .iter()
+                .map(|value| if let Value::Bool(b) = value { Some(*b) } else { None })
+                .collect::<BooleanArray>(),
+        ),
         DataType::Int16 => Arc::new(ints().map(|n| n.and_then(|n| i16::try_from(n).ok())).collect::<Int16Array>()),
         DataType::Int32 => Arc::new(ints().map(|n| n.and_then(|n| i32::try_from(n).ok())).collect::<Int32Array>()),
         DataType::Int64 => Arc::new(ints().collect::<Int64Array>()),
@@ -141,7 +152,10 @@ fn array(data_type: &DataType, values: &[&Value]) -> ArrayRef {
         DataType::Float32 => Arc::new(floats().map(|n| n.map(|n| n as f32)).collect::<Float32Array>()),
         DataType::Float64 => Arc::new(floats().collect::<Float64Array>()),
         DataType::Utf8View => Arc::new(
-            values.iter().map(|value| if let Value::Text(text) = value { Some(text.as_str()) } else { None }).collect::<StringViewArray>(),
+            values
+                .iter()
+                .map(|value| if let Value::Text(text) = value { Some(text.as_str()) } else { None })
+                .collect::<StringViewArray>(),
         ),
         other => new_null_array(other, values.len()),
     }
@@ -154,7 +168,9 @@ pub(super) fn parse(ty: PgType, text: &str) -> Value {
     }
     match types::storage(ty) {
         DataType::Boolean => Value::Bool(text == "t"),
-        DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt32 => text.parse().map_or(Value::Null, Value::Int),
+        DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt32 => {
+            text.parse().map_or(Value::Null, Value::Int)
+        }
         DataType::Float32 | DataType::Float64 => text.parse().map_or(Value::Null, Value::Float),
         _ => Value::Text(text.to_owned()),
     }

@@ -70,7 +70,8 @@ async fn still_true(
 ) -> Result<Option<Prepared>> {
     let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
     let now = prepare::relations(query, session, &world, &planned.scope)?;
-    let same = now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
+    let same =
+        now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
     if same && !planned.plan.value().reads_virtual && prepared.is_fresh() {
         return Ok(None);
     }
@@ -84,7 +85,9 @@ async fn still_true(
 
 fn same_relation(a: &Relation, b: &Relation) -> bool {
     match (a, b) {
-        (Relation::Table(a), Relation::Table(b)) => Arc::ptr_eq(&a.remote, &b.remote) && a.shape == b.shape && a.name == b.name,
+        (Relation::Table(a), Relation::Table(b)) => {
+            Arc::ptr_eq(&a.remote, &b.remote) && a.shape == b.shape && a.name == b.name
+        }
         (Relation::Virtual(a), Relation::Virtual(b)) => Arc::ptr_eq(a, b),
         _ => false,
     }
@@ -191,8 +194,12 @@ pub(super) fn account(metrics: &Metrics, entry: &Entry, bounds: &Bounds) {
     if let Some(Err(error)) = outcome {
         let id = &entry.begun.query_id;
         match error.fault() {
-            Fault::Internal => tracing::error!(query_id = %id, user = %entry.begun.user_name, error = %error.chain(), "statement failed"),
-            Fault::Source => tracing::warn!(query_id = %id, user = %entry.begun.user_name, error = %error.chain(), "statement failed"),
+            Fault::Internal => {
+                tracing::error!(query_id = %id, user = %entry.begun.user_name, error = %error.chain(), "statement failed")
+            }
+            Fault::Source => {
+                tracing::warn!(query_id = %id, user = %entry.begun.user_name, error = %error.chain(), "statement failed")
+            }
             Fault::Client | Fault::Policy | Fault::Resource => {
                 tracing::debug!(query_id = %id, user = %entry.begun.user_name, sqlstate = %error.state(), "statement failed");
             }

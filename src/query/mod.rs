@@ -171,7 +171,9 @@ impl Service for Query {
         });
         let metrics = self.parts.metrics.clone();
         metrics.queries_running().inc();
-        RunningStatement::new(bounds, entry, self.parts.running.clone(), move |entry, bounds| execute::account(&metrics, entry, bounds))
+        RunningStatement::new(bounds, entry, self.parts.running.clone(), move |entry, bounds| {
+            execute::account(&metrics, entry, bounds)
+        })
     }
 
     async fn parse(&self, running: &RunningStatement, text: &str) -> Result<Vec<Statement>> {
@@ -187,7 +189,9 @@ impl Service for Query {
         statement: Statement,
         parameter_types: &[u32],
     ) -> Result<PreparedStatement> {
-        prepare::prepare(self, session, identity, running, statement, parameter_types).await.inspect_err(|error| running.failed(error))
+        prepare::prepare(self, session, identity, running, statement, parameter_types)
+            .await
+            .inspect_err(|error| running.failed(error))
     }
 
     async fn execute(
@@ -198,6 +202,8 @@ impl Service for Query {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Outcome> {
-        execute::execute(self, session, identity, running, prepared, parameters).await.inspect_err(|error| running.failed(error))
+        execute::execute(self, session, identity, running, prepared, parameters)
+            .await
+            .inspect_err(|error| running.failed(error))
     }
 }

@@ -105,7 +105,8 @@ pub(super) async fn plan(
     let (statement, parameters) = (read.clone(), parameters.to_vec());
     let planned = query
         .deep(running, async move {
-            let request = PlanRequest { statement: &statement, relations: named, viewer, facts, parameters: &parameters };
+            let request =
+                PlanRequest { statement: &statement, relations: named, viewer, facts, parameters: &parameters };
             engine.plan(request).await.map(Arc::new)
         })
         .await?;
@@ -176,7 +177,9 @@ fn tables(relations: &[Relation]) -> Vec<String> {
 
 fn check_route_setting(session: &Session, route: &Route) -> Result<()> {
     if session.setting("tusk.route") == "passthrough" && route.target != Target::Catalog {
-        return Err(Error::unsupported("the statement cannot be passed through").with_detail(format!("It {}.", route.reason)));
+        return Err(
+            Error::unsupported("the statement cannot be passed through").with_detail(format!("It {}.", route.reason))
+        );
     }
     Ok(())
 }

@@ -21,7 +21,12 @@ struct Inner {
 impl RunningStatement {
     /// Begins it; `on_end` is called once, when it has ended.
     #[must_use]
-    pub fn new(bounds: Bounds, entry: Arc<Entry>, running: Running, on_end: impl Fn(&Entry, &Bounds) + Send + Sync + 'static) -> Self {
+    pub fn new(
+        bounds: Bounds,
+        entry: Arc<Entry>,
+        running: Running,
+        on_end: impl Fn(&Entry, &Bounds) + Send + Sync + 'static,
+    ) -> Self {
         RunningStatement(Arc::new(Inner { bounds, entry, running, on_end: Box::new(on_end) }))
     }
 

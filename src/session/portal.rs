@@ -45,7 +45,16 @@ impl RowCursor {
     /// Before the first row. `running` lives as long as the rows are not read to their end.
     #[must_use]
     pub fn new(rows: Rows, tag: CommandTag, cancel: CancellationToken, running: Box<dyn Any + Send + Sync>) -> Self {
-        RowCursor { shape: rows.shape, batches: Mutex::new(rows.batches), batch: None, offset: 0, ended: false, tag, cancel, running }
+        RowCursor {
+            shape: rows.shape,
+            batches: Mutex::new(rows.batches),
+            batch: None,
+            offset: 0,
+            ended: false,
+            tag,
+            cancel,
+            running,
+        }
     }
 
     /// The columns.

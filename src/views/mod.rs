@@ -20,7 +20,11 @@ use crate::types::{self, PgType};
 
 /// All views, in the order of their names.
 #[must_use]
-pub fn all(catalog: &Arc<SchemaCache>, registry: &Arc<SessionRegistry>, running: &Running) -> Vec<Arc<dyn VirtualTable>> {
+pub fn all(
+    catalog: &Arc<SchemaCache>,
+    registry: &Arc<SessionRegistry>,
+    running: &Running,
+) -> Vec<Arc<dyn VirtualTable>> {
     vec![
         Arc::new(queries::Queries::new(running.clone())),
         Arc::new(sessions::Sessions::new(Arc::clone(registry))),
@@ -34,7 +38,8 @@ fn columns(columns: &[(&str, PgType)]) -> SchemaRef {
 }
 
 fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| Error::internal("a view could not be laid out").with_cause(error))
+    RecordBatch::try_new(Arc::clone(schema), arrays)
+        .map_err(|error| Error::internal("a view could not be laid out").with_cause(error))
 }
 
 /// Times as timestamptz.

@@ -85,7 +85,12 @@ impl VirtualTable for Queries {
                 text(&|entry, _| entry.begun.application_name.clone()),
                 text(&|entry, _| entry.begun.client_address.clone()),
                 times(entries.iter().map(|(entry, _)| Some(entry.started_at))),
-                Arc::new(entries.iter().map(|(entry, _)| Some(entry.started.elapsed().as_secs_f64() * 1e3)).collect::<Float64Array>()),
+                Arc::new(
+                    entries
+                        .iter()
+                        .map(|(entry, _)| Some(entry.started.elapsed().as_secs_f64() * 1e3))
+                        .collect::<Float64Array>(),
+                ),
                 Arc::new(entries.iter().map(|(_, progress)| Some(progress.plan_ms)).collect::<Float64Array>()),
                 text(&|_, progress| progress.state.to_owned()),
                 text(&|_, progress| progress.route.to_owned()),
@@ -95,7 +100,10 @@ impl VirtualTable for Queries {
                 text(&|entry, _| entry.begun.query.clone()),
                 // What sources are sent can hold the text of rules: for administrators.
                 Arc::new(
-                    entries.iter().map(|(_, progress)| viewer.admin.then(|| progress.remote_sql.join("\n"))).collect::<StringViewArray>(),
+                    entries
+                        .iter()
+                        .map(|(_, progress)| viewer.admin.then(|| progress.remote_sql.join("\n")))
+                        .collect::<StringViewArray>(),
                 ),
             ],
         )

@@ -60,7 +60,9 @@ impl VirtualTable for Sessions {
     fn rows(&self, viewer: &Viewer) -> Result<RecordBatch> {
         let sessions: Vec<SessionRow> =
             self.registry.list().into_iter().filter(|session| viewer.admin || session.user == viewer.user).collect();
-        let text = |pick: &dyn Fn(&SessionRow) -> String| Arc::new(StringViewArray::from_iter_values(sessions.iter().map(pick)));
+        let text = |pick: &dyn Fn(&SessionRow) -> String| {
+            Arc::new(StringViewArray::from_iter_values(sessions.iter().map(pick)))
+        };
         batch(
             &self.schema,
             vec![
@@ -69,9 +71,17 @@ impl VirtualTable for Sessions {
                 text(&|session| session.database.clone()),
                 text(&|session| session.application_name.clone()),
                 Arc::new(
-                    sessions.iter().map(|session| session.client.map(|(address, _)| address.to_string())).collect::<StringViewArray>(),
+                    sessions
+                        .iter()
+                        .map(|session| session.client.map(|(address, _)| address.to_string()))
+                        .collect::<StringViewArray>(),
                 ),
-                Arc::new(sessions.iter().map(|session| session.client.map(|(_, port)| i32::from(port))).collect::<Int32Array>()),
+                Arc::new(
+                    sessions
+                        .iter()
+                        .map(|session| session.client.map(|(_, port)| i32::from(port)))
+                        .collect::<Int32Array>(),
+                ),
                 times(sessions.iter().map(|session| Some(session.started_at))),
                 times(sessions.iter().map(|session| session.transaction_started_at)),
                 text(&|session| session.activity.name().to_owned()),

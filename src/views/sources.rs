@@ -82,26 +82,44 @@ impl VirtualTable for Sources {
             status.tables.map(|_| viewer.world.tables().filter(|table| table.source == source.name).count() as i64)
         });
         let pool = |pick: fn(&crate::source::PoolStatus) -> usize| -> ArrayRef {
-            Arc::new(pools.iter().map(|pool| pool.as_ref().filter(|_| viewer.admin).map(|pool| pick(pool) as i64)).collect::<Int64Array>())
+            Arc::new(
+                pools
+                    .iter()
+                    .map(|pool| pool.as_ref().filter(|_| viewer.admin).map(|pool| pick(pool) as i64))
+                    .collect::<Int64Array>(),
+            )
         };
         batch(
             &self.schema,
             vec![
                 Arc::new(StringViewArray::from_iter_values(sources.iter().map(|source| &*source.name))),
-                Arc::new(StringViewArray::from_iter_values(sources.iter().map(|source| source.connector.kind().name()))),
+                Arc::new(StringViewArray::from_iter_values(
+                    sources.iter().map(|source| source.connector.kind().name()),
+                )),
                 Arc::new(status.iter().map(|status| status.up).collect::<BooleanArray>()),
                 times(status.iter().map(|status| status.since)),
                 Arc::new(tables.collect::<Int64Array>()),
                 times(status.iter().map(|status| status.schema_read_at)),
                 Arc::new(
-                    status.iter().map(|status| status.schema_read_took.map(|took| took.as_secs_f64() * 1e3)).collect::<Float64Array>(),
+                    status
+                        .iter()
+                        .map(|status| status.schema_read_took.map(|took| took.as_secs_f64() * 1e3))
+                        .collect::<Float64Array>(),
                 ),
                 pool(|pool| pool.in_use),
                 pool(|pool| pool.idle),
                 pool(|pool| pool.maximum),
-                Arc::new(status.iter().map(|status| status.error.as_ref().map(|error| error.state().code())).collect::<StringViewArray>()),
                 Arc::new(
-                    status.iter().map(|status| status.error.as_ref().map(|error| error.message().to_owned())).collect::<StringViewArray>(),
+                    status
+                        .iter()
+                        .map(|status| status.error.as_ref().map(|error| error.state().code()))
+                        .collect::<StringViewArray>(),
+                ),
+                Arc::new(
+                    status
+                        .iter()
+                        .map(|status| status.error.as_ref().map(|error| error.message().to_owned()))
+                        .collect::<StringViewArray>(),
                 ),
             ],
         )

@@ -6,5 +6,21 @@
 #[allow(dead_code, reason = "each test uses a part of the harness")]
 mod harness;
 
+mod auth;
+mod config;
+mod demo;
+mod errors;
+mod explain;
+mod federated;
+mod limits;
+mod observe;
+mod roles;
+mod schema_cache;
 mod source_files;
+mod source_postgres;
 mod source_sqlite;
+mod sources_down;
+mod streaming;
+mod tidy;
+mod types_roundtrip;
+mod wire;

@@ -122,12 +122,19 @@ impl ScalarUDFImpl for Act {
             Body::Text(act) => {
                 let texts = cast(&argument, &DataType::Utf8View)?;
                 let texts = downcast::<StringViewArray>(&texts)?;
-                texts.iter().map(|text| text.map(|text| act(&self.viewer, text)).transpose()).collect::<Result<_>>().map_err(failed)?
+                texts
+                    .iter()
+                    .map(|text| text.map(|text| act(&self.viewer, text)).transpose())
+                    .collect::<Result<_>>()
+                    .map_err(failed)?
             }
             Body::Int(act) => {
                 let pids = cast(&argument, &DataType::Int32)?;
                 let pids = downcast::<Int32Array>(&pids)?;
-                pids.iter().map(|pid| pid.map(|pid| act(&self.viewer, pid)).transpose()).collect::<Result<_>>().map_err(failed)?
+                pids.iter()
+                    .map(|pid| pid.map(|pid| act(&self.viewer, pid)).transpose())
+                    .collect::<Result<_>>()
+                    .map_err(failed)?
             }
         };
         Ok(ColumnarValue::Array(Arc::new(done)))

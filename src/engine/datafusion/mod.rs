@@ -23,10 +23,10 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionConfig;
 
-pub use administration::Administration;
+pub use administration::{Administration, OnSession, Refresh};
 pub use plan::{Plan, PlanRequest};
-pub use semantics::SessionFacts;
 pub use run::{Explained, RemoteRead};
+pub use semantics::SessionFacts;
 
 use crate::catalog::{SchemaCache, Viewer};
 use crate::config::{EngineSettings, Size};

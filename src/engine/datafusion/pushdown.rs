@@ -85,7 +85,9 @@ impl Context<'_> {
             // Without precision it is in its text form here: compared by functions of ours, which do not come this way.
             oid if oid == PgType::NUMERIC.oid && !types::is_text_form(column.ty) => Class::Decimal,
             // An enum is text to clients, but not at its source.
-            oid if (oid == PgType::TEXT.oid || oid == PgType::VARCHAR.oid) && column.remote_type.is_empty() => Class::Text,
+            oid if (oid == PgType::TEXT.oid || oid == PgType::VARCHAR.oid) && column.remote_type.is_empty() => {
+                Class::Text
+            }
             oid if oid == PgType::DATE.oid => Class::Date,
             oid if oid == PgType::TIMESTAMP.oid => Class::Timestamp,
             oid if oid == PgType::TIMESTAMPTZ.oid => Class::TimestampTz,
@@ -164,7 +166,10 @@ impl Context<'_> {
 
     fn like(&self, like: &Like) -> Option<Sql> {
         // SQLite's LIKE ignores case.
-        if like.case_insensitive || like.escape_char.is_some_and(|escape| escape != '\\') || self.table.kind != SourceKind::Postgres {
+        if like.case_insensitive
+            || like.escape_char.is_some_and(|escape| escape != '\\')
+            || self.table.kind != SourceKind::Postgres
+        {
             return None;
         }
         let (column, class) = self.column(&like.expr)?;
@@ -205,7 +210,9 @@ fn literal_of(class: Class, value: &ScalarValue) -> Option<Literal> {
         (Class::Int, ScalarValue::Int32(Some(value))) => Some(Literal::Int(i64::from(*value))),
         (Class::Int, ScalarValue::Int64(Some(value))) => Some(Literal::Int(*value)),
         (Class::Float, ScalarValue::Float64(Some(value))) if value.is_finite() => Some(Literal::Float(*value)),
-        (Class::Decimal, ScalarValue::Decimal128(Some(value), _, scale)) => Some(Literal::Decimal(decimal(*value, *scale)?)),
+        (Class::Decimal, ScalarValue::Decimal128(Some(value), _, scale)) => {
+            Some(Literal::Decimal(decimal(*value, *scale)?))
+        }
         (Class::Text, value) => text_of(value).filter(|text| !text.contains('\0')).map(Literal::Text),
         (Class::Uuid, value) => text_of(value).map(Literal::Uuid),
         (Class::Date, ScalarValue::Date32(Some(days))) if (FIRST_DAY..=LAST_DAY).contains(days) => {

@@ -53,7 +53,12 @@ impl Federated {
     ///
     /// # Errors
     /// What planning meets: constant expressions that fail, sources and files that are gone.
-    pub async fn ready(&self, plan: &Authorized<Arc<Plan>>, parameters: &[ArrayRef], statement: StatementContext) -> Result<Ready> {
+    pub async fn ready(
+        &self,
+        plan: &Authorized<Arc<Plan>>,
+        parameters: &[ArrayRef],
+        statement: StatementContext,
+    ) -> Result<Ready> {
         let plan = plan.value();
         let logical = semantics::bind_parameters(&plan.logical, &plan.parameters, &scalars(parameters)?)?;
         let physical = plan.state.create_physical_plan(&logical).await.map_err(semantics::from_datafusion)?;

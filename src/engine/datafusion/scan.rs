@@ -47,7 +47,9 @@ impl Scanner {
     pub(super) fn supports(&self, table: &TableSchema, filter: &Expr) -> TableProviderFilterPushDown {
         let Ok(source) = self.source(table) else { return TableProviderFilterPushDown::Unsupported };
         match source.connector.access() {
-            Access::Sql(_) if pushdown::predicate(table, filter).is_some_and(|sql| sql.to_sql(dialect(table.kind)).is_ok()) => {
+            Access::Sql(_)
+                if pushdown::predicate(table, filter).is_some_and(|sql| sql.to_sql(dialect(table.kind)).is_ok()) =>
+            {
                 TableProviderFilterPushDown::Exact
             }
             Access::Sql(_) => TableProviderFilterPushDown::Unsupported,
@@ -72,7 +74,8 @@ impl Scanner {
         let remote: Vec<usize> = columns.iter().filter_map(|at| table.columns.get(*at).copied()).collect();
         match source.connector.access() {
             Access::Files(reader) => {
-                let provider = reader.provider(&table.remote).map_err(|error| DataFusionError::External(Box::new(error)))?;
+                let provider =
+                    reader.provider(&table.remote).map_err(|error| DataFusionError::External(Box::new(error)))?;
                 provider.scan(state, Some(&remote), filters, limit).await
             }
             Access::Sql(_) => {
@@ -116,7 +119,8 @@ impl Reading<'_> {
         });
         let predicates = self.filters.iter().map(|filter| {
             // The planner asked first (`supports`): a filter that has no form here would be a lost one.
-            pushdown::predicate(self.table, filter).ok_or_else(|| Error::internal("a filter was pushed that has no SQL"))
+            pushdown::predicate(self.table, filter)
+                .ok_or_else(|| Error::internal("a filter was pushed that has no SQL"))
         });
         let predicates = predicates.collect::<crate::error::Result<Vec<_>>>()?;
         let schema = (self.table.kind == SourceKind::Postgres).then(|| self.table.remote.schema.clone());

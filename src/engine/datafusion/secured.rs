@@ -46,7 +46,13 @@ impl TableProvider for SecuredTable {
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(filters
             .iter()
-            .map(|filter| if leak_proof(filter) { self.scanner.supports(&self.table, filter) } else { TableProviderFilterPushDown::Unsupported })
+            .map(|filter| {
+                if leak_proof(filter) {
+                    self.scanner.supports(&self.table, filter)
+                } else {
+                    TableProviderFilterPushDown::Unsupported
+                }
+            })
             .collect())
     }
 
@@ -79,7 +85,9 @@ pub(super) fn leak_proof(predicate: &Expr) -> bool {
         },
         Expr::Not(inner) => leak_proof(inner),
         Expr::IsNull(inner) | Expr::IsNotNull(inner) => is_column(inner),
-        Expr::IsTrue(inner) | Expr::IsFalse(inner) | Expr::IsNotTrue(inner) | Expr::IsNotFalse(inner) => is_column(inner),
+        Expr::IsTrue(inner) | Expr::IsFalse(inner) | Expr::IsNotTrue(inner) | Expr::IsNotFalse(inner) => {
+            is_column(inner)
+        }
         Expr::InList(InList { expr, list, .. }) => is_column(expr) && list.iter().all(is_literal),
         Expr::Between(between) => is_column(&between.expr) && is_literal(&between.low) && is_literal(&between.high),
         Expr::Like(like) => is_column(&like.expr) && is_text_literal(&like.pattern),

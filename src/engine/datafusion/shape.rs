@@ -36,7 +36,8 @@ pub(super) fn with_layout(shape: &RowShape, layout: &[DataType]) -> RowShape {
         .iter()
         .zip(layout)
         .map(|(column, data_type)| {
-            let field = Field::new(column.field.name(), data_type.clone(), true).with_metadata(column.field.metadata().clone());
+            let field =
+                Field::new(column.field.name(), data_type.clone(), true).with_metadata(column.field.metadata().clone());
             ColumnShape { field: Arc::new(field), ..column.clone() }
         })
         .collect();

@@ -17,7 +17,11 @@ pub(super) fn table_is_visible(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     let place = match table(viewer, oid) {
         Some(table) => Some((table.name.schema.clone(), table.name.table.clone())),
         None => {
-            let system = viewer.world.virtuals.iter().find(|table| i64::from(virtual_oid(table.schema_name(), table.name())) == oid);
+            let system = viewer
+                .world
+                .virtuals
+                .iter()
+                .find(|table| i64::from(virtual_oid(table.schema_name(), table.name())) == oid);
             system.map(|table| (table.schema_name().to_owned(), table.name().to_owned()))
         }
     };
@@ -25,10 +29,9 @@ pub(super) fn table_is_visible(viewer: &Viewer, arguments: &[Cell]) -> Cell {
         // PostgreSQL's own relations, by their own oids, stand in pg_catalog, which is always searched.
         return Cell::Bool((oid < 13000).then_some(true));
     };
-    let first = viewer
-        .search_path
-        .iter()
-        .find(|schema| viewer.world.table(schema, &name).is_some() || viewer.world.virtuals.get(schema, &name).is_some());
+    let first = viewer.search_path.iter().find(|schema| {
+        viewer.world.table(schema, &name).is_some() || viewer.world.virtuals.get(schema, &name).is_some()
+    });
     Cell::Bool(Some(first == Some(&schema)))
 }
 
@@ -51,7 +54,7 @@ pub(super) fn format_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
         oid => {
             let ty = PgType { oid, typmod };
             ty.row().map_or_else(|| "???".to_owned(), |_| ty.display_name().to_string())
-        },
+        }
     };
     Cell::Text(Some(text))
 }
@@ -73,18 +76,24 @@ pub(super) fn encoding_to_char(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
 }
 
 pub(super) fn object_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let (Some(oid), Some("pg_class")) = (arguments.first().and_then(Cell::int), arguments.get(1).and_then(Cell::text)) else {
+    let (Some(oid), Some("pg_class")) = (arguments.first().and_then(Cell::int), arguments.get(1).and_then(Cell::text))
+    else {
         return Cell::Text(None);
     };
     if let Some(table) = table(viewer, oid) {
         return Cell::Text(table.remote.comment.clone());
     }
-    let view = viewer.world.virtuals.iter().find(|view| view.schema_name() == "tusk" && i64::from(virtual_oid("tusk", view.name())) == oid);
+    let view = viewer
+        .world
+        .virtuals
+        .iter()
+        .find(|view| view.schema_name() == "tusk" && i64::from(virtual_oid("tusk", view.name())) == oid);
     Cell::Text(view.map(|view| view.comment().to_owned()))
 }
 
 pub(super) fn column_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let (Some(oid), Some(number)) = (arguments.first().and_then(Cell::int), arguments.get(1).and_then(Cell::int)) else {
+    let (Some(oid), Some(number)) = (arguments.first().and_then(Cell::int), arguments.get(1).and_then(Cell::int))
+    else {
         return Cell::Text(None);
     };
     let comment = table(viewer, oid).and_then(|table| {

@@ -9,7 +9,9 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringVie
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+};
 
 use crate::catalog::Viewer;
 
@@ -82,7 +84,14 @@ impl RowFunction {
         });
         let signature = Signature::one_of(counts.collect(), Volatility::Stable);
         let (arguments, viewer) = (head.arguments.to_vec(), Arc::clone(viewer));
-        Arc::new(ScalarUDF::new_from_impl(RowFunction { name: head.name, arguments, returns: head.returns, signature, body, viewer }))
+        Arc::new(ScalarUDF::new_from_impl(RowFunction {
+            name: head.name,
+            arguments,
+            returns: head.returns,
+            signature,
+            body,
+            viewer,
+        }))
     }
 }
 
@@ -128,7 +137,8 @@ impl ScalarUDFImpl for RowFunction {
             .map(|(value, kind)| Ok(cast(&value.clone().into_array(rows)?, &kind.data_type())?))
             .collect::<Result<Vec<ArrayRef>>>()?;
         let cells = (0..rows).map(|row| {
-            let arguments: Vec<Cell> = columns.iter().zip(&self.arguments).map(|(column, kind)| cell(column, *kind, row)).collect();
+            let arguments: Vec<Cell> =
+                columns.iter().zip(&self.arguments).map(|(column, kind)| cell(column, *kind, row)).collect();
             (self.body)(&self.viewer, &arguments)
         });
         Ok(ColumnarValue::Array(collect(self.returns, cells)?))

@@ -83,13 +83,30 @@ pub(super) fn pg_tables(_system: &[System], viewer: &Viewer) -> Vec<Row> {
 }
 
 pub(super) fn pg_views(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let views = viewer.world.tables().filter(|table| relkind(table) == "v").map(|table| (&table.name.schema, &table.name.table));
-    views.map(|(schema, name)| vec![("schemaname", schema.as_str().into()), ("viewname", name.as_str().into()), ("viewowner", "tusk".into())]).collect()
+    let views = viewer
+        .world
+        .tables()
+        .filter(|table| relkind(table) == "v")
+        .map(|table| (&table.name.schema, &table.name.table));
+    views
+        .map(|(schema, name)| {
+            vec![
+                ("schemaname", schema.as_str().into()),
+                ("viewname", name.as_str().into()),
+                ("viewowner", "tusk".into()),
+            ]
+        })
+        .collect()
 }
 
 pub(super) fn pg_description(_system: &[System], viewer: &Viewer) -> Vec<Row> {
     let row = |oid: u32, sub: i64, text: &str| -> Row {
-        vec![("objoid", oid.into()), ("classoid", 1259u32.into()), ("objsubid", sub.into()), ("description", text.into())]
+        vec![
+            ("objoid", oid.into()),
+            ("classoid", 1259u32.into()),
+            ("objsubid", sub.into()),
+            ("description", text.into()),
+        ]
     };
     let mut rows = Vec::new();
     for table in viewer.world.tables() {

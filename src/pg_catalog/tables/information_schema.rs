@@ -11,7 +11,11 @@ pub(super) fn schemata(_system: &[System], viewer: &Viewer) -> Vec<Row> {
     schemas(viewer)
         .into_iter()
         .map(|name| {
-            vec![("catalog_name", viewer.database.as_str().into()), ("schema_name", name.into()), ("schema_owner", "tusk".into())]
+            vec![
+                ("catalog_name", viewer.database.as_str().into()),
+                ("schema_name", name.into()),
+                ("schema_owner", "tusk".into()),
+            ]
         })
         .collect()
 }

@@ -14,7 +14,8 @@ pub type Answer = (Vec<String>, Vec<Vec<Option<String>>>);
 /// `08001` where there is no connection, the server's own SQLSTATE otherwise.
 pub async fn ask(host: &str, port: u16, user: &str, database: &str, sql: &str) -> Result<Answer> {
     let refused = |error: tokio_postgres::Error| {
-        Error::new(SqlState::CONNECT_FAILED, Fault::Internal, "could not connect to the daemon's own port").with_cause(error)
+        Error::new(SqlState::CONNECT_FAILED, Fault::Internal, "could not connect to the daemon's own port")
+            .with_cause(error)
     };
     let mut config = tokio_postgres::Config::new();
     config.host(host).port(port).user(user).dbname(database).application_name("tusk demo");
@@ -32,8 +33,12 @@ pub async fn ask(host: &str, port: u16, user: &str, database: &str, sql: &str) -
     let mut rows = Vec::new();
     for message in &messages {
         match message {
-            SimpleQueryMessage::RowDescription(columns) => names = columns.iter().map(|column| column.name().to_owned()).collect(),
-            SimpleQueryMessage::Row(row) => rows.push((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()),
+            SimpleQueryMessage::RowDescription(columns) => {
+                names = columns.iter().map(|column| column.name().to_owned()).collect()
+            }
+            SimpleQueryMessage::Row(row) => {
+                rows.push((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+            }
             _ => {}
         }
     }

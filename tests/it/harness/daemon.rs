@@ -1,7 +1,7 @@
 //! A Tusk of a test's own: its config in a directory of its own, its ports given by the kernel, its process ended with the test.
 //! Must not know: what is asked of it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) environment: Vec<(String, String)>,
     /// `listen` addresses; empty: a loopback port of the kernel's choice.
     pub(crate) listen: String,
+    /// Files beside the config: name and content.
+    pub(crate) files: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -41,6 +43,9 @@ impl Setup {
     }
 }
 
+/// How long a daemon may take to be ready, or to refuse.
+const START: Duration = Duration::from_secs(30);
+
 /// The path of the binary under test.
 pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_tusk")
@@ -49,7 +54,25 @@ pub(crate) fn binary() -> &'static str {
 impl Daemon {
     /// Starts one and waits until it says that it is ready.
     pub(crate) fn start(setup: &Setup) -> Self {
+        match Self::launch(setup) {
+            Ok(daemon) => daemon,
+            Err((code, log)) => panic!("the daemon did not start (exit code {code:?}):\n{log}"),
+        }
+    }
+
+    /// Starts one that is to refuse its config; its exit code and what it said on standard error.
+    pub(crate) fn refused(setup: &Setup) -> (Option<i32>, String) {
+        match Self::launch(setup) {
+            Ok(daemon) => panic!("the daemon started at {}", daemon.address),
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn launch(setup: &Setup) -> Result<Self, (Option<i32>, String)> {
         let directory = tempfile::tempdir().unwrap();
+        for (name, content) in &setup.files {
+            std::fs::write(directory.path().join(name), content).unwrap();
+        }
         let path = directory.path().join("tusk.toml");
         std::fs::write(&path, text(setup)).unwrap();
         let mut child = Command::new(binary())
@@ -65,23 +88,28 @@ impl Daemon {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let kept = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 kept.lock().unwrap().push(line);
             }
         });
-        let ready = wait_for(Duration::from_secs(30), || {
+        let ready = wait_for(START, || {
             let found = log.lock().unwrap().iter().find(|line| line.contains("\"ready\"")).cloned();
-            found.or_else(|| child.try_wait().unwrap().map(|status| format!("ended: {status}")))
+            found.map(Ok).or_else(|| child.try_wait().unwrap().map(Err))
         });
-        let Some(line) = ready.filter(|line| !line.starts_with("ended")) else {
-            panic!("the daemon did not start:\n{}", log.lock().unwrap().join("\n"));
+        let Some(Ok(line)) = ready else {
+            let _ = child.kill();
+            let _ = child.wait();
+            reader.join().unwrap();
+            let said = log.lock().unwrap().join("\n");
+            return Err((ready.and_then(Result::err).and_then(|status| status.code()), said));
         };
         let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let field = |name: &str| fields["fields"][name].as_str().unwrap_or_default().to_owned();
+        let fields = fields.get("fields").unwrap_or(&fields);
+        let field = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
         let address = field("listen").split(", ").next().unwrap().to_owned();
         let http = field("http");
-        Daemon { child, log, address, http, directory }
+        Ok(Daemon { child, log, address, http, directory })
     }
 
     /// Its process id.
@@ -117,6 +145,17 @@ impl Daemon {
             let _ = connection.await;
         });
         Ok(client)
+    }
+
+    /// A page of its HTTP port: status and body.
+    pub(crate) fn page(&self, path: &str) -> (u16, String) {
+        let mut stream = std::net::TcpStream::connect(&self.http).unwrap();
+        stream.set_read_timeout(Some(START)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: tusk\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// Resident memory in bytes.

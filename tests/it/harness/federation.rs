@@ -114,3 +114,37 @@ roles = ["administrator"]
         self.postgres.connect_to("oracle").await
     }
 }
+
+/// A Tusk over one PostgreSQL, mounted as `shop`: `ana` may read everything, `root` is an administrator too.
+pub(crate) fn over(postgres: &TestPostgres, source: &str, rest: &str) -> Daemon {
+    let config = format!(
+        r#"
+{rest}
+[[source]]
+name = "shop"
+type = "postgres"
+url = "postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable"
+{source}
+
+[[role]]
+name = "reader"
+[[role.grant]]
+tables = ["*.*"]
+privileges = ["select"]
+
+[[role]]
+name = "administrator"
+admin = true
+
+[[user]]
+name = "ana"
+roles = ["reader"]
+
+[[user]]
+name = "root"
+roles = ["reader", "administrator"]
+"#,
+        postgres.port()
+    );
+    Daemon::start(&Setup::trusting(config))
+}

@@ -5,3 +5,5 @@ pub(crate) mod daemon;
 pub(crate) mod data;
 pub(crate) mod federation;
 pub(crate) mod postgres;
+pub(crate) mod raw;
+pub(crate) mod tls;

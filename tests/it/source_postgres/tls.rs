@@ -80,7 +80,8 @@ async fn each_mode_verifies_what_postgresql_says_it_does() {
     // The request to cancel goes over TLS as well.
     let shop = connector(&with(SslMode::VerifyCa, &ours));
     let watcher = postgres.connect().await;
-    let mut stream = shop.read(query("select i from (select generate_series(1, 2000000000) i) s", &schema(&[("i", INT4)])));
+    let mut stream =
+        shop.read(query("select i from (select generate_series(1, 2000000000) i) s", &schema(&[("i", INT4)])));
     stream.next().await.unwrap().unwrap();
     assert_eq!(active(&watcher).await, 1);
     drop(stream);

@@ -60,8 +60,8 @@ impl Binder<'_> {
             } else {
                 format!("function {}() does not exist", call.name)
             };
-            let state =
-                if call.name == "count" { SqlState::from_code("42809") } else { None }.unwrap_or(SqlState::UNDEFINED_FUNCTION);
+            let state = if call.name == "count" { SqlState::from_code("42809") } else { None }
+                .unwrap_or(SqlState::UNDEFINED_FUNCTION);
             return Err(Error::client(state, text).with_position_if(position));
         }
         let args: Vec<Bound> = args.into_iter().map(|arg| self.typing.refresh(arg)).collect();

@@ -155,10 +155,8 @@ impl Binder<'_> {
         }
         match implement(found.source, coerced, returns, &mut self.typing)? {
             Some(bound) => Ok(bound.at(position)),
-            None => {
-                Err(Error::unsupported(format!("function {} is not supported", signature(name, &types)))
-                    .with_position_if(position))
-            }
+            None => Err(Error::unsupported(format!("function {} is not supported", signature(name, &types)))
+                .with_position_if(position)),
         }
     }
 

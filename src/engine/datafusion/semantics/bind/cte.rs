@@ -100,10 +100,7 @@ impl Binder<'_> {
     /// The recursive term in the types of the first one.
     fn matching(&mut self, step: Relation, start: &Relation, name: &str) -> Result<Relation> {
         if step.columns.len() != start.columns.len() {
-            return Err(Error::client(
-                SqlState::SYNTAX_ERROR,
-                "each UNION query must have the same number of columns",
-            ));
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "each UNION query must have the same number of columns"));
         }
         let mut values: Vec<Bound> = Vec::new();
         for (at, (new, old)) in step.columns.iter().zip(&start.columns).enumerate() {

@@ -1,9 +1,7 @@
 //! Expressions: which part of the binder takes which form, names of columns, operators.
 //! Must not know: how an operator is computed.
 
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr as Ast, Ident, Spanned, UnaryOperator,
-};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, Ident, Spanned, UnaryOperator};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::coerce::AtPosition;
@@ -186,7 +184,9 @@ impl Binder<'_> {
                 SqlState::UNDEFINED_FUNCTION,
                 format!("operator does not exist: {name} {}", type_name(of)),
             )
-            .with_hint("No operator matches the given name and argument type. You might need to add an explicit type cast.")
+            .with_hint(
+                "No operator matches the given name and argument type. You might need to add an explicit type cast.",
+            )
             .with_position_if(position)),
             Resolved::Ambiguous => Err(Error::client(
                 SqlState::AMBIGUOUS_FUNCTION,
@@ -234,9 +234,9 @@ impl Binder<'_> {
                 }
             });
         }
-        result.map(|expr| Bound::new(expr, PgType::BOOL)).ok_or_else(|| {
-            Error::client(SqlState::FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length")
-        })
+        result
+            .map(|expr| Bound::new(expr, PgType::BOOL))
+            .ok_or_else(|| Error::client(SqlState::FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length"))
     }
 }
 

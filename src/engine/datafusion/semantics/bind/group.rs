@@ -81,12 +81,7 @@ impl Binder<'_> {
         Ok(groups)
     }
 
-    fn key_lists(
-        &mut self,
-        lists: &[Vec<Ast>],
-        targets: &[Target],
-        groups: &mut Groups,
-    ) -> Result<Vec<Vec<usize>>> {
+    fn key_lists(&mut self, lists: &[Vec<Ast>], targets: &[Target], groups: &mut Groups) -> Result<Vec<Vec<usize>>> {
         lists
             .iter()
             .map(|list| {
@@ -201,7 +196,10 @@ fn product(items: &[Vec<Vec<usize>>]) -> Result<Vec<Vec<usize>>> {
             }
         }
         if next.len() > 4096 {
-            return Err(Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, "too many grouping sets present (maximum 4096)"));
+            return Err(Error::client(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "too many grouping sets present (maximum 4096)",
+            ));
         }
         sets = next;
     }

@@ -66,8 +66,10 @@ impl Binder<'_> {
                 }
                 self.join_using(left, right, kind, &names)
             }
-            JoinConstraint::None => Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: a join needs ON or USING")
-                .with_position_if(self.position(join.relation.span()))),
+            JoinConstraint::None => {
+                Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: a join needs ON or USING")
+                    .with_position_if(self.position(join.relation.span())))
+            }
         }
     }
 

@@ -1,30 +1,30 @@
 //! From a parsed query to a logical plan whose every expression has PostgreSQL's type.
 //! Must not know: sessions, policy; it is given the tables and the facts.
 
-mod scope;
-mod query;
-mod setop;
-mod cte;
-mod from;
-mod join;
-mod select;
-mod targets;
-mod group;
-mod order;
-mod rebase;
-mod expr;
-mod literal;
-mod predicate;
-mod conditional;
-mod subquery;
-mod special;
-mod call;
 mod aggregate;
-mod window;
+mod call;
+mod conditional;
+mod cte;
+mod expr;
+mod from;
+mod group;
+mod join;
+mod literal;
+mod order;
+mod predicate;
 mod quantified;
+mod query;
+mod rebase;
 mod registered;
+mod scope;
+mod select;
+mod setop;
+mod special;
+mod subquery;
 mod table_function;
+mod targets;
 mod type_name;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;

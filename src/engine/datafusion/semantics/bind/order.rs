@@ -77,11 +77,8 @@ impl Binder<'_> {
                 let mut found = shown.iter().enumerate().filter(|(_, target)| target.name == name);
                 let Some((first, target)) = found.next() else { return Ok(None) };
                 if found.any(|(_, other)| other.value.expr != target.value.expr) {
-                    return Err(Error::client(
-                        SqlState::AMBIGUOUS_COLUMN,
-                        format!("{clause} \"{name}\" is ambiguous"),
-                    )
-                    .with_position_if(self.position(ast.span())));
+                    return Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("{clause} \"{name}\" is ambiguous"))
+                        .with_position_if(self.position(ast.span())));
                 }
                 Ok(Some(first))
             }
@@ -152,10 +149,9 @@ impl Binder<'_> {
         for item in order {
             let Some(target) = self.listed(&item.expr, &targets, targets.len(), "ORDER BY")? else {
                 return Err(match &item.expr {
-                    Ast::Identifier(name) => Error::client(
-                        SqlState::UNDEFINED_COLUMN,
-                        format!("column \"{}\" does not exist", ident(name)),
-                    ),
+                    Ast::Identifier(name) => {
+                        Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", ident(name)))
+                    }
                     _ => Error::unsupported("invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
                         .with_detail("Only result column names can be used, not expressions or functions.")
                         .with_hint(

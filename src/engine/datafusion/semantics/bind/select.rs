@@ -85,7 +85,9 @@ impl Binder<'_> {
     fn name_windows(&mut self, select: &Select) -> Result<()> {
         for definition in &select.named_window {
             let name = ident(&definition.0);
-            let NamedWindowExpr::WindowSpec(spec) = &definition.1 else { return refuse("a window that names a window") };
+            let NamedWindowExpr::WindowSpec(spec) = &definition.1 else {
+                return refuse("a window that names a window");
+            };
             if self.windows.iter().any(|(known, _)| *known == name) {
                 return Err(Error::client(SqlState::WINDOWING_ERROR, format!("window \"{name}\" is already defined")));
             }
@@ -108,8 +110,10 @@ impl Binder<'_> {
         let Selecting { plan, targets, .. } = selecting;
         let names = unique_names(&targets);
         let exprs = targets.iter().zip(&names).map(|(target, name)| named(&target.value, name)).collect::<Vec<_>>();
-        let mut plan =
-            LogicalPlanBuilder::from(plan).project(exprs).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+        let mut plan = LogicalPlanBuilder::from(plan)
+            .project(exprs)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
         let mut columns = outputs(targets, &names);
         if distinct && on.is_empty() {
             plan = self.distinct(plan, &columns)?;
@@ -119,16 +123,20 @@ impl Binder<'_> {
             plan = super::order::distinct_on(plan, &on, &columns, &order)?;
         }
         if !order.is_empty() {
-            plan =
-                LogicalPlanBuilder::from(plan).sort(order).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+            plan = LogicalPlanBuilder::from(plan)
+                .sort(order)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(from_datafusion)?;
         }
         let relation = super::query::apply_limits(Relation { plan, columns: Vec::new() }, limits)?;
         let mut plan = relation.plan;
         if visible < columns.len() {
             columns.truncate(visible);
             let kept = plan.schema().columns().into_iter().take(visible).map(Expr::Column).collect::<Vec<_>>();
-            plan =
-                LogicalPlanBuilder::from(plan).project(kept).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+            plan = LogicalPlanBuilder::from(plan)
+                .project(kept)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(from_datafusion)?;
         }
         Ok(Relation { plan, columns })
     }

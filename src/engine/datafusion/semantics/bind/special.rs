@@ -24,7 +24,10 @@ impl Binder<'_> {
                     (Some(from), Some(length)) => args.extend([self.expr(from)?, self.expr(length)?]),
                     (Some(from), None) => args.push(self.expr(from)?),
                     (None, Some(length)) => {
-                        args.push(Bound::literal(datafusion::scalar::ScalarValue::Int32(Some(1)), crate::types::PgType::INT4));
+                        args.push(Bound::literal(
+                            datafusion::scalar::ScalarValue::Int32(Some(1)),
+                            crate::types::PgType::INT4,
+                        ));
                         args.push(self.expr(length)?);
                     }
                     (None, None) => return refuse("SUBSTRING without a position"),

@@ -53,7 +53,9 @@ impl Binder<'_> {
                 } else {
                     "subquery has too many columns"
                 };
-                return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span())));
+                return Err(
+                    Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span()))
+                );
             }
         };
         let compared = self.operator("=", value, column, None)?;
@@ -116,8 +118,5 @@ fn one_column(plan: LogicalPlan, value: Expr) -> Result<LogicalPlan> {
         return Ok(plan);
     }
     let expr = value.alias("?value?");
-    LogicalPlanBuilder::from(plan)
-        .project(vec![expr])
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(from_datafusion)
+    LogicalPlanBuilder::from(plan).project(vec![expr]).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)
 }

@@ -61,8 +61,10 @@ impl Binder<'_> {
                 signature(&function_name, &types)
             ))
             .with_position_if(position)),
-            missing => Err(no_function(&function_name, &types, matches!(missing, Resolved::Ambiguous))
-                .with_position_if(position)),
+            missing => {
+                Err(no_function(&function_name, &types, matches!(missing, Resolved::Ambiguous))
+                    .with_position_if(position))
+            }
         }
     }
 
@@ -87,11 +89,12 @@ impl Binder<'_> {
         let (start, stop) = (numbers.first().copied().unwrap_or(1), numbers.get(1).copied().unwrap_or(0));
         let step = numbers.get(2).copied().unwrap_or(1);
         let empty = null || (step > 0 && start > stop) || (step < 0 && start < stop);
-        let given: Vec<Expr> = if empty { vec![lit(0_i64), lit(0_i64), lit(1_i64)] } else { vec![lit(start), lit(stop), lit(step)] };
+        let given: Vec<Expr> =
+            if empty { vec![lit(0_i64), lit(0_i64), lit(1_i64)] } else { vec![lit(start), lit(stop), lit(step)] };
         let args = TableFunctionArgs::new(&given, self.state);
         let provider = GenerateSeriesFunc {}.call_with_args(args).map_err(from_datafusion)?;
-        let mut builder = LogicalPlanBuilder::scan("generate_series", provider_as_source(provider), None)
-            .map_err(from_datafusion)?;
+        let mut builder =
+            LogicalPlanBuilder::scan("generate_series", provider_as_source(provider), None).map_err(from_datafusion)?;
         if empty {
             builder = builder.filter(lit(false)).map_err(from_datafusion)?;
         }

@@ -2,7 +2,7 @@
 //! Must not know: what expressions mean.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr as Ast, Function, SelectItem, SelectItemQualifiedWildcardKind, Spanned, Subscript, AccessExpr, SetExpr,
+    AccessExpr, Expr as Ast, Function, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, Subscript,
     WildcardAdditionalOptions,
 };
 
@@ -118,8 +118,7 @@ pub(super) fn outputs(targets: Vec<Target>, names: &[String]) -> Vec<Output> {
         .into_iter()
         .zip(names)
         .map(|(target, name)| {
-            let expr =
-                if target.value.unknown.is_some() { target.value.expr.clone() } else { column_expr(None, name) };
+            let expr = if target.value.unknown.is_some() { target.value.expr.clone() } else { column_expr(None, name) };
             Output { name: target.name, value: Bound { expr, ..target.value } }
         })
         .collect()

@@ -1,0 +1,197 @@
+//! Statements of endless depth and length: refused with `54001`, and nobody else notices them.
+//! Must not know: where they are stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::harness::daemon::Daemon;
+use crate::harness::federation::Federation;
+use crate::harness::raw::{Raw, bind, error, execute, parse, rows};
+
+/// How many of each.
+const MANY: usize = 100_000;
+
+/// In what time another session's `select 1` answers, for 99 of 100.
+const ANSWER: Duration = Duration::from_millis(100);
+
+fn deep() -> Vec<(&'static str, String)> {
+    let chain = |start: &str, link: &str| format!("select {start}{}", link.repeat(MANY));
+    vec![
+        ("parentheses", format!("select {}1{}", "(".repeat(MANY), ")".repeat(MANY))),
+        ("open parentheses", format!("select {}", "(".repeat(MANY))),
+        ("sums", format!("select {}1", "1+".repeat(MANY))),
+        ("ors", format!("select 1 where {}true", "false or ".repeat(MANY))),
+        ("ands", format!("select 1 where {}true", "true and ".repeat(MANY))),
+        ("casts", chain("1", "::int")),
+        ("unions", chain("1", " union all select 1")),
+        ("nots", format!("select {}true", "not ".repeat(MANY))),
+        ("minus", format!("select {}1", "- ".repeat(MANY))),
+        ("concatenation", chain("'a'", " || 'a'")),
+        ("subqueries", format!("select {}1{}", "(select ".repeat(MANY), ")".repeat(MANY))),
+        ("cases", format!("select {}1{}", "case when true then ".repeat(MANY), " end".repeat(MANY))),
+        ("functions", format!("select {}1{}", "abs(".repeat(MANY), ")".repeat(MANY))),
+        ("arrays", format!("select {}1{}", "array[".repeat(MANY), "]".repeat(MANY))),
+        ("joins", format!("select 1 from crm.region{}", " cross join crm.region".repeat(MANY))),
+        ("nested joins", format!("select 1 from {}crm.region{}", "(".repeat(MANY), ")".repeat(MANY))),
+        ("subscripts", chain("(array[1])", "[1]")),
+        ("fields", chain("a", ".a")),
+        ("comparisons", chain("1", " = 1")),
+        ("likes", chain("'a'", " like 'a'")),
+        ("betweens", chain("1", " between 1 and 1")),
+        ("is nulls", chain("1", " is null")),
+        ("at time zones", chain("now()", " at time zone 'UTC'")),
+        ("collates", chain("'a'", " collate \"C\"")),
+        ("withs", format!("{} select 1{}", "with a as (".repeat(MANY), ")".repeat(MANY))),
+        ("explains", format!("{} select 1", "explain ".repeat(MANY))),
+    ]
+}
+
+/// Long, but flat: these may be answered or refused for their size; they must not harm.
+fn long() -> Vec<(&'static str, String)> {
+    vec![
+        ("in list", format!("select 1 where 1 in ({}1)", "1,".repeat(MANY))),
+        ("select list", format!("select {}1", "1,".repeat(MANY))),
+        ("statements", "select 1;".repeat(2_000)),
+        ("values", format!("values {}(1)", "(1),".repeat(MANY))),
+        ("order by", format!("select 1 order by {}1", "1,".repeat(MANY))),
+        ("a literal", format!("select length('{}')", "x".repeat(MANY * 8))),
+        ("a comment", format!("/*{}*/ select 1", "/* */".repeat(MANY))),
+        ("open comments", "/*".repeat(MANY)),
+        ("an identifier", format!("select 1 as \"{}\"", "x".repeat(MANY))),
+        ("a number", format!("select {}", "9".repeat(MANY))),
+    ]
+}
+
+/// Asks `select 1` again and again until told to stop; how long each took, sorted.
+fn watch(tusk: &Daemon, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<Vec<Duration>> {
+    let (port, stop) = (tusk.port(), Arc::clone(stop));
+    std::thread::spawn(move || {
+        let mut raw = Raw::login(port, "bob", "tusk");
+        let mut times = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let begun = Instant::now();
+            assert_eq!(rows(&raw.ask("select 1")), [[Some("1".to_owned())]]);
+            times.push(begun.elapsed());
+        }
+        times.sort();
+        times
+    })
+}
+
+fn judge(times: &[Duration]) {
+    assert!(times.len() > 50, "only {} answers", times.len());
+    let (p99, most) = (times[times.len() * 99 / 100], times[times.len() - 1]);
+    eprintln!("{} answers, p99 {p99:?}, slowest {most:?}", times.len());
+    assert!(p99 < ANSWER, "p99 of select 1 on another session: {p99:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_statements_are_refused_and_nobody_notices() {
+    let federation = Federation::start().await;
+    let (pid, stop) = (federation.tusk.pid(), Arc::new(AtomicBool::new(false)));
+    let watching = watch(&federation.tusk, &stop);
+    let sessions: Vec<_> = (0..3)
+        .map(|number| {
+            let port = federation.tusk.port();
+            std::thread::spawn(move || {
+                let mut findings = Vec::new();
+                for (what, sql) in deep().into_iter().skip(number).step_by(3) {
+                    for extended in [false, true] {
+                        let mut raw = Raw::login(port, "ana", "tusk");
+                        let answer = if extended {
+                            raw.batch(&[parse("", &sql, &[]), bind("", "", 0, &[], &[]), execute("", 0)])
+                        } else {
+                            raw.ask(&sql)
+                        };
+                        let state = answer
+                            .iter()
+                            .find(|message| message.tag == b'E')
+                            .map(|message| message.fields()[&'C'].clone());
+                        let code = state.unwrap_or("no error".into());
+                        // What does not parse as a statement of PostgreSQL may be called that first.
+                        let may = matches!(
+                            what,
+                            "open parentheses" | "comparisons" | "likes" | "explains" | "withs" | "fields"
+                        );
+                        if code != "54001" && !(may && code == "42601") {
+                            findings.push(format!("{what} (extended: {extended}): {code}"));
+                        }
+                        assert_eq!(rows(&raw.ask("select 2")).len(), 1, "after {what}");
+                    }
+                }
+                findings
+            })
+        })
+        .collect();
+    let findings: Vec<String> = sessions.into_iter().flat_map(|session| session.join().unwrap()).collect();
+    stop.store(true, Ordering::Relaxed);
+    let times = watching.join().unwrap();
+    assert_eq!(federation.tusk.pid(), pid);
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+    judge(&times);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_statements_harm_nobody() {
+    let federation = Federation::start().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let watching = watch(&federation.tusk, &stop);
+    for (what, sql) in long() {
+        let mut raw = Raw::login(federation.tusk.port(), "ana", "tusk");
+        let answer = raw.ask(&sql);
+        if let Some(message) = answer.iter().find(|message| message.tag == b'E') {
+            let code = message.fields()[&'C'].clone();
+            assert!(!code.starts_with("XX"), "{what}: {code}");
+        }
+        assert_eq!(rows(&raw.ask("select 2")).len(), 1, "after {what}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    judge(&watching.join().unwrap());
+}
+
+/// What is just within the bounds is planned, and answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ordinary_lengths_are_answered() {
+    let federation = Federation::start().await;
+    let mut raw = Raw::login(federation.tusk.port(), "ana", "tusk");
+    assert_eq!(rows(&raw.ask(&format!("select {}1", "1+".repeat(200))))[0][0].as_deref(), Some("201"));
+    assert_eq!(rows(&raw.ask(&format!("select {}1{}", "(".repeat(20), ")".repeat(20))))[0][0].as_deref(), Some("1"));
+    assert_eq!(rows(&raw.ask(&format!("select 1{}", " union all select 1".repeat(100)))).len(), 101);
+    let list = (1..=1000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let counted = rows(&raw.ask(&format!("select count(*) from shop.orders where o_orderkey in ({list})")));
+    assert_eq!(counted[0][0].as_deref(), Some("1000"));
+    let text = "x".repeat(300_000);
+    assert_eq!(rows(&raw.ask(&format!("select length('{text}')")))[0][0].as_deref(), Some("300000"));
+    // Beyond max_message_size a message is not read at all.
+    let mut raw = Raw::login(federation.tusk.port(), "ana", "tusk");
+    raw.bytes(&[&[b'Q'][..], &(65_u32 << 20).to_be_bytes(), b"select 1"].concat());
+    let fields = error(&raw.until_closed());
+    assert!(["08P01", "54000"].contains(&fields[&'C'].as_str()), "{fields:?}");
+}
+
+/// Work that never yields holds neither a login nor a cancel.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_statements_hold_up_nobody() {
+    let federation = Federation::start().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let heavy = "select count(*) from lake.lineitem a, lake.lineitem b, lake.lineitem c where a.l_quantity + b.l_quantity > c.l_quantity";
+    let mut busy: Vec<Raw> = (0..4).map(|_| Raw::login(federation.tusk.port(), "ana", "tusk")).collect();
+    for raw in &mut busy {
+        raw.query(heavy);
+    }
+    let watching = watch(&federation.tusk, &stop);
+    for _ in 0..5 {
+        let begun = Instant::now();
+        Raw::login(federation.tusk.port(), "bob", "tusk");
+        assert!(begun.elapsed() < Duration::from_secs(1), "a login took {:?}", begun.elapsed());
+    }
+    for raw in &mut busy {
+        let asked = Instant::now();
+        raw.cancel();
+        assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
+        assert!(asked.elapsed() < Duration::from_secs(1), "57014 after {:?}", asked.elapsed());
+    }
+    stop.store(true, Ordering::Relaxed);
+    judge(&watching.join().unwrap());
+}

@@ -1,0 +1,277 @@
+//! Large results and results that are given up: flat memory, the first row at once, cancel, vanished clients, timeouts.
+//! Must not know: how rows travel inside.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+
+use crate::harness::daemon::Daemon;
+use crate::harness::federation::over;
+use crate::harness::postgres::{TestPostgres, eventually};
+use crate::harness::raw::{Raw, bind, error, execute, frame, parse, rows, transcript};
+
+const ROWS: u64 = 5_000_000;
+
+/// How much the daemon may grow by while it passes rows on.
+const GROWTH: u64 = 100 << 20;
+
+/// From a cancel request to `57014`.
+const CANCELLED: Duration = Duration::from_millis(250);
+
+/// From there until the source runs nothing of it any more.
+const GONE: Duration = Duration::from_secs(1);
+
+const BIG: &str = "select * from shop.big";
+
+/// A source with a large table, and a view that keeps silent.
+struct Big {
+    postgres: TestPostgres,
+    tusk: Daemon,
+    watch: Client,
+}
+
+impl Big {
+    async fn start(rows: u64) -> Self {
+        let postgres = TestPostgres::start();
+        postgres
+            .exec(&format!(
+                "create unlogged table big as select g::bigint as id, md5(g::text) as hash, g * 1.5 as amount \
+                 from generate_series(1, {rows}) g; analyze big; create view silent as select 1 as a from pg_sleep(120)"
+            ))
+            .await;
+        let tusk = over(&postgres, "", "");
+        let watch = postgres.connect().await;
+        // The schema is read before anything is measured.
+        let mut raw = Raw::login(tusk.port(), "ana", "tusk");
+        assert_eq!(rows_of(&mut raw, "select id from shop.big where id = 77"), [[Some("77".to_owned())]]);
+        Big { postgres, tusk, watch }
+    }
+
+    fn login(&self) -> Raw {
+        Raw::login(self.tusk.port(), "ana", "tusk")
+    }
+
+    /// Statements of Tusk that the source runs now.
+    async fn running(&self) -> Vec<String> {
+        let sql = "select query || ' / ' || coalesce(wait_event, '') from pg_stat_activity \
+                   where state = 'active' and application_name <> 'harness' and backend_type = 'client backend'";
+        self.watch.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    async fn begun(&self) {
+        eventually("the source runs the statement", Duration::from_secs(20), async || !self.running().await.is_empty())
+            .await;
+    }
+
+    async fn gone(&self, what: &str) {
+        let took =
+            eventually(&format!("the source is rid of it: {what}"), GONE, async || self.running().await.is_empty())
+                .await;
+        eprintln!("{what}: gone at the source after {took:?}");
+    }
+}
+
+fn rows_of(raw: &mut Raw, sql: &str) -> Vec<Vec<Option<String>>> {
+    rows(&raw.ask(sql))
+}
+
+/// Reads a result to its end; how many rows, their bytes' sum of the first column, and the most memory seen.
+fn drain(raw: &mut Raw, tusk: &Daemon) -> (u64, u64, String) {
+    let (mut count, mut most) = (0, 0);
+    loop {
+        let message = raw.read();
+        match message.tag {
+            b'D' => {
+                count += 1;
+                if count % 50_000 == 0 {
+                    most = most.max(tusk.resident());
+                }
+            }
+            b'C' => {
+                raw.until(b'Z');
+                return (count, most, String::from_utf8(message.body).unwrap());
+            }
+            b'E' => panic!("{}", transcript(&[message])),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_million_rows_pass_through_flat_memory() {
+    let big = Big::start(ROWS).await;
+    let extended =
+        |format: i16| [parse("", BIG, &[]), bind("", "", 0, &[], &[format]), execute("", 0), frame(b'S', b"")].concat();
+    let protocols = [
+        ("simple", frame(b'Q', format!("{BIG}\0").as_bytes())),
+        ("extended, text", extended(0)),
+        ("extended, binary", extended(1)),
+    ];
+    for (what, messages) in protocols {
+        let mut raw = big.login();
+        let before = big.tusk.resident();
+        raw.bytes(&messages);
+        // The first row is here while the source still has nearly all of them to read.
+        while raw.read().tag != b'D' {}
+        let running = big.running().await;
+        assert!(!running.is_empty(), "{what}: the source had finished before the first row came");
+        let (count, most, tag) = drain(&mut raw, &big.tusk);
+        assert_eq!((count + 1, tag.as_str()), (ROWS, "SELECT 5000000\0"), "{what}");
+        let growth = most.saturating_sub(before);
+        eprintln!("{what}: {} MiB before, grew by {} MiB", before >> 20, growth >> 20);
+        assert!(growth < GROWTH, "{what}: grew by {} MiB", growth >> 20);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_costs_no_memory() {
+    let big = Big::start(1_500_000).await;
+    let before = big.tusk.resident();
+    let mut stuck: Vec<Raw> = (0..4).map(|_| big.login()).collect();
+    for (number, raw) in stuck.iter_mut().enumerate() {
+        if number % 2 == 0 {
+            raw.query(BIG);
+        } else {
+            raw.bytes(&[parse("", BIG, &[]), bind("", "", 0, &[], &[1]), execute("", 0), frame(b'S', b"")].concat());
+        }
+    }
+    // Back-pressure has reached the source when it waits for Tusk to read on.
+    let reached = async || big.running().await.iter().filter(|query| query.ends_with("/ ClientWrite")).count() == 4;
+    eventually("the source waits for four clients that do not read", Duration::from_secs(30), reached).await;
+    let growth = big.tusk.resident().saturating_sub(before);
+    assert!(growth < GROWTH, "grew by {} MiB", growth >> 20);
+    // Meanwhile others are served, and who begins to read gets everything.
+    assert_eq!(rows_of(&mut big.login(), "select 1").len(), 1);
+    let (count, _, _) = drain(&mut stuck[1], &big.tusk);
+    assert_eq!(count, 1_500_000);
+    drop(stuck);
+    big.gone("clients that closed without reading").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancel_while_rows_stream() {
+    let big = Big::start(ROWS).await;
+    for (what, extended) in [("simple", false), ("extended", true), ("simple again", false)] {
+        let mut raw = big.login();
+        if extended {
+            raw.bytes(&[parse("", BIG, &[]), bind("", "", 0, &[], &[1]), execute("", 0), frame(b'S', b"")].concat());
+        } else {
+            raw.query(BIG);
+        }
+        while raw.read().tag != b'D' {}
+        let asked = Instant::now();
+        raw.cancel();
+        let messages = raw.until(b'E');
+        let took = asked.elapsed();
+        let fields = error(&messages);
+        assert_eq!(
+            (fields[&'C'].as_str(), fields[&'M'].as_str()),
+            ("57014", "canceling statement due to user request")
+        );
+        big.gone(&format!("cancel, {what}")).await;
+        eprintln!("{what}: 57014 after {took:?}, behind {} messages", messages.len());
+        assert!(took < CANCELLED, "{what}: 57014 came after {took:?}");
+        raw.until(b'Z');
+        assert_eq!(rows_of(&mut raw, "select 1").len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancel_before_the_first_row() {
+    let big = Big::start(10).await;
+    let mut raw = big.login();
+    raw.query("select * from shop.silent");
+    big.begun().await;
+    let asked = Instant::now();
+    raw.cancel();
+    assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
+    let took = asked.elapsed();
+    assert!(took < CANCELLED, "57014 came after {took:?}");
+    big.gone("cancel before the first row").await;
+    // A wrong key cancels nothing and is not answered.
+    raw.query("select * from shop.silent");
+    big.begun().await;
+    let right = raw.key.clone().unwrap();
+    raw.key = Some((right.0, right.1.iter().map(|byte| byte ^ 1).collect()));
+    raw.cancel();
+    assert_eq!(rows_of(&mut big.login(), "select 1").len(), 1);
+    assert_eq!(big.running().await.len(), 1);
+    raw.key = Some(right);
+    raw.cancel();
+    assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
+    big.gone("cancel with the right key").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_vanishes_ends_its_statement() {
+    let big = Big::start(ROWS).await;
+    for sql in [BIG, "select * from shop.silent", "select count(*) from shop.big a join shop.big b on a.hash = b.hash"]
+    {
+        for reset in [true, false] {
+            let mut raw = big.login();
+            raw.query(sql);
+            big.begun().await;
+            if sql == BIG {
+                while raw.read().tag != b'D' {}
+            }
+            if reset {
+                raw.reset();
+            } else {
+                drop(raw);
+            }
+            big.gone(&format!("{} ({})", sql, if reset { "reset" } else { "closed" })).await;
+        }
+    }
+    let mut raw = big.login();
+    let running = rows_of(&mut raw, "select query from tusk.queries");
+    assert_eq!(running.len(), 1, "{running:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statement_timeout_ends_the_statement_at_the_source() {
+    let big = Big::start(ROWS).await;
+    for sql in ["select * from shop.silent", BIG] {
+        let mut raw = big.login();
+        raw.ask("set statement_timeout = '400ms'");
+        let begun = Instant::now();
+        raw.query(sql);
+        let fields = error(&raw.until(b'E'));
+        let took = begun.elapsed();
+        assert_eq!(
+            (fields[&'C'].as_str(), fields[&'M'].as_str()),
+            ("57014", "canceling statement due to statement timeout")
+        );
+        big.gone(&format!("timeout of {sql}")).await;
+        assert!((Duration::from_millis(390)..Duration::from_millis(1400)).contains(&took), "{took:?}");
+        raw.until(b'Z');
+        raw.ask("set statement_timeout = 0");
+        assert_eq!(rows_of(&mut raw, "select 1").len(), 1);
+    }
+    // Time that the client takes to read counts as well.
+    let mut raw = big.login();
+    raw.ask("set statement_timeout = '600ms'");
+    raw.query(BIG);
+    big.begun().await;
+    eventually("a statement that is not read is ended", Duration::from_secs(4), async || {
+        big.running().await.is_empty()
+    })
+    .await;
+    assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
+}
+
+/// A source that dies in the midst of a result: an error, never a result that looks complete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_is_lost_while_rows_stream_is_an_error() {
+    let big = Big::start(ROWS).await;
+    let mut raw = big.login();
+    raw.query(BIG);
+    while raw.read().tag != b'D' {}
+    let kill = "select pg_terminate_backend(pid) from pg_stat_activity where state = 'active' and application_name <> 'harness' \
+                and backend_type = 'client backend'";
+    assert_eq!(big.watch.query(kill, &[]).await.unwrap().len(), 1);
+    let messages = raw.until(b'Z');
+    assert_eq!(error(&messages)[&'C'], "08006", "{:?}", error(&messages));
+    assert!(messages.iter().all(|message| message.tag != b'C'));
+    assert_eq!(rows_of(&mut raw, "select count(*) from shop.big where id < 10"), [[Some("9".to_owned())]]);
+    assert!(big.postgres.port() > 0);
+}
