@@ -7,7 +7,6 @@
 //! * `pg_catalog.f(x)` -> `f(x)`; `pg_catalog.t` as a type -> `t`, built in where it is.
 //! * `x::regclass` and its kin -> `pg_regclass_in(x)`; a cast of that to text -> `pg_regclass_out(pg_regclass_in(x))`.
 //! * `type 'text'` -> a cast of the string. Bit strings are `0A000`.
-//! * `-a ^ b` is `(-a) ^ b`, and `@ a + b` is `@ (a + b)`: sqlparser binds these otherwise.
 //! * Every select item (also of sub-queries) that is no plain column gets PostgreSQL's name as its alias; a name that is
 //!   there already gets [`DUPLICATE`] and a number behind it, as the binder refuses equal names. [`output_name`] takes
 //!   that off again.
@@ -20,8 +19,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias, TableAliasColumnDef,
-    TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias,
+    TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use crate::error::{Error, Result};
@@ -122,6 +121,11 @@ struct Rewriter;
 impl VisitorMut for Rewriter {
     type Break = Error;
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        limit(query);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         name_items(&mut select.projection);
         ControlFlow::Continue(())
@@ -147,6 +151,23 @@ impl VisitorMut for Rewriter {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is `LIMIT n`; `LIMIT NULL` is none.
+fn limit(query: &mut Query) {
+    if let Some(fetch) = query.fetch.take() {
+        let one = || Expr::Value(Value::Number("1".to_owned(), false).into());
+        let rows = Some(fetch.quantity.unwrap_or_else(one));
+        match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, .. }) => *limit = rows,
+            clause => *clause = Some(LimitClause::LimitOffset { limit: rows, offset: None, limit_by: Vec::new() }),
+        }
+    }
+    if let Some(LimitClause::LimitOffset { limit, .. }) = &mut query.limit_clause
+        && matches!(limit, Some(Expr::Value(value)) if value.value == Value::Null)
+    {
+        *limit = None;
     }
 }
 
