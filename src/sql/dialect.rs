@@ -118,6 +118,12 @@ fn collate(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>
     Some(parser.parse_object_name(false).map(|collation| Expr::Collate { expr: left, collation }))
 }
 
+/// `(VALUES (1), (2))` as an operand: sqlparser takes it for a call of a function.
+fn values(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let starts = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.keyword == Keyword::VALUES);
+    starts.then(|| parser.parse_query().map(Expr::Subquery))
+}
+
 /// A keyword as a folded word.
 fn word_of(keyword: Keyword) -> String {
     format!("{keyword:?}").to_ascii_lowercase()
@@ -233,7 +239,7 @@ impl Dialect for Postgres {
         if let Some(error) = misplaced(parser) {
             return Some(Err(error));
         }
-        self.sign(parser).or_else(|| trim(parser)).or_else(|| typed_string(parser))
+        self.sign(parser).or_else(|| values(parser)).or_else(|| trim(parser)).or_else(|| typed_string(parser))
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
