@@ -1,7 +1,7 @@
 //! The name that PostgreSQL gives a select item without an alias.
 //! Must not know: the binder.
 
-use datafusion::sql::sqlparser::ast::{AccessExpr, DataType, Expr, Query, SelectItem, SetExpr, TrimWhereField, Value};
+use datafusion::sql::sqlparser::ast::{AccessExpr, DataType, Expr, Query, SelectItem, SetExpr, TrimWhereField};
 
 use super::super::scope::{folded, parts};
 use super::super::type_name::type_name;
@@ -36,11 +36,6 @@ fn suggestion(expr: &Expr) -> Option<Suggestion> {
         Expr::Cast { expr, data_type, .. } => cast(suggestion(expr), data_type),
         Expr::TypedString(typed) => cast(None, &typed.data_type),
         Expr::Interval(_) => weak("interval"),
-        Expr::Value(value) => match value.value {
-            // PostgreSQL writes these as casts.
-            Value::Boolean(_) => weak("bool"),
-            _ => None,
-        },
         Expr::Case { else_result, .. } => match else_result.as_deref().and_then(suggestion) {
             Some(found) if found.strong => Some(found),
             _ => weak("case"),
