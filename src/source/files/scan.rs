@@ -213,6 +213,7 @@ impl ExecutionPlan for FilesExec {
         let skipped = MetricBuilder::new(&self.metrics).counter("bad_rows_skipped", partition);
         let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.work.plan.schema), 1);
         let sender = builder.tx();
+        let asked = builder.tx();
         builder.spawn_blocking(move || {
             let timer = metrics.elapsed_compute().timer();
             let mut left = limit.unwrap_or(usize::MAX);
@@ -223,7 +224,8 @@ impl ExecutionPlan for FilesExec {
                 sender.blocking_send(Ok(batch)).is_ok() && left > 0
             };
             // What a hostile file can do at most is to end its own scan.
-            let done = catch_unwind(AssertUnwindSafe(|| run(&work, &queue, &scanned, &mut sink)));
+            let done =
+                catch_unwind(AssertUnwindSafe(|| run(&work, &queue, &scanned, &|| !asked.is_closed(), &mut sink)));
             timer.done();
             match done {
                 Ok(Ok(count)) => {
@@ -313,13 +315,18 @@ impl Queue {
     }
 }
 
+/// Whether somebody still waits for rows: blocks without any are no other way to notice.
+type Wanted<'a> = dyn Fn() -> bool + 'a;
+
 /// Reads until nothing is left or nobody wants more; returns how many bad records were passed over.
-fn run(work: &Work, queue: &Queue, scanned: &Count, sink: &mut rows::Sink<'_>) -> Result<u64> {
+fn run(work: &Work, queue: &Queue, scanned: &Count, wanted: &Wanted<'_>, sink: &mut rows::Sink<'_>) -> Result<u64> {
     if work.table.reading.format == FileFormat::Arrow {
         return run_arrow(work, queue, scanned, sink).inspect_err(|_| queue.fail()).map(|()| 0);
     }
     let mut skipped = 0;
-    while let Some((at, block)) = queue.next_block(work)? {
+    while wanted()
+        && let Some((at, block)) = queue.next_block(work)?
+    {
         scanned.add(block.text.len());
         let (file, plan) = &work.files[at];
         let outcome = rows::parse(&work.plan, plan, &block, sink).map_err(|failure| {
