@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::policy::{Authorized, Identity, Ticket};
 use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
 use crate::session::{PreparedStatement, Session};
+use crate::sql::Scope;
 
 /// Runs a prepared statement of any kind.
 pub(super) async fn execute(
@@ -78,7 +79,7 @@ async fn still_true(
     let now = prepare::relations(query, session, &world, &planned.scope)?;
     let same =
         now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
-    if same && !planned.plan.value().reads_virtual && prepared.is_fresh() {
+    if same && !planned.plan.value().reads_virtual && prepared.is_fresh(session, tells_time(&planned.scope)) {
         return Ok(None);
     }
     let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
@@ -87,6 +88,38 @@ async fn still_true(
         return Err(Error::unsupported("cached plan must not change result type"));
     }
     Ok(Some(again))
+}
+
+/// Whether a function may tell of this moment or of the daemon's state, so that its value must not be kept: by the start of its name, where
+/// too many cost a planning and too few a wrong answer.
+fn tells_time(scope: &Scope) -> bool {
+    const STARTS: &[&str] = &[
+        "now",
+        "current_",
+        "local",
+        "clock_",
+        "statement_",
+        "transaction_",
+        "timeofday",
+        "age",
+        "random",
+        "gen_random",
+        "uuid",
+        "txid_",
+        "pg_",
+        "has_",
+        "inet_",
+        "set_config",
+        "setseed",
+        "nextval",
+        "currval",
+        "lastval",
+        "version",
+    ];
+    scope.functions.iter().any(|function| {
+        let known = function.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
+        !known || STARTS.iter().any(|start| function.name.starts_with(start))
+    })
 }
 
 fn same_relation(a: &Relation, b: &Relation) -> bool {
