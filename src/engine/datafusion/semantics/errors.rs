@@ -82,7 +82,9 @@ fn from_shared(shared: &DataFusionError) -> Error {
         DataFusionError::Execution(text) => from_execution(text.clone()),
         DataFusionError::Plan(text) => from_plan(text.clone()),
         DataFusionError::NotImplemented(text) => from_datafusion(DataFusionError::NotImplemented(text.clone())),
-        DataFusionError::ArrowError(inner, _) => known_arrow(inner).unwrap_or_else(|| Error::internal(inner.to_string())),
+        DataFusionError::ArrowError(inner, _) => {
+            known_arrow(inner).unwrap_or_else(|| Error::internal(inner.to_string()))
+        }
         other => Error::internal(other.to_string()),
     }
 }
@@ -123,11 +125,10 @@ fn known_arrow(error: &ArrowError) -> Option<Error> {
             Some(Error::client(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range"))
         }
         ArrowError::MemoryError(_) => Some(Error::resource(SqlState::OUT_OF_MEMORY, "out of memory")),
-        ArrowError::CsvError(_) | ArrowError::ParseError(_) | ArrowError::JsonError(_) => Some(Error::source_fault(
-            SqlState::BAD_COPY_FILE_FORMAT,
-            "a file of a source is malformed",
-        )
-        .with_cause(DataFusionError::Execution(error.to_string()))),
+        ArrowError::CsvError(_) | ArrowError::ParseError(_) | ArrowError::JsonError(_) => Some(
+            Error::source_fault(SqlState::BAD_COPY_FILE_FORMAT, "a file of a source is malformed")
+                .with_cause(DataFusionError::Execution(error.to_string())),
+        ),
         ArrowError::ParquetError(_) => Some(
             Error::source_fault(SqlState::DATA_CORRUPTED, "a Parquet file cannot be read")
                 .with_cause(DataFusionError::Execution(error.to_string())),
@@ -138,10 +139,9 @@ fn known_arrow(error: &ArrowError) -> Option<Error> {
 
 fn from_schema(error: &SchemaError) -> Error {
     match error {
-        SchemaError::AmbiguousReference { field } => Error::client(
-            SqlState::AMBIGUOUS_COLUMN,
-            format!("column reference \"{}\" is ambiguous", field.name),
-        ),
+        SchemaError::AmbiguousReference { field } => {
+            Error::client(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", field.name))
+        }
         SchemaError::FieldNotFound { field, .. } => Error::client(
             SqlState::UNDEFINED_COLUMN,
             match &field.relation {

@@ -159,6 +159,8 @@ pub(super) fn is_plain(value: &Bound) -> bool {
 
 /// Whether equality of the stored form is equality of the values.
 pub(super) fn is_plain_equality(value: &Bound) -> bool {
-    is_plain(value) || (!matches!(value.pg.oid, 700 | 701 | 1042 | 1186 | 1700) && comparable(value.pg) >= Comparable::Equality && value.arrow == DataType::Utf8View)
+    is_plain(value)
+        || (!matches!(value.pg.oid, 700 | 701 | 1042 | 1186 | 1700)
+            && comparable(value.pg) >= Comparable::Equality
+            && value.arrow == DataType::Utf8View)
 }
-

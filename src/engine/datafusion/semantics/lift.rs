@@ -78,11 +78,7 @@ pub(super) fn test<I: ArrowPrimitiveType>(
 }
 
 /// One text to one text.
-pub(super) fn text_map(
-    name: &str,
-    arg: Expr,
-    f: impl Fn(&str) -> Result<String> + Send + Sync + 'static,
-) -> Expr {
+pub(super) fn text_map(name: &str, arg: Expr, f: impl Fn(&str) -> Result<String> + Send + Sync + 'static) -> Expr {
     text_rows(name, vec![arg], move |row| {
         let text = row.text(0)?;
         f(text).map(Some)

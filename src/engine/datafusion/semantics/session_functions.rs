@@ -33,9 +33,7 @@ pub(super) fn keyword(name: &str, precision: Option<i32>, facts: &SessionFacts) 
     let now = to_precision(facts.now_micros, precision);
     let local = || instant_to_local(now, &facts.format.time_zone);
     Ok(Some(match name {
-        "current_date" => {
-            Bound::literal(ScalarValue::Date32(Some(timestamp_to_date(local()?)?)), PgType::DATE)
-        }
+        "current_date" => Bound::literal(ScalarValue::Date32(Some(timestamp_to_date(local()?)?)), PgType::DATE),
         "current_timestamp" => instant(now),
         "localtimestamp" => Bound::literal(ScalarValue::TimestampMicrosecond(Some(local()?), None), PgType::TIMESTAMP),
         "localtime" => {
@@ -73,7 +71,11 @@ pub(super) fn call(name: &str, args: &[Bound], facts: &SessionFacts) -> Result<O
         ("current_setting", [name]) => setting(name, false, facts)?,
         ("current_setting", [name, missing_ok]) => match fold(missing_ok.clone()).constant() {
             Some(ScalarValue::Boolean(Some(missing_ok))) => setting(name, *missing_ok, facts)?,
-            _ => return Err(Error::unsupported("current_setting with an argument that is not a constant is not supported")),
+            _ => {
+                return Err(Error::unsupported(
+                    "current_setting with an argument that is not a constant is not supported",
+                ));
+            }
         },
         ("pg_typeof", [value]) => {
             let name = super::value::type_name(value.pg.oid);
@@ -110,9 +112,8 @@ fn setting(name: &Bound, missing_ok: bool, facts: &SessionFacts) -> Result<Bound
     match (facts.setting)(&name.to_ascii_lowercase()) {
         Some(value) => Ok(text(&value, PgType::TEXT)),
         None if missing_ok => Ok(Bound::literal(ScalarValue::Utf8View(None), PgType::TEXT)),
-        None => Err(Error::client(
-            SqlState::UNDEFINED_OBJECT,
-            format!("unrecognized configuration parameter \"{name}\""),
-        )),
+        None => {
+            Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\"")))
+        }
     }
 }

@@ -137,7 +137,6 @@ pub(super) fn chr(code: i32) -> Result<String> {
     }
 }
 
-
 /// `quote_literal`.
 pub(super) fn quote_literal(text: &str) -> String {
     let body = text.replace('\'', "''").replace('\\', "\\\\");

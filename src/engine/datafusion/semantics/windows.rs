@@ -132,7 +132,9 @@ fn shifted(window: &Window, function: Arc<WindowUDF>) -> Result<Option<Bound>> {
         let default = super::numeric::as_form(fold(default.clone()), &value.arrow);
         let constant = default.constant().filter(|constant| constant.data_type() == value.arrow);
         let Some(constant) = constant else {
-            return Err(Error::unsupported("a default of lag or lead that is not a constant of the column's type is not supported"));
+            return Err(Error::unsupported(
+                "a default of lag or lead that is not a constant of the column's type is not supported",
+            ));
         };
         args.push(Expr::Literal(constant.clone(), None));
     }

@@ -108,7 +108,8 @@ pub(super) fn plain(name: &str, args: &[Bound], calls: &dyn Calls, returns: PgTy
 }
 
 fn count(value: &Bound, calls: &dyn Calls) -> Result<Expr> {
-    let counted = if calls.distinct() { group_key(value)?.unwrap_or_else(|| value.expr.clone()) } else { value.expr.clone() };
+    let counted =
+        if calls.distinct() { group_key(value)?.unwrap_or_else(|| value.expr.clone()) } else { value.expr.clone() };
     Ok(calls.call(count_udaf(), vec![counted]))
 }
 
@@ -124,9 +125,7 @@ fn sum(value: &Bound, calls: &dyn Calls, returns: PgType) -> Result<Option<Bound
             let expr = calls.call(sum_udaf(), vec![wide]);
             Ok(Some(Bound::with_arrow(expr, returns, DataType::Decimal128(29, 0))))
         }
-        701 if !calls.slides() => {
-            Ok(Some(Bound::new(calls.call(sum_udaf(), vec![value.expr.clone()]), returns)))
-        }
+        701 if !calls.slides() => Ok(Some(Bound::new(calls.call(sum_udaf(), vec![value.expr.clone()]), returns))),
         1700 => numeric_sum(value, calls).map(|sum| sum.map(|sum| Bound { pg: returns, ..sum })),
         _ => Ok(None),
     }
@@ -160,12 +159,14 @@ fn avg(value: &Bound, calls: &dyn Calls, returns: PgType) -> Result<Option<Bound
             let total = if value.pg.oid == 1700 { PgType::NUMERIC } else { PgType::INT8 };
             let Some(sum) = sum(value, calls, total)? else { return Ok(None) };
             // The sum of small integers is a bigint; the division wants a numeric.
-            let sum = if sum.arrow == DataType::Int64 { native(sum.expr, DataType::Decimal128(19, 0)) } else { sum.expr };
+            let sum =
+                if sum.arrow == DataType::Int64 { native(sum.expr, DataType::Decimal128(19, 0)) } else { sum.expr };
             let expr = numeric::divide_by_count(sum, count(value, calls)?);
             Ok(Some(Bound::with_arrow(expr, returns, DataType::Utf8View)))
         }
         700 | 701 if !calls.slides() => {
-            let wide = if value.pg.oid == 700 { native(value.expr.clone(), DataType::Float64) } else { value.expr.clone() };
+            let wide =
+                if value.pg.oid == 700 { native(value.expr.clone(), DataType::Float64) } else { value.expr.clone() };
             Ok(Some(Bound::new(calls.call(avg_udaf(), vec![wide]), returns)))
         }
         _ => Ok(None),

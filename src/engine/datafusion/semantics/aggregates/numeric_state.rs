@@ -71,8 +71,20 @@ impl NumericAccumulator {
                 None => next,
                 Some(known) => match self.folding {
                     Folding::Sum => known.add(&next).map_err(external)?,
-                    Folding::Min => if known < next { known } else { next },
-                    Folding::Max => if known > next { known } else { next },
+                    Folding::Min => {
+                        if known < next {
+                            known
+                        } else {
+                            next
+                        }
+                    }
+                    Folding::Max => {
+                        if known > next {
+                            known
+                        } else {
+                            next
+                        }
+                    }
                 },
             });
         }

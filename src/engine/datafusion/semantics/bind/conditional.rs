@@ -1,10 +1,10 @@
 //! CASE, COALESCE, NULLIF, GREATEST, LEAST and ARRAY: forms whose parts share one type.
 //! Must not know: how a comparison or a cast is computed.
 
+use crate::sql::ast::{CaseWhen, Expr as Ast};
 use datafusion::functions_nested::make_array::make_array_udf;
-use datafusion::logical_expr::expr::{Case, ScalarFunction};
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::{CaseWhen, Expr as Ast};
+use datafusion::logical_expr::expr::{Case, ScalarFunction};
 
 use super::super::coerce::common_type;
 use super::super::keys::sort_key;
@@ -46,7 +46,8 @@ impl Binder<'_> {
         let mut values = self.all_as(values, common)?;
         let Some(other) = values.pop() else { return refuse("an empty CASE") };
         let arms = conditions.into_iter().zip(values).map(|(when, then)| (Box::new(when), Box::new(then.expr)));
-        let expr = Expr::Case(Case { expr: None, when_then_expr: arms.collect(), else_expr: Some(Box::new(other.expr)) });
+        let expr =
+            Expr::Case(Case { expr: None, when_then_expr: arms.collect(), else_expr: Some(Box::new(other.expr)) });
         Ok(Bound::with_arrow(expr, common, other.arrow))
     }
 

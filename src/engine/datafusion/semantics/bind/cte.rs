@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::sql::ast::{Cte as CteAst, Query, SetExpr, SetOperator, SetQuantifier, With};
 use arrow::datatypes::Schema;
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlanBuilder, TableSource};
-use datafusion::sql::sqlparser::ast::{Cte as CteAst, Query, SetExpr, SetOperator, SetQuantifier, With};
 
 use super::super::errors::from_datafusion;
 use super::super::pg::CastContext;
@@ -100,10 +100,7 @@ impl Binder<'_> {
     /// The recursive term in the types of the first one.
     fn matching(&mut self, step: Relation, start: &Relation, name: &str) -> Result<Relation> {
         if step.columns.len() != start.columns.len() {
-            return Err(Error::client(
-                SqlState::SYNTAX_ERROR,
-                "each UNION query must have the same number of columns",
-            ));
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "each UNION query must have the same number of columns"));
         }
         let mut values: Vec<Bound> = Vec::new();
         for (at, (new, old)) in step.columns.iter().zip(&start.columns).enumerate() {
@@ -154,7 +151,7 @@ fn renamed(mut relation: Relation, cte: &CteAst) -> Result<Relation> {
 
 /// Whether a query names a table of this name anywhere.
 fn mentions(query: &Query, name: &str) -> bool {
-    use datafusion::sql::sqlparser::ast::visit_relations;
+    use crate::sql::ast::visit_relations;
     use std::ops::ControlFlow;
     let found = visit_relations(query, |relation| {
         let same = matches!(relation.0.as_slice(), [only] if only.as_ident().is_some_and(|only| ident(only) == name));

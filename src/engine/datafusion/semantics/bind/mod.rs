@@ -1,38 +1,37 @@
 //! From a parsed query to a logical plan whose every expression has PostgreSQL's type.
 //! Must not know: sessions, policy; it is given the tables and the facts.
 
-mod scope;
-mod query;
-mod setop;
-mod cte;
-mod from;
-mod join;
-mod select;
-mod targets;
-mod group;
-mod order;
-mod rebase;
-mod expr;
-mod literal;
-mod predicate;
-mod conditional;
-mod subquery;
-mod special;
-mod call;
 mod aggregate;
-mod window;
+mod call;
+mod conditional;
+mod cte;
+mod expr;
+mod from;
+mod group;
+mod join;
+mod literal;
+mod order;
+mod predicate;
 mod quantified;
+mod query;
+mod rebase;
 mod registered;
+mod scope;
+mod select;
+mod setop;
+mod special;
+mod subquery;
 mod table_function;
+mod targets;
 mod type_name;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::sql::ast::{Query, Spanned, WindowSpec};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
-use datafusion::sql::sqlparser::ast::{Query, WindowSpec};
-use datafusion::sql::sqlparser::tokenizer::Span;
 
 use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
@@ -130,6 +129,8 @@ pub(super) struct Binder<'a> {
     /// How often a relation's name has been given, to keep names in the plan unique.
     taken: HashMap<String, usize>,
     clause: Clause,
+    /// How deep in subqueries of expressions it is.
+    subqueries: usize,
     /// The windows that the current select names.
     windows: Vec<(String, WindowSpec)>,
 }
@@ -146,6 +147,7 @@ impl<'a> Binder<'a> {
             ctes: Vec::new(),
             taken: HashMap::new(),
             clause: Clause::Select,
+            subqueries: 0,
             windows: Vec::new(),
         }
     }
@@ -179,8 +181,9 @@ impl<'a> Binder<'a> {
     }
 
     /// The place of a syntax node in the message: characters from 1.
-    fn position(&self, span: Span) -> Option<u32> {
-        crate::sql::position(span)
+    #[allow(clippy::unused_self)]
+    fn position(&self, node: &impl Spanned) -> Option<u32> {
+        crate::sql::position(node.span())
     }
 
     /// The innermost scope.

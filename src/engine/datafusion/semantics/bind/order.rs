@@ -1,12 +1,12 @@
 //! ORDER BY and DISTINCT ON: names, positions, expressions, and the keys that sort as PostgreSQL does.
 //! Must not know: how keys are computed.
 
+use crate::sql::ast::{Distinct, Expr as Ast, OrderByExpr, Select, Spanned, UnaryOperator, Value};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
-use datafusion::sql::sqlparser::ast::{Distinct, Expr as Ast, OrderByExpr, Select, Spanned, UnaryOperator, Value};
 
+use super::super::aggregates::first_value;
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
-use super::super::aggregates::first_value;
 use super::super::keys::{group_key, sort_key};
 use super::super::value::Bound;
 use super::from::ident;
@@ -39,7 +39,7 @@ impl Binder<'_> {
                     SqlState::INVALID_COLUMN_REFERENCE,
                     "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
                 )
-                .with_position_if(self.position(item.expr.span())));
+                .with_position_if(self.position(&item.expr)));
             }
             let ascending = item.options.asc.unwrap_or(true);
             let nulls_first = item.options.nulls_first.unwrap_or(!ascending);
@@ -78,11 +78,8 @@ impl Binder<'_> {
                 let mut found = shown.iter().enumerate().filter(|(_, target)| target.name == name);
                 let Some((first, target)) = found.next() else { return Ok(None) };
                 if found.any(|(_, other)| other.value.expr != target.value.expr) {
-                    return Err(Error::client(
-                        SqlState::AMBIGUOUS_COLUMN,
-                        format!("{clause} \"{name}\" is ambiguous"),
-                    )
-                    .with_position_if(self.position(ast.span())));
+                    return Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("{clause} \"{name}\" is ambiguous"))
+                        .with_position_if(self.position(ast)));
                 }
                 Ok(Some(first))
             }
@@ -96,7 +93,7 @@ impl Binder<'_> {
                             SqlState::INVALID_COLUMN_REFERENCE,
                             format!("{clause} position {position} is not in select list"),
                         )
-                        .with_position_if(self.position(ast.span())));
+                        .with_position_if(self.position(ast)));
                     }
                     Ok(Some(position - 1))
                 }
@@ -108,7 +105,7 @@ impl Binder<'_> {
 
     fn not_an_integer(&self, ast: &Ast, clause: &str) -> Error {
         Error::client(SqlState::SYNTAX_ERROR, format!("non-integer constant in {clause}"))
-            .with_position_if(self.position(ast.span()))
+            .with_position_if(self.position(ast))
     }
 
     /// DISTINCT ON: the targets it names.
@@ -153,17 +150,16 @@ impl Binder<'_> {
         for item in order {
             let Some(target) = self.listed(&item.expr, &targets, targets.len(), "ORDER BY")? else {
                 return Err(match &item.expr {
-                    Ast::Identifier(name) => Error::client(
-                        SqlState::UNDEFINED_COLUMN,
-                        format!("column \"{}\" does not exist", ident(name)),
-                    ),
+                    Ast::Identifier(name) => {
+                        Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", ident(name)))
+                    }
                     _ => Error::unsupported("invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
                         .with_detail("Only result column names can be used, not expressions or functions.")
                         .with_hint(
                             "Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
                         ),
                 }
-                .with_position_if(self.position(item.expr.span())));
+                .with_position_if(self.position(&item.expr)));
             };
             let ascending = item.options.asc.unwrap_or(true);
             sorts.push(SortItem { target, ascending, nulls_first: item.options.nulls_first.unwrap_or(!ascending) });

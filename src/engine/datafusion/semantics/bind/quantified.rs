@@ -12,8 +12,8 @@ use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::super::fold::fold;
-use super::super::keys::{is_plain, is_plain_equality};
 use super::super::kernel::{call, external, wrong_type};
+use super::super::keys::{is_plain, is_plain_equality};
 use super::super::pg::CastContext;
 use super::super::resolve::{Resolved, binary_operator};
 use super::super::value::{Bound, Unknown};
@@ -86,7 +86,11 @@ impl Binder<'_> {
         if let Resolved::Missing = binary_operator(name, from, element.oid) {
             return Err(Error::client(
                 SqlState::UNDEFINED_FUNCTION,
-                format!("operator does not exist: {} {name} {}", value.type_name(), super::super::value::type_name(element.oid)),
+                format!(
+                    "operator does not exist: {} {name} {}",
+                    value.type_name(),
+                    super::super::value::type_name(element.oid)
+                ),
             ));
         }
         let wanted: fn(Ordering) -> bool = match name {

@@ -1,8 +1,8 @@
 //! SELECT: the order in which its clauses become a plan.
 //! Must not know: how each clause is bound.
 
+use crate::sql::ast::{Distinct, NamedWindowExpr, OrderByExpr, Select};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{Distinct, NamedWindowExpr, OrderByExpr, Select};
 
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
@@ -21,6 +21,17 @@ pub(super) struct Selecting {
     pub(super) having: Option<Expr>,
 }
 
+/// What is done with the rows of a select list.
+struct Shape<'s> {
+    /// How many of the targets are shown.
+    visible: usize,
+    sorts: &'s [SortItem],
+    /// The targets of DISTINCT ON.
+    on: Vec<usize>,
+    distinct: bool,
+    limits: &'s Limits,
+}
+
 impl Binder<'_> {
     /// Binds a SELECT with the ORDER BY and the LIMIT that belong to it.
     pub(super) fn select(
@@ -33,7 +44,7 @@ impl Binder<'_> {
         refuse_odd_clauses(select)?;
         let outer_windows = std::mem::take(&mut self.windows);
         let outer_clause = std::mem::replace(&mut self.clause, Clause::Select);
-        let result = self.from_clause(&select.from).and_then(|Source { plan, scope }| {
+        let result = self.sources(&select.from).and_then(|Source { plan, scope }| {
             self.scopes.push(scope);
             let result = self.select_in_scope(plan, select, order, limits, settle);
             self.scopes.pop();
@@ -79,13 +90,15 @@ impl Binder<'_> {
         let mut selecting = Selecting { plan, targets, having };
         self.aggregate_step(&mut selecting, groups)?;
         self.window_step(&mut selecting)?;
-        self.finish(selecting, visible, &sorts, on, distinct, limits)
+        self.finish(selecting, Shape { visible, sorts: &sorts, on, distinct, limits })
     }
 
     fn name_windows(&mut self, select: &Select) -> Result<()> {
         for definition in &select.named_window {
             let name = ident(&definition.0);
-            let NamedWindowExpr::WindowSpec(spec) = &definition.1 else { return refuse("a window that names a window") };
+            let NamedWindowExpr::WindowSpec(spec) = &definition.1 else {
+                return refuse("a window that names a window");
+            };
             if self.windows.iter().any(|(known, _)| *known == name) {
                 return Err(Error::client(SqlState::WINDOWING_ERROR, format!("window \"{name}\" is already defined")));
             }
@@ -95,21 +108,18 @@ impl Binder<'_> {
     }
 
     /// Projection, DISTINCT, ORDER BY, LIMIT, and the projection that drops what only ORDER BY needed.
-    #[allow(clippy::too_many_arguments)]
-    fn finish(
-        &mut self,
-        selecting: Selecting,
-        visible: usize,
-        sorts: &[SortItem],
-        on: Vec<usize>,
-        distinct: bool,
-        limits: &Limits,
-    ) -> Result<Relation> {
+    fn finish(&mut self, selecting: Selecting, shape: Shape<'_>) -> Result<Relation> {
+        let Shape { visible, sorts, on, distinct, limits } = shape;
         let Selecting { plan, targets, .. } = selecting;
-        let names = unique_names(&targets);
+        let mut names = unique_names(&targets);
+        if self.subqueries > 0 {
+            names.iter_mut().for_each(|name| name.push('?'));
+        }
         let exprs = targets.iter().zip(&names).map(|(target, name)| named(&target.value, name)).collect::<Vec<_>>();
-        let mut plan =
-            LogicalPlanBuilder::from(plan).project(exprs).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+        let mut plan = LogicalPlanBuilder::from(plan)
+            .project(exprs)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
         let mut columns = outputs(targets, &names);
         if distinct && on.is_empty() {
             plan = self.distinct(plan, &columns)?;
@@ -119,16 +129,20 @@ impl Binder<'_> {
             plan = super::order::distinct_on(plan, &on, &columns, &order)?;
         }
         if !order.is_empty() {
-            plan =
-                LogicalPlanBuilder::from(plan).sort(order).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+            plan = LogicalPlanBuilder::from(plan)
+                .sort(order)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(from_datafusion)?;
         }
         let relation = super::query::apply_limits(Relation { plan, columns: Vec::new() }, limits)?;
         let mut plan = relation.plan;
         if visible < columns.len() {
             columns.truncate(visible);
             let kept = plan.schema().columns().into_iter().take(visible).map(Expr::Column).collect::<Vec<_>>();
-            plan =
-                LogicalPlanBuilder::from(plan).project(kept).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+            plan = LogicalPlanBuilder::from(plan)
+                .project(kept)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(from_datafusion)?;
         }
         Ok(Relation { plan, columns })
     }

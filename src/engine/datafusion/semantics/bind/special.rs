@@ -1,7 +1,7 @@
 //! Functions with a syntax of their own: EXTRACT, SUBSTRING, TRIM, POSITION, OVERLAY, CEIL, AT TIME ZONE, COLLATE.
 //! Must not know: how they are computed; each is a call of a function by its plain name.
 
-use datafusion::sql::sqlparser::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
+use crate::sql::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
 
 use super::super::coerce::category;
 use super::super::value::Bound;
@@ -24,7 +24,10 @@ impl Binder<'_> {
                     (Some(from), Some(length)) => args.extend([self.expr(from)?, self.expr(length)?]),
                     (Some(from), None) => args.push(self.expr(from)?),
                     (None, Some(length)) => {
-                        args.push(Bound::literal(datafusion::scalar::ScalarValue::Int32(Some(1)), crate::types::PgType::INT4));
+                        args.push(Bound::literal(
+                            datafusion::scalar::ScalarValue::Int32(Some(1)),
+                            crate::types::PgType::INT4,
+                        ));
                         args.push(self.expr(length)?);
                     }
                     (None, None) => return refuse("SUBSTRING without a position"),

@@ -1,13 +1,13 @@
 //! Functions in FROM: `generate_series` over integers, and the ones a session has registered.
 //! Must not know: how rows are made.
 
+use crate::sql::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 use arrow::datatypes::DataType;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_table::generate_series::GenerateSeriesFunc;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 
 use super::super::cast::native;
 use super::super::coerce::AtPosition;
@@ -32,7 +32,7 @@ impl Binder<'_> {
         args: &[FunctionArg],
         alias: Option<&TableAlias>,
     ) -> Result<Source> {
-        let position = self.position(name.span());
+        let position = self.position(name);
         let mut names = parts(name)?;
         let function_name = names.pop().unwrap_or_default();
         self.scopes.push(Scope::default());
@@ -61,8 +61,10 @@ impl Binder<'_> {
                 signature(&function_name, &types)
             ))
             .with_position_if(position)),
-            missing => Err(no_function(&function_name, &types, matches!(missing, Resolved::Ambiguous))
-                .with_position_if(position)),
+            missing => {
+                Err(no_function(&function_name, &types, matches!(missing, Resolved::Ambiguous))
+                    .with_position_if(position))
+            }
         }
     }
 
@@ -87,11 +89,12 @@ impl Binder<'_> {
         let (start, stop) = (numbers.first().copied().unwrap_or(1), numbers.get(1).copied().unwrap_or(0));
         let step = numbers.get(2).copied().unwrap_or(1);
         let empty = null || (step > 0 && start > stop) || (step < 0 && start < stop);
-        let given: Vec<Expr> = if empty { vec![lit(0_i64), lit(0_i64), lit(1_i64)] } else { vec![lit(start), lit(stop), lit(step)] };
+        let given: Vec<Expr> =
+            if empty { vec![lit(0_i64), lit(0_i64), lit(1_i64)] } else { vec![lit(start), lit(stop), lit(step)] };
         let args = TableFunctionArgs::new(&given, self.state);
         let provider = GenerateSeriesFunc {}.call_with_args(args).map_err(from_datafusion)?;
-        let mut builder = LogicalPlanBuilder::scan("generate_series", provider_as_source(provider), None)
-            .map_err(from_datafusion)?;
+        let mut builder =
+            LogicalPlanBuilder::scan("generate_series", provider_as_source(provider), None).map_err(from_datafusion)?;
         if empty {
             builder = builder.filter(lit(false)).map_err(from_datafusion)?;
         }

@@ -1,7 +1,7 @@
 //! Type names of the syntax tree as PostgreSQL types.
 //! Must not know: values.
 
-use datafusion::sql::sqlparser::ast::DataType as AstType;
+use crate::sql::ast::DataType as AstType;
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -25,7 +25,11 @@ fn written(ast: &AstType) -> String {
         AstType::Float32 | AstType::Float64 | AstType::Int16 | AstType::Int32 | AstType::Int64 => {
             ast.to_string().replace(' ', "_")
         }
-        AstType::TinyInt(_) | AstType::MediumInt(_) | AstType::Datetime(_) | AstType::String(_) | AstType::Double(_) => {
+        AstType::TinyInt(_)
+        | AstType::MediumInt(_)
+        | AstType::Datetime(_)
+        | AstType::String(_)
+        | AstType::Double(_) => {
             // Types of other systems: their name is no type here.
             ast.to_string().to_ascii_lowercase()
         }

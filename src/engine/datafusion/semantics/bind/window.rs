@@ -1,14 +1,14 @@
 //! Window functions: OVER, frames, and the step that computes them.
 //! Must not know: how a window function is computed.
 
+use crate::sql::ast::{
+    Expr as Ast, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
 use datafusion::common::Column;
 use datafusion::logical_expr::{
     Expr, LogicalPlanBuilder, WindowFrame, WindowFrameBound as DfBound, WindowFrameUnits as DfUnits,
 };
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
-    Expr as Ast, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
-};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
@@ -37,7 +37,9 @@ impl Binder<'_> {
 
     fn window(&mut self, call: &Call<'_>, over: &WindowType, position: Option<u32>) -> Result<Bound> {
         if call.distinct {
-            return Err(Error::unsupported("DISTINCT is not implemented for window functions").with_position_if(position));
+            return Err(
+                Error::unsupported("DISTINCT is not implemented for window functions").with_position_if(position)
+            );
         }
         if !call.order.is_empty() {
             return Err(Error::unsupported("aggregate ORDER BY is not implemented for window functions")
@@ -101,9 +103,7 @@ impl Binder<'_> {
     fn named_window(&mut self, name: &str) -> Result<WindowSpec> {
         match self.windows.iter().find(|(known, _)| known == name) {
             Some((_, spec)) => Ok(spec.clone()),
-            None => {
-                Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("window \"{name}\" does not exist")))
-            }
+            None => Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("window \"{name}\" does not exist"))),
         }
     }
 
@@ -139,8 +139,7 @@ impl Binder<'_> {
         if windows.is_empty() {
             return Ok(());
         }
-        let plan =
-            LogicalPlanBuilder::window_plan(selecting.plan.clone(), windows.clone()).map_err(from_datafusion)?;
+        let plan = LogicalPlanBuilder::window_plan(selecting.plan.clone(), windows.clone()).map_err(from_datafusion)?;
         let replacements: Vec<Replacement> = windows
             .into_iter()
             .map(|window| {
@@ -177,7 +176,10 @@ fn frame_of(frame: &FrameAst, keys: usize) -> Result<WindowFrame> {
         (WindowFrameBound::CurrentRow, Some(WindowFrameBound::Preceding(_))) => {
             return wrong("frame starting from current row cannot have preceding rows");
         }
-        (WindowFrameBound::Following(_), None | Some(WindowFrameBound::CurrentRow | WindowFrameBound::Preceding(_))) => {
+        (
+            WindowFrameBound::Following(_),
+            None | Some(WindowFrameBound::CurrentRow | WindowFrameBound::Preceding(_)),
+        ) => {
             return wrong("frame starting from following row cannot end with current row");
         }
         _ => {}

@@ -113,10 +113,10 @@ fn narrow(value: Bound, to: PgType) -> Expr {
 }
 
 fn int_to_numeric(value: Bound) -> Bound {
-    if let Some(constant) = value.constant().filter(|constant| !constant.is_null()) {
-        if let Ok(number) = Numeric::parse(&constant.to_string()) {
-            return numeric::constant(&number).at(value.position);
-        }
+    if let Some(constant) = value.constant().filter(|constant| !constant.is_null())
+        && let Ok(number) = Numeric::parse(&constant.to_string())
+    {
+        return numeric::constant(&number).at(value.position);
     }
     let digits = match value.pg.oid {
         21 => 5,
@@ -249,43 +249,55 @@ fn times(value: Bound, to: PgType, facts: &SessionFacts) -> Result<Bound> {
                 let micros = datetime::date_to_timestamp(*day)?;
                 Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), None), None)
             }
-            _ => map::<Date32Type, TimestampMicrosecondType>("date_timestamp", value.expr, returns, datetime::date_to_timestamp),
+            _ => map::<Date32Type, TimestampMicrosecondType>(
+                "date_timestamp",
+                value.expr,
+                returns,
+                datetime::date_to_timestamp,
+            ),
         },
         (1082, 1184) => map::<Date32Type, TimestampMicrosecondType>(&label("date_timestamptz"), value.expr, returns, {
             let zone = zone.clone();
             move |day| datetime::local_to_instant(datetime::date_to_timestamp(day)?, &zone)
         }),
-        (1114, 1184) => {
-            map::<TimestampMicrosecondType, TimestampMicrosecondType>(&label("timestamp_timestamptz"), value.expr, returns, {
+        (1114, 1184) => map::<TimestampMicrosecondType, TimestampMicrosecondType>(
+            &label("timestamp_timestamptz"),
+            value.expr,
+            returns,
+            {
                 let zone = zone.clone();
                 move |local| datetime::local_to_instant(local, &zone)
-            })
-        }
-        (1184, 1114) => {
-            map::<TimestampMicrosecondType, TimestampMicrosecondType>(&label("timestamptz_timestamp"), value.expr, returns, {
+            },
+        ),
+        (1184, 1114) => map::<TimestampMicrosecondType, TimestampMicrosecondType>(
+            &label("timestamptz_timestamp"),
+            value.expr,
+            returns,
+            {
                 let zone = zone.clone();
                 move |instant| datetime::instant_to_local(instant, &zone)
-            })
-        }
-        (1114, 1082) => map::<TimestampMicrosecondType, Date32Type>("timestamp_date", value.expr, returns, datetime::timestamp_to_date),
+            },
+        ),
+        (1114, 1082) => map::<TimestampMicrosecondType, Date32Type>(
+            "timestamp_date",
+            value.expr,
+            returns,
+            datetime::timestamp_to_date,
+        ),
         (1184, 1082) => map::<TimestampMicrosecondType, Date32Type>(&label("timestamptz_date"), value.expr, returns, {
             let zone = zone.clone();
             move |instant| datetime::timestamp_to_date(datetime::instant_to_local(instant, &zone)?)
         }),
         // An infinite timestamp has no time of day: NULL in PostgreSQL, an error here would be another answer.
         (1114 | 1184, 1083) => return unsupported(from, to),
-        (1083, 1186) => {
-            number_rows::<IntervalMonthDayNanoType>("time_interval", vec![value.expr], returns, |row| {
-                let micros = row.number::<Time64MicrosecondType>(0)?;
-                Ok(arrow::datatypes::IntervalMonthDayNano::new(0, 0, micros * 1000))
-            })
-        }
-        (1186, 1083) => {
-            number_rows::<Time64MicrosecondType>("interval_time", vec![value.expr], returns, |row| {
-                let interval = row.number::<IntervalMonthDayNanoType>(0)?;
-                Ok((interval.nanoseconds / 1000).rem_euclid(86_400_000_000))
-            })
-        }
+        (1083, 1186) => number_rows::<IntervalMonthDayNanoType>("time_interval", vec![value.expr], returns, |row| {
+            let micros = row.number::<Time64MicrosecondType>(0)?;
+            Ok(arrow::datatypes::IntervalMonthDayNano::new(0, 0, micros * 1000))
+        }),
+        (1186, 1083) => number_rows::<Time64MicrosecondType>("interval_time", vec![value.expr], returns, |row| {
+            let interval = row.number::<IntervalMonthDayNanoType>(0)?;
+            Ok((interval.nanoseconds / 1000).rem_euclid(86_400_000_000))
+        }),
         _ => return unsupported(from, to),
     };
     Ok(Bound::new(expr, to))

@@ -211,10 +211,8 @@ pub(super) fn native(expr: Expr, to: DataType) -> Expr {
 
 /// An expression under a name, its PostgreSQL type in the metadata of the field it makes.
 pub(super) fn tagged(expr: Expr, pg: PgType, name: &str) -> Expr {
-    let metadata = HashMap::from([
-        (META_OID.to_owned(), pg.oid.to_string()),
-        (META_TYPMOD.to_owned(), pg.typmod.to_string()),
-    ]);
+    let metadata =
+        HashMap::from([(META_OID.to_owned(), pg.oid.to_string()), (META_TYPMOD.to_owned(), pg.typmod.to_string())]);
     let metadata = Some(FieldMetadata::from(metadata));
     Expr::Alias(Alias { expr: Box::new(expr), relation: None, name: name.to_owned(), metadata })
 }

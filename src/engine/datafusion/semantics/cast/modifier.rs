@@ -87,8 +87,7 @@ fn seconds(value: Bound, to: PgType) -> Bound {
     let returns = arrow.clone();
     let expr = call(format!("timestamp({digits})"), vec![value.expr], arrow.clone(), move |args| {
         let [array] = args else { return Err(wrong_type("timestamp")) };
-        let times =
-            array.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| wrong_type("timestamp"))?;
+        let times = array.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| wrong_type("timestamp"))?;
         let rounded = times.unary::<_, TimestampMicrosecondType>(|t| {
             if t == i64::MAX || t == i64::MIN {
                 return t;

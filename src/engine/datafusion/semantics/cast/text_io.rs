@@ -83,7 +83,8 @@ fn restyled(pg: PgType) -> bool {
 }
 
 fn typed(value: &Bound) -> Field {
-    let metadata = [(META_OID.to_owned(), value.pg.oid.to_string()), (META_TYPMOD.to_owned(), value.pg.typmod.to_string())];
+    let metadata =
+        [(META_OID.to_owned(), value.pg.oid.to_string()), (META_TYPMOD.to_owned(), value.pg.typmod.to_string())];
     Field::new("value", value.arrow.clone(), true).with_metadata(metadata.into())
 }
 
@@ -136,7 +137,11 @@ pub(crate) fn bool_letter(value: Expr) -> Expr {
 /// An array in text form.
 pub(super) fn array_text(value: Bound, format: &FormatOptions) -> Result<Bound> {
     // The text form of sources is the one under default settings; arrays of what settings change are not mixed.
-    if value.pg.element().is_some_and(|element| matches!(element.oid, 17 | 700 | 701 | 1082 | 1114 | 1184 | 1186 | 1266)) {
+    if value
+        .pg
+        .element()
+        .is_some_and(|element| matches!(element.oid, 17 | 700 | 701 | 1082 | 1114 | 1184 | 1186 | 1266))
+    {
         return Err(Error::unsupported(format!("mixing arrays of type {} is not supported", value.type_name())));
     }
     let pg = value.pg;

@@ -39,8 +39,12 @@ pub(crate) type Part = (i64, u8);
 /// The field that a word names.
 pub(crate) fn unit(word: &str) -> Option<Unit> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "microseconds" | "microsecond" | "us" | "usec" | "usecs" | "useconds" | "usecond" | "microsecon" => Unit::Microseconds,
-        "milliseconds" | "millisecond" | "ms" | "msec" | "msecs" | "mseconds" | "msecond" | "millisecon" => Unit::Milliseconds,
+        "microseconds" | "microsecond" | "us" | "usec" | "usecs" | "useconds" | "usecond" | "microsecon" => {
+            Unit::Microseconds
+        }
+        "milliseconds" | "millisecond" | "ms" | "msec" | "msecs" | "mseconds" | "msecond" | "millisecon" => {
+            Unit::Milliseconds
+        }
         "second" | "seconds" | "sec" | "secs" | "s" => Unit::Second,
         "minute" | "minutes" | "min" | "mins" | "m" => Unit::Minute,
         "hour" | "hours" | "hr" | "hrs" | "h" => Unit::Hour,

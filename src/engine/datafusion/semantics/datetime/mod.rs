@@ -69,9 +69,9 @@ pub(super) fn date_to_timestamp(day: i32) -> Result<i64> {
     match day {
         i32::MAX => Ok(i64::MAX),
         i32::MIN => Ok(i64::MIN),
-        day => i64::from(day).checked_mul(DAY).ok_or_else(|| {
-            Error::client(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")
-        }),
+        day => i64::from(day)
+            .checked_mul(DAY)
+            .ok_or_else(|| Error::client(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")),
     }
 }
 

@@ -12,8 +12,8 @@ use datafusion::logical_expr::Expr;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
 use super::forms::{collect, decimal_type, parts, reader, texts};
-use crate::types::PgType;
 use crate::types::Numeric;
+use crate::types::PgType;
 
 /// An operation whose result has a scale that the operands' scales decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,8 @@ pub(crate) fn binary(source: &str, a: Bound, b: Bound) -> Option<Bound> {
     };
     let returns = operation.result_type(&a.arrow, &b.arrow).unwrap_or(DataType::Utf8View);
     let form = returns.clone();
-    let expr = call(operation.name(), vec![a.expr, b.expr], returns.clone(), move |args| compute(operation, args, &form));
+    let expr =
+        call(operation.name(), vec![a.expr, b.expr], returns.clone(), move |args| compute(operation, args, &form));
     Some(Bound::with_arrow(expr, PgType::NUMERIC, returns))
 }
 
@@ -88,7 +89,9 @@ fn compute(operation: Operation, args: &[ArrayRef], form: &DataType) -> DfResult
             )?;
             Ok(Arc::new(product.with_precision_and_scale(*p, *s)?))
         }
-        (DataType::Decimal256(p, s), DataType::Decimal128(..) | DataType::Decimal256(..), _) if parts(b.data_type()).is_some() => {
+        (DataType::Decimal256(p, s), DataType::Decimal128(..) | DataType::Decimal256(..), _)
+            if parts(b.data_type()).is_some() =>
+        {
             let (a, b) = (widened(a)?, widened(b)?);
             let result = arrow_compute(operation, &a, &b)?;
             Ok(Arc::new(result.as_primitive::<Decimal256Type>().clone().with_precision_and_scale(*p, *s)?))

@@ -12,8 +12,8 @@ use datafusion::scalar::ScalarValue;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
 use crate::error::Result;
-use crate::types::PgType;
 use crate::types::Numeric;
+use crate::types::PgType;
 
 /// The values of a numeric array, whatever its form.
 pub(crate) enum Reader {
@@ -218,13 +218,17 @@ pub(crate) fn collect(
     match form {
         DataType::Decimal128(p, s) => {
             let numbers = (0..rows)
-                .map(|row| value(row)?.map(|n| n.to_decimal128(u16::from(*p), i16::from(*s))).transpose().map_err(external))
+                .map(|row| {
+                    value(row)?.map(|n| n.to_decimal128(u16::from(*p), i16::from(*s))).transpose().map_err(external)
+                })
                 .collect::<DfResult<Vec<_>>>()?;
             Ok(Arc::new(Decimal128Array::from(numbers).with_precision_and_scale(*p, *s)?))
         }
         DataType::Decimal256(p, s) => {
             let numbers = (0..rows)
-                .map(|row| value(row)?.map(|n| n.to_decimal256(u16::from(*p), i16::from(*s))).transpose().map_err(external))
+                .map(|row| {
+                    value(row)?.map(|n| n.to_decimal256(u16::from(*p), i16::from(*s))).transpose().map_err(external)
+                })
                 .collect::<DfResult<Vec<_>>>()?;
             Ok(Arc::new(Decimal256Array::from(numbers).with_precision_and_scale(*p, *s)?))
         }

@@ -12,8 +12,8 @@ use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
 use super::forms::{collect, decimal_type, parts, reader, texts};
 use crate::error::Result;
-use crate::types::PgType;
 use crate::types::Numeric;
+use crate::types::PgType;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

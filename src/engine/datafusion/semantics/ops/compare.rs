@@ -16,7 +16,14 @@ use crate::types::PgType;
 /// What the last letters of a comparison's implementation say.
 fn operator(source: &str) -> Option<(&str, Operator)> {
     const TIMES: [&str; 9] = [
-        "date", "timestamp", "timestamptz", "time", "interval", "date_timestamp", "date_timestamptz", "timestamp_date",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "time",
+        "interval",
+        "date_timestamp",
+        "date_timestamptz",
+        "timestamp_date",
         "timestamp_timestamptz",
     ];
     let plain = |suffix: &str| match suffix {
@@ -118,7 +125,8 @@ fn integers(left: Bound, right: Bound) -> (Expr, Expr) {
     if let Some(expr) = fitted(&left, &right.arrow) {
         return (expr, right.expr);
     }
-    let wide = |value: Bound| if value.arrow == DataType::Int64 { value.expr } else { native(value.expr, DataType::Int64) };
+    let wide =
+        |value: Bound| if value.arrow == DataType::Int64 { value.expr } else { native(value.expr, DataType::Int64) };
     (wide(left), wide(right))
 }
 
@@ -142,20 +150,27 @@ fn numbers(op: Operator, left: Bound, right: Bound) -> Bound {
 /// Floats: NaN is equal to itself and above everything, zero has no sign.
 fn floats(op: Operator, left: Bound, right: Bound) -> Bound {
     let wide = |value: Bound| -> Bound {
-        if value.pg.oid == 701 { value } else { fold(Bound::new(native(value.expr, DataType::Float64), PgType::FLOAT8)) }
+        if value.pg.oid == 701 {
+            value
+        } else {
+            fold(Bound::new(native(value.expr, DataType::Float64), PgType::FLOAT8))
+        }
     };
     let (left, right) = (wide(left), wide(right));
     // Against a constant that is neither zero nor NaN the stored form of a column will do, so that files can be skipped by it. Only
     // a NaN with its sign bit set is out of place there: below everything.
-    let steady = |value: &Bound| matches!(value.constant(), Some(ScalarValue::Float64(Some(v))) if *v != 0.0 && !v.is_nan());
+    let steady =
+        |value: &Bound| matches!(value.constant(), Some(ScalarValue::Float64(Some(v))) if *v != 0.0 && !v.is_nan());
     let lowest = || Expr::Literal(ScalarValue::Float64(Some(f64::NEG_INFINITY)), None);
     let (column, from_right) = match (steady(&left), steady(&right)) {
         (_, true) => (left.expr.clone(), false),
         (true, false) => (right.expr.clone(), true),
         _ => return truth(float_key(left.expr), op, float_key(right.expr)),
     };
-    let below = matches!((op, from_right), (Operator::Lt | Operator::LtEq, false) | (Operator::Gt | Operator::GtEq, true));
-    let above = matches!((op, from_right), (Operator::Gt | Operator::GtEq, false) | (Operator::Lt | Operator::LtEq, true));
+    let below =
+        matches!((op, from_right), (Operator::Lt | Operator::LtEq, false) | (Operator::Gt | Operator::GtEq, true));
+    let above =
+        matches!((op, from_right), (Operator::Gt | Operator::GtEq, false) | (Operator::Lt | Operator::LtEq, true));
     let plain = truth(left.expr, op, right.expr).expr;
     let expr = if below {
         plain.and(column.gt_eq(lowest()))

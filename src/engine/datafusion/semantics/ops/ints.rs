@@ -46,10 +46,8 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
 
 fn arithmetic(operation: &str, args: &[Bound], returns: PgType) -> Option<Expr> {
     let wide = storage(returns);
-    let widened: Vec<Expr> = args
-        .iter()
-        .map(|arg| if arg.arrow == wide { arg.expr.clone() } else { widened(arg, &wide) })
-        .collect();
+    let widened: Vec<Expr> =
+        args.iter().map(|arg| if arg.arrow == wide { arg.expr.clone() } else { widened(arg, &wide) }).collect();
     let function: fn(&ArrayRef, &ArrayRef) -> Result<ArrayRef, ArrowError> = match operation {
         "pl" => |a, b| kernels::add(a, b),
         "mi" => |a, b| kernels::sub(a, b),
@@ -143,8 +141,12 @@ fn unary(source: &str, operation: &str, args: &[Bound], returns: PgType) -> Opti
     macro_rules! map_one {
         ($type:ty) => {
             match operation {
-                "um" => map::<$type, $type>(source, arg, wide, move |v| v.checked_neg().ok_or_else(|| overflow(returns))),
-                "abs" => map::<$type, $type>(source, arg, wide, move |v| v.checked_abs().ok_or_else(|| overflow(returns))),
+                "um" => {
+                    map::<$type, $type>(source, arg, wide, move |v| v.checked_neg().ok_or_else(|| overflow(returns)))
+                }
+                "abs" => {
+                    map::<$type, $type>(source, arg, wide, move |v| v.checked_abs().ok_or_else(|| overflow(returns)))
+                }
                 "not" => map::<$type, $type>(source, arg, wide, |v| Ok(!v)),
                 _ => arg,
             }

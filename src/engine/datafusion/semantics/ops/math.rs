@@ -29,15 +29,21 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
             Some(Bound::literal(value, returns))
         }
         ("int4gcd", [a, b]) => Some(Bound::new(
-            zip::<Int32Type, Int32Type, Int32Type>(source, [a.expr.clone(), b.expr.clone()], DataType::Int32, move |x, y| {
-                i32::try_from(gcd(i64::from(x), i64::from(y))).map_err(|_| overflow(returns))
-            }),
+            zip::<Int32Type, Int32Type, Int32Type>(
+                source,
+                [a.expr.clone(), b.expr.clone()],
+                DataType::Int32,
+                move |x, y| i32::try_from(gcd(i64::from(x), i64::from(y))).map_err(|_| overflow(returns)),
+            ),
             returns,
         )),
         ("int8gcd", [a, b]) => Some(Bound::new(
-            zip::<Int64Type, Int64Type, Int64Type>(source, [a.expr.clone(), b.expr.clone()], DataType::Int64, move |x, y| {
-                i64::try_from(gcd_wide(i128::from(x), i128::from(y))).map_err(|_| overflow(returns))
-            }),
+            zip::<Int64Type, Int64Type, Int64Type>(
+                source,
+                [a.expr.clone(), b.expr.clone()],
+                DataType::Int64,
+                move |x, y| i64::try_from(gcd_wide(i128::from(x), i128::from(y))).map_err(|_| overflow(returns)),
+            ),
             returns,
         )),
         _ => None,

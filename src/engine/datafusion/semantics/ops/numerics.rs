@@ -1,16 +1,16 @@
 //! Operators and functions of numeric by their implementations' names.
 //! Must not know: how they are computed (`numeric`).
 
-use datafusion::error::Result as DfResult;
 use arrow::array::Array;
 use arrow::datatypes::DataType;
+use datafusion::error::Result as DfResult;
 
 use super::super::kernel::{call, external, wrong_type};
 use super::super::numeric::{self, Rounding};
 use super::super::value::Bound;
 use crate::error::Result;
-use crate::types::PgType;
 use crate::types::Numeric;
+use crate::types::PgType;
 
 /// An operator or a function over numeric.
 pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Result<Option<Bound>> {

@@ -24,15 +24,20 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
         return Err(Error::unsupported("a regular expression that is not a constant is not supported"));
     };
     if !certified(constant) || (fold && !constant.is_ascii()) {
-        return Err(Error::unsupported("this regular expression is not supported")
-            .with_hint("Supported are literals, ., *, +, ?, alternation, groups, anchors and simple bracket expressions."));
+        return Err(Error::unsupported("this regular expression is not supported").with_hint(
+            "Supported are literals, ., *, +, ?, alternation, groups, anchors and simple bracket expressions.",
+        ));
     }
     // `s`: the dot matches a newline in PostgreSQL.
     let flags = if fold { "si" } else { "s" };
     if fold && !constant.is_ascii() {
         return Err(Error::unsupported("this regular expression is not supported"));
     }
-    let args = vec![text.expr.clone(), lit(ScalarValue::Utf8View(Some(constant.clone()))), lit(ScalarValue::Utf8View(Some(flags.to_owned())))];
+    let args = vec![
+        text.expr.clone(),
+        lit(ScalarValue::Utf8View(Some(constant.clone()))),
+        lit(ScalarValue::Utf8View(Some(flags.to_owned()))),
+    ];
     let expr = regexp_like().call(args);
     Ok(Some(Bound::new(if negated { !expr } else { expr }, PgType::BOOL)))
 }

@@ -37,9 +37,15 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
             let (a, b) = (as_text(a, typing)?, as_text(b, typing)?);
             implement("textcat", &[a, b], returns, typing)
         }
-        ("lower", [_]) => made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.to_ascii_lowercase()))),
-        ("upper", [_]) => made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.to_ascii_uppercase()))),
-        ("initcap", [_]) => made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(text::initcap(t)))),
+        ("lower", [_]) => {
+            made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.to_ascii_lowercase())))
+        }
+        ("upper", [_]) => {
+            made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.to_ascii_uppercase())))
+        }
+        ("initcap", [_]) => {
+            made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(text::initcap(t))))
+        }
         ("text_reverse", [_]) => {
             made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.chars().rev().collect())))
         }
@@ -48,9 +54,9 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
         ("chr", [_]) => made(text_rows(source, all, |row| text::chr(row.number::<Int32Type>(0)?).map(Some))),
         ("to_hex32", [_]) => made(text_rows(source, all, |row| Ok(Some(format!("{:x}", row.number::<Int32Type>(0)?))))),
         ("to_hex64", [_]) => made(text_rows(source, all, |row| Ok(Some(format!("{:x}", row.number::<Int64Type>(0)?))))),
-        ("translate", [_, _, _]) => made(text_rows(source, all, |row| {
-            Ok(Some(text::translate(row.text(0)?, row.text(1)?, row.text(2)?)))
-        })),
+        ("translate", [_, _, _]) => {
+            made(text_rows(source, all, |row| Ok(Some(text::translate(row.text(0)?, row.text(1)?, row.text(2)?)))))
+        }
         ("replace_text", [_, _, _]) => made(text_rows(source, all, |row| {
             let (t, from, to) = (row.text(0)?, row.text(1)?, row.text(2)?);
             if from.is_empty() {
@@ -64,7 +70,9 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
             text::split_part(row.text(0)?, row.text(1)?, row.number::<Int32Type>(2)?).map(Some)
         })),
         ("text_starts_with", [_, _]) => made(truth_rows(source, all, |row| Ok(row.text(0)?.starts_with(row.text(1)?)))),
-        ("quote_literal", [_]) if types == [25] => made(text_rows(source, all, |row| Ok(Some(text::quote_literal(row.text(0)?))))),
+        ("quote_literal", [_]) if types == [25] => {
+            made(text_rows(source, all, |row| Ok(Some(text::quote_literal(row.text(0)?)))))
+        }
         _ => Ok(None),
     }
 }
@@ -86,9 +94,9 @@ fn measured(source: &str, types: &[u32], all: &[Expr]) -> Option<Expr> {
             number_rows::<Int32Type>(source, args, int, |row| Ok(text::position(row.text(0)?, row.text(1)?)))
         }
         ("bit_length", [25]) => number_rows::<Int32Type>(source, args, int, |row| Ok(row.text(0)?.len() as i32 * 8)),
-        ("ascii", [_]) => number_rows::<Int32Type>(source, args, int, |row| {
-            Ok(row.text(0)?.chars().next().map_or(0, |c| c as i32))
-        }),
+        ("ascii", [_]) => {
+            number_rows::<Int32Type>(source, args, int, |row| Ok(row.text(0)?.chars().next().map_or(0, |c| c as i32)))
+        }
         _ => return None,
     })
 }
@@ -101,9 +109,9 @@ fn cut(source: &str, all: &[Expr]) -> Option<Expr> {
         ("text_substr_no_len", 2) => {
             text_rows(source, args, move |row| text::substring(row.text(0)?, int(&row, 1)?, None).map(Some))
         }
-        ("text_substr", 3) => {
-            text_rows(source, args, move |row| text::substring(row.text(0)?, int(&row, 1)?, Some(int(&row, 2)?)).map(Some))
-        }
+        ("text_substr", 3) => text_rows(source, args, move |row| {
+            text::substring(row.text(0)?, int(&row, 1)?, Some(int(&row, 2)?)).map(Some)
+        }),
         ("text_left", 2) => text_rows(source, args, move |row| Ok(Some(text::left(row.text(0)?, int(&row, 1)?)))),
         ("text_right", 2) => text_rows(source, args, move |row| Ok(Some(text::right(row.text(0)?, int(&row, 1)?)))),
         ("btrim1" | "ltrim1" | "rtrim1", 1) => {

@@ -65,12 +65,16 @@ fn arithmetic(source: &str, a: &Bound, b: &Bound, zone: &TimeZone, returns: PgTy
         "date_pli" => zip::<Date32Type, Int32Type, Date32Type>("date_pli", pair(), out, datetime::add_days),
         "integer_pl_date" => zip::<Date32Type, Int32Type, Date32Type>("date_pli", swapped(), out, datetime::add_days),
         "date_mii" => zip::<Date32Type, Int32Type, Date32Type>(source, pair(), out, |day, days| {
-            days.checked_neg().ok_or_else(|| datetime::out_of_range("date")).and_then(|days| datetime::add_days(day, days))
+            days.checked_neg()
+                .ok_or_else(|| datetime::out_of_range("date"))
+                .and_then(|days| datetime::add_days(day, days))
         }),
         "date_mi" => zip::<Date32Type, Date32Type, Int32Type>(source, pair(), out, datetime::days_between),
         "date_pl_interval" => zip::<Date32Type, Interval, Stamp>(source, pair(), out, add),
         "interval_pl_date" => zip::<Date32Type, Interval, Stamp>("date_pl_interval", swapped(), out, add),
-        "date_mi_interval" => zip::<Date32Type, Interval, Stamp>(source, pair(), out, move |d, i| add(d, datetime::negated(i)?)),
+        "date_mi_interval" => {
+            zip::<Date32Type, Interval, Stamp>(source, pair(), out, move |d, i| add(d, datetime::negated(i)?))
+        }
         "timestamp_pl_interval" => zip::<Stamp, Interval, Stamp>(source, pair(), out, datetime::add_interval),
         "interval_pl_timestamp" => {
             zip::<Stamp, Interval, Stamp>("timestamp_pl_interval", swapped(), out, datetime::add_interval)
@@ -90,22 +94,32 @@ fn arithmetic(source: &str, a: &Bound, b: &Bound, zone: &TimeZone, returns: PgTy
                 datetime::add_interval_in_zone(t, datetime::negated(i)?, &zone_copy)
             })
         }
-        "timestamp_mi" | "timestamptz_mi" => zip::<Stamp, Stamp, Interval>(source, pair(), out, datetime::between_timestamps),
+        "timestamp_mi" | "timestamptz_mi" => {
+            zip::<Stamp, Stamp, Interval>(source, pair(), out, datetime::between_timestamps)
+        }
         "interval_pl" => zip::<Interval, Interval, Interval>(source, pair(), out, datetime::intervals_added),
         "interval_mi" => zip::<Interval, Interval, Interval>(source, pair(), out, |x, y| {
             datetime::intervals_added(x, datetime::negated(y)?)
         }),
-        "interval_mul" => zip::<Interval, Float64Type, Interval>(source, pair(), out, |i, f| datetime::scaled(i, f, false)),
+        "interval_mul" => {
+            zip::<Interval, Float64Type, Interval>(source, pair(), out, |i, f| datetime::scaled(i, f, false))
+        }
         "mul_d_interval" => {
             zip::<Interval, Float64Type, Interval>("interval_mul", swapped(), out, |i, f| datetime::scaled(i, f, false))
         }
-        "interval_div" => zip::<Interval, Float64Type, Interval>(source, pair(), out, |i, f| datetime::scaled(i, f, true)),
-        "time_pl_interval" => zip::<Time64MicrosecondType, Interval, Time64MicrosecondType>(source, pair(), out, |t, i| {
-            Ok((t + i.nanoseconds / 1000).rem_euclid(datetime::DAY))
-        }),
-        "time_mi_interval" => zip::<Time64MicrosecondType, Interval, Time64MicrosecondType>(source, pair(), out, |t, i| {
-            Ok((t - i.nanoseconds / 1000).rem_euclid(datetime::DAY))
-        }),
+        "interval_div" => {
+            zip::<Interval, Float64Type, Interval>(source, pair(), out, |i, f| datetime::scaled(i, f, true))
+        }
+        "time_pl_interval" => {
+            zip::<Time64MicrosecondType, Interval, Time64MicrosecondType>(source, pair(), out, |t, i| {
+                Ok((t + i.nanoseconds / 1000).rem_euclid(datetime::DAY))
+            })
+        }
+        "time_mi_interval" => {
+            zip::<Time64MicrosecondType, Interval, Time64MicrosecondType>(source, pair(), out, |t, i| {
+                Ok((t - i.nanoseconds / 1000).rem_euclid(datetime::DAY))
+            })
+        }
         _ => return None,
     })
 }
@@ -130,7 +144,11 @@ fn part(of: &str, field: &Bound, value: &Bound, zone: &TimeZone, float: bool) ->
     let getter: Getter = match of {
         "date" => Box::new(move |row| {
             let day = row.number::<Date32Type>(0)?;
-            if day == i32::MAX || day == i32::MIN { Err(infinite()) } else { Ok(datetime::from_date(unit, i64::from(day))) }
+            if day == i32::MAX || day == i32::MIN {
+                Err(infinite())
+            } else {
+                Ok(datetime::from_date(unit, i64::from(day)))
+            }
         }),
         "timestamp" => Box::new(move |row| {
             let t = row.number::<Stamp>(0)?;
@@ -145,14 +163,23 @@ fn part(of: &str, field: &Bound, value: &Bound, zone: &TimeZone, float: bool) ->
         _ => return Ok(None),
     };
     let Some(digits) = digits(of, unit) else { return Err(refuse()) };
-    let name = if of == "timestamptz" { format!("extract({of},{unit:?})[{zone_name}]") } else { format!("extract({of},{unit:?})") };
+    let name = if of == "timestamptz" {
+        format!("extract({of},{unit:?})[{zone_name}]")
+    } else {
+        format!("extract({of},{unit:?})")
+    };
     let missing = move || Error::internal("a field was found while planning and is gone");
     if float {
         let by = 10_f64.powi(i32::from(digits));
-        let expr = number_rows::<Float64Type>(&format!("{name}.float8"), vec![value.expr.clone()], DataType::Float64, move |row| {
-            let (v, _) = getter(&row)?.ok_or_else(missing)?;
-            Ok(v as f64 / by)
-        });
+        let expr = number_rows::<Float64Type>(
+            &format!("{name}.float8"),
+            vec![value.expr.clone()],
+            DataType::Float64,
+            move |row| {
+                let (v, _) = getter(&row)?.ok_or_else(missing)?;
+                Ok(v as f64 / by)
+            },
+        );
         return Ok(Some(Bound::new(expr, PgType::FLOAT8)));
     }
     let form = DataType::Decimal128(20, digits as i8);
@@ -183,7 +210,9 @@ fn digits(of: &str, unit: Unit) -> Option<u8> {
             Unit::Zone | Unit::ZoneHour | Unit::ZoneMinute => Some((0, 0)),
             _ => datetime::from_timestamp(unit, 0, 0),
         },
-        "interval" => datetime::from_interval(unit, arrow::datatypes::IntervalMonthDayNano::new(0, 0, 0)).ok().flatten(),
+        "interval" => {
+            datetime::from_interval(unit, arrow::datatypes::IntervalMonthDayNano::new(0, 0, 0)).ok().flatten()
+        }
         _ => datetime::from_time(unit, 0),
     };
     sample.map(|(_, digits)| digits)
