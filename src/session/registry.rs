@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::TransactionStatus;
 use crate::error::{Error, Result};
 
+/// Bytes of a statement that other sessions may see; the history has it whole.
+const SHOWN_BYTES: usize = 4_096;
+
 /// The secret of a session, as BackendKeyData hands it out: 4 bytes in protocol 3.0, 32 from 3.2 on.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CancelKey(Vec<u8>);
@@ -102,7 +105,7 @@ pub struct SessionRow {
     pub activity: Activity,
     /// Since when.
     pub activity_changed_at: SystemTime,
-    /// Its latest statement, as it was sent.
+    /// Its latest statement, as it was sent; at most its first 4 KiB.
     pub query: Arc<str>,
     /// When that began.
     pub query_started_at: Option<SystemTime>,
@@ -182,7 +185,7 @@ impl SessionEntry {
         let mut now = self.now.lock();
         now.activity = Activity::Active;
         now.activity_changed_at = at;
-        now.query = query.into();
+        now.query = shortened(query).into();
         now.query_started_at = Some(at);
     }
 
@@ -246,15 +249,10 @@ impl SessionEntry {
         self.terminated.is_cancelled()
     }
 
-    fn cancel(&self) -> bool {
+    fn cancel(&self) {
         // Cancelled under the lock: the statement cannot end, and the next begin, in between.
-        let now = self.now.lock();
-        match &now.cancel {
-            Some(token) => {
-                token.cancel();
-                true
-            }
-            None => false,
+        if let Some(token) = &self.now.lock().cancel {
+            token.cancel();
         }
     }
 
@@ -274,6 +272,15 @@ impl SessionEntry {
             query_started_at: now.query_started_at,
         }
     }
+}
+
+/// The start of a text, of a length that may be kept for every session.
+fn shortened(query: &str) -> &str {
+    let mut end = SHOWN_BYTES.min(query.len());
+    while !query.is_char_boundary(end) {
+        end -= 1;
+    }
+    query.get(..end).unwrap_or(query)
 }
 
 #[derive(Debug, Default)]
@@ -354,11 +361,15 @@ impl SessionRegistry {
         self.sessions.lock().by_pid.get(&pid).cloned()
     }
 
-    /// A CancelRequest: cancels the running statement of the session with this id and key. False: nothing happened, and nobody is told.
+    /// A CancelRequest: cancels the running statement, if any, of the session with this id and key. False: there is no such session, or
+    /// the key is another's. The client is told nothing either way.
     #[must_use]
     pub fn cancel(&self, pid: i32, key: &[u8]) -> bool {
         match self.find(pid) {
-            Some(entry) if bool::from(entry.key.bytes().ct_eq(key)) => entry.cancel(),
+            Some(entry) if bool::from(entry.key.bytes().ct_eq(key)) => {
+                entry.cancel();
+                true
+            }
             _ => false,
         }
     }
@@ -427,7 +438,7 @@ mod tests {
         let registry = SessionRegistry::new();
         let session = registry.register(who("ana")).unwrap();
         let key = session.key().bytes().to_vec();
-        assert!(!registry.cancel(session.pid(), &key), "nothing runs");
+        assert!(registry.cancel(session.pid(), &key), "nothing runs, and the key is right");
         let first = session.begin_statement();
         let mut wrong = key.clone();
         wrong[0] ^= 1;
@@ -435,12 +446,14 @@ mod tests {
         assert!(!registry.cancel(session.pid() + 1, &key));
         assert!(!first.is_cancelled());
         session.end_statement();
-        assert!(!registry.cancel(session.pid(), &key));
+        assert!(registry.cancel(session.pid(), &key));
         let second = session.begin_statement();
         assert!(!second.is_cancelled() && !first.is_cancelled());
         assert!(registry.cancel(session.pid(), &key) && second.is_cancelled() && !first.is_cancelled());
         session.idle(TransactionStatus::Idle);
-        assert!(!registry.cancel(session.pid(), &key));
+        assert!(registry.cancel(session.pid(), &key));
+        session.active(&"ä".repeat(SHOWN_BYTES));
+        assert_eq!(registry.get(session.pid()).unwrap().query.len(), SHOWN_BYTES);
     }
 
     #[test]

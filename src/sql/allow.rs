@@ -167,8 +167,8 @@ impl Visitor for Check {
             Some(LimitClause::OffsetCommaLimit { .. }) => return refuse("LIMIT #,#", query),
             _ => {}
         }
-        if query.fetch.as_ref().is_some_and(|fetch| fetch.percent) {
-            return refuse("FETCH ... PERCENT", query);
+        if query.fetch.as_ref().is_some_and(|fetch| fetch.percent || fetch.with_ties) {
+            return refuse("FETCH ... WITH TIES", query);
         }
         for lock in &query.locks {
             self.writes(match lock.lock_type {

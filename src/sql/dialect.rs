@@ -6,14 +6,17 @@ use std::cell::Cell;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    TypedString,
+    TypedString, UnaryOperator,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::keywords::is_reserved;
+use super::keywords::{is_bare_label, is_name, is_reserved};
+
+/// sqlparser's precedence of COLLATE: only subscripts and casts bind more strongly.
+const COLLATE_PRECEDENCE: u8 = 120;
 
 /// PostgreSQL's dialect, counting. sqlparser tries some forms one after the other, so a wrong text can cost it time
 /// exponential in its nesting; here that time is counted in operands looked at.
@@ -46,6 +49,23 @@ impl Postgres {
                 Ok(())
             }
         }
+    }
+
+    /// Operators in front. In PostgreSQL a sign binds before `^`, and `@`, `~` and their kin after arithmetic; sqlparser
+    /// has it the other way round.
+    fn sign(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let (op, precedence) = match parser.peek_token_ref().token {
+            Token::Minus => (UnaryOperator::Minus, COLLATE_PRECEDENCE),
+            Token::Plus => (UnaryOperator::Plus, COLLATE_PRECEDENCE),
+            Token::Tilde => (UnaryOperator::BitwiseNot, self.prec_value(Precedence::PgOther)),
+            Token::AtSign => (UnaryOperator::PGAbs, self.prec_value(Precedence::PgOther)),
+            Token::PGSquareRoot => (UnaryOperator::PGSquareRoot, self.prec_value(Precedence::PgOther)),
+            Token::PGCubeRoot => (UnaryOperator::PGCubeRoot, self.prec_value(Precedence::PgOther)),
+            Token::DoubleExclamationMark => (UnaryOperator::PGPrefixFactorial, self.prec_value(Precedence::PgOther)),
+            _ => return None,
+        };
+        parser.next_token();
+        Some(parser.parse_subexpr(precedence).map(|expr| Expr::UnaryOp { op, expr: Box::new(expr) }))
     }
 
     /// `a IS [NOT] DISTINCT FROM b`: sqlparser takes AND and OR behind it for a part of `b`.
@@ -86,6 +106,27 @@ fn typed_string(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         Err(error) => return Some(Err(error)),
     };
     Some(parser.parse_value().map(|value| Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false })))
+}
+
+/// `a::text COLLATE "C"`: sqlparser knows COLLATE behind a plain operand only.
+fn collate(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
+    let left = match &parser.peek_token_ref().token {
+        Token::Word(word) if word.keyword == Keyword::COLLATE => Box::new(left.clone()),
+        _ => return None,
+    };
+    parser.next_token();
+    Some(parser.parse_object_name(false).map(|collation| Expr::Collate { expr: left, collation }))
+}
+
+/// `(VALUES (1), (2))` as an operand: sqlparser takes it for a call of a function.
+fn values(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let starts = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.keyword == Keyword::VALUES);
+    starts.then(|| parser.parse_query().map(Expr::Subquery))
+}
+
+/// A keyword as a folded word.
+fn word_of(keyword: Keyword) -> String {
+    format!("{keyword:?}").to_ascii_lowercase()
 }
 
 /// A reserved word where an operand must start: sqlparser would take it for a name.
@@ -198,11 +239,11 @@ impl Dialect for Postgres {
         if let Some(error) = misplaced(parser) {
             return Some(Err(error));
         }
-        trim(parser).or_else(|| typed_string(parser))
+        self.sign(parser).or_else(|| values(parser)).or_else(|| trim(parser)).or_else(|| typed_string(parser))
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
-        self.distinct_from(parser, expr)
+        collate(parser, expr).or_else(|| self.distinct_from(parser, expr))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
@@ -216,6 +257,16 @@ impl Dialect for Postgres {
             {
                 Some(Ok(self.prec_unknown()))
             }
+            // In PostgreSQL all operators but arithmetic and comparison bind alike.
+            Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk => Some(Ok(self.prec_value(Precedence::PgOther))),
+            Token::Word(word) if word.keyword == Keyword::OPERATOR => Some(Ok(self.prec_value(Precedence::PgOther))),
             Token::Assignment | Token::RArrow => Some(Ok(self.prec_unknown())),
             _ => self.base.get_next_precedence(parser),
         }
@@ -255,6 +306,14 @@ impl Dialect for Postgres {
         ) || self.base.is_reserved_for_identifier(keyword)
     }
 
+    fn is_column_alias(&self, keyword: &Keyword, _: &mut Parser) -> bool {
+        is_bare_label(&word_of(*keyword))
+    }
+
+    fn is_table_alias(&self, keyword: &Keyword, _: &mut Parser) -> bool {
+        is_name(&word_of(*keyword))
+    }
+
     fn prec_value(&self, precedence: Precedence) -> u8 {
         self.base.prec_value(precedence)
     }
@@ -279,7 +338,7 @@ impl Dialect for Postgres {
         true
     }
 
-    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+    fn supports_named_fn_args_with_assignment_operator(&self) -> bool {
         true
     }
 

@@ -476,3 +476,6 @@ pub(crate) fn too_deep() -> Error {
     Error::client(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
         .with_hint("Simplify the statement: it nests or chains too many expressions, set operations or joins.")
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,6 @@
 //! * `pg_catalog.f(x)` -> `f(x)`; `pg_catalog.t` as a type -> `t`, built in where it is.
 //! * `x::regclass` and its kin -> `pg_regclass_in(x)`; a cast of that to text -> `pg_regclass_out(pg_regclass_in(x))`.
 //! * `type 'text'` -> a cast of the string. Bit strings are `0A000`.
-//! * `-a ^ b` is `(-a) ^ b`, and `@ a + b` is `@ (a + b)`: sqlparser binds these otherwise.
 //! * Every select item (also of sub-queries) that is no plain column gets PostgreSQL's name as its alias; a name that is
 //!   there already gets [`DUPLICATE`] and a number behind it, as the binder refuses equal names. [`output_name`] takes
 //!   that off again.
@@ -20,8 +19,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias, TableAliasColumnDef,
-    TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias,
+    TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::error::{Error, Result};
@@ -122,6 +121,11 @@ struct Rewriter;
 impl VisitorMut for Rewriter {
     type Break = Error;
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        limit(query);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         name_items(&mut select.projection);
         ControlFlow::Continue(())
@@ -150,6 +154,23 @@ impl VisitorMut for Rewriter {
     }
 }
 
+/// `FETCH FIRST n ROWS ONLY` is `LIMIT n`; `LIMIT NULL` is none.
+fn limit(query: &mut Query) {
+    if let Some(fetch) = query.fetch.take() {
+        let one = || Expr::Value(Value::Number("1".to_owned(), false).into());
+        let rows = Some(fetch.quantity.unwrap_or_else(one));
+        match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, .. }) => *limit = rows,
+            clause => *clause = Some(LimitClause::LimitOffset { limit: rows, offset: None, limit_by: Vec::new() }),
+        }
+    }
+    if let Some(LimitClause::LimitOffset { limit, .. }) = &mut query.limit_clause
+        && matches!(limit, Some(Expr::Value(value)) if value.value == Value::Null)
+    {
+        *limit = None;
+    }
+}
+
 /// An identifier in double quotes.
 fn quoted(name: &str, like: Option<&Ident>) -> Ident {
     let mut ident = Ident::with_quote('"', name);
@@ -159,51 +180,70 @@ fn quoted(name: &str, like: Option<&Ident>) -> Ident {
     ident
 }
 
-/// Gives items PostgreSQL's names, each name once.
-fn name_items(items: &mut [SelectItem]) {
-    let mut taken: HashSet<String> = HashSet::new();
-    for item in items.iter_mut() {
-        let Some(name) = item_name(item) else { continue };
-        // Qualified columns keep their qualifier in the plan, so `a.id, b.id` need nothing.
-        let column = match item {
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => {
-                Some(idents.iter().map(folded).collect::<Vec<_>>().join("\u{0}"))
-            }
-            SelectItem::UnnamedExpr(Expr::Identifier(_)) => Some(name.clone()),
-            _ => None,
-        };
-        let qualified = column.as_ref().is_some_and(|column| *column != name);
-        if qualified && column.is_some_and(|column| taken.insert(column)) && !taken.contains(&name) {
-            continue;
+/// The names that the items of one select list have got.
+#[derive(Default)]
+struct Taken {
+    /// As aliases and plain columns.
+    plain: HashSet<String>,
+    /// By columns with their table, which keep it in the plan: `a.id` and `b.id` are not equal there, but `id` is to both.
+    qualified: HashSet<String>,
+    /// Those columns in full.
+    columns: HashSet<Vec<String>>,
+}
+
+impl Taken {
+    fn has(&self, name: &str) -> bool {
+        self.plain.contains(name) || self.qualified.contains(name)
+    }
+
+    /// A name that is free, from `start` (1: as it is) on, and from now on taken.
+    fn unique(&mut self, name: &str, start: u32) -> String {
+        let numbered = |number: u32| if number < 2 { name.to_owned() } else { format!("{name}{DUPLICATE}{number}") };
+        let mut number = start;
+        while self.has(&numbered(number)) {
+            number += 1;
         }
-        let unique = unique(&name, &mut taken);
-        let alias = match item {
-            SelectItem::UnnamedExpr(Expr::Identifier(_)) if unique == name => continue,
-            SelectItem::ExprWithAlias { alias, .. } if unique == name => {
-                *alias = quoted(&unique, Some(alias));
-                continue;
-            }
-            SelectItem::ExprWithAlias { alias, .. } => quoted(&unique, Some(alias)),
-            _ => quoted(&unique, None),
-        };
-        let old = std::mem::replace(item, SelectItem::Wildcard(Default::default()));
-        *item = match old {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                SelectItem::ExprWithAlias { expr, alias }
-            }
-            other => other,
-        };
+        self.plain.insert(numbered(number));
+        numbered(number)
     }
 }
 
-fn unique(name: &str, taken: &mut HashSet<String>) -> String {
-    let mut candidate = name.to_owned();
-    let mut number = 1u32;
-    while !taken.insert(candidate.clone()) {
-        number += 1;
-        candidate = format!("{name}{DUPLICATE}{number}");
+/// Gives items PostgreSQL's names, each name once.
+fn name_items(items: &mut [SelectItem]) {
+    let mut taken = Taken::default();
+    let star = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    for item in items.iter_mut() {
+        let Some(name) = item_name(item) else { continue };
+        let mut start = 1;
+        match item {
+            // A column beside a `*` is there twice.
+            SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_)) if star => start = 2,
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => {
+                let column: Vec<String> = idents.iter().map(folded).collect();
+                if !taken.plain.contains(&name) && taken.columns.insert(column) {
+                    taken.qualified.insert(name);
+                    continue;
+                }
+            }
+            SelectItem::UnnamedExpr(Expr::Identifier(_)) if !taken.has(&name) => {
+                taken.plain.insert(name);
+                continue;
+            }
+            _ => {}
+        }
+        alias_item(item, &taken.unique(&name, start));
     }
-    candidate
+}
+
+fn alias_item(item: &mut SelectItem, name: &str) {
+    let old = std::mem::replace(item, SelectItem::Wildcard(WildcardAdditionalOptions::default()));
+    *item = match old {
+        SelectItem::UnnamedExpr(expr) => SelectItem::ExprWithAlias { expr, alias: quoted(name, None) },
+        SelectItem::ExprWithAlias { expr, alias } => {
+            SelectItem::ExprWithAlias { expr, alias: quoted(name, Some(&alias)) }
+        }
+        other => other,
+    };
 }
 
 /// Functions in FROM whose row has columns of its own; the others have one, named after the alias or the function.

@@ -6,6 +6,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
+use super::keywords::is_keyword;
 use super::lexer::{Kind, Lexed, Lexeme};
 
 /// The character position of a span in the message, from 1; none for a span that stands nowhere.
@@ -32,6 +33,10 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
                 out.push(TokenWithSpan::new(Token::Mul, span));
                 push_words(&mut out, &["from"], span);
             }
+            // A word that is no keyword of PostgreSQL is only a name, whatever it is to sqlparser.
+            Kind::Word if !is_keyword(lexed.value(lexeme)) && !is_special(lexed, lexemes, i) => {
+                out.push(TokenWithSpan::new(Token::make_word(lexed.value(lexeme), Some('"')), span));
+            }
             Kind::Word if is_weak_lock(lexed, lexemes, i) => {}
             // `FROM ONLY t`: no table here has children.
             Kind::Word if is_only(lexed, lexemes, i) => {}
@@ -49,6 +54,39 @@ fn span_of(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Span {
 
 fn push_words(out: &mut Vec<TokenWithSpan>, words: &[&str], span: Span) {
     out.extend(words.iter().map(|word| TokenWithSpan::new(Token::make_word(word, None), span)));
+}
+
+/// Words that are no keywords, but that sqlparser must see as such: `unnest(` in FROM, a field in `extract(`, types.
+fn is_special(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
+    const TYPES: &[&str] = &[
+        "bool",
+        "bytea",
+        "date",
+        "float4",
+        "float8",
+        "int2",
+        "int4",
+        "int8",
+        "regclass",
+        "text",
+        "timestamptz",
+        "timetz",
+        "uuid",
+        "varbit",
+    ];
+    let Some(lexeme) = lexemes.get(i) else { return false };
+    let before = |back: usize| i.checked_sub(back).and_then(|i| lexemes.get(i));
+    let symbol = |lexeme: Option<&Lexeme>, symbol: &str| lexeme.is_some_and(|l| lexed.is_symbol(l, symbol));
+    let value = lexed.value(lexeme);
+    if value == "unnest" {
+        return symbol(lexemes.get(i + 1), "(");
+    }
+    if symbol(before(1), "(") && before(2).is_some_and(|l| lexed.is_word(l, "extract")) {
+        return true;
+    }
+    // Where a type stands, the binder has a spelling of its own for these.
+    let typed = symbol(before(1), "::") || before(1).is_some_and(|l| lexed.is_word(l, "as"));
+    (typed || lexemes.get(i + 1).is_some_and(|next| next.kind == Kind::Text)) && TYPES.contains(&value)
 }
 
 /// After this an operand must follow, so a word here is a name.

@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::binary::{array, bad_binary, form, numeric, range, scalar};
 use super::format::{ByteaOutput, FormatOptions, IntervalStyle};
-use super::input::network::{Inet, parse_mac, write_mac};
+use super::input::network::{Inet, parse_mac, parse_mac8, write_mac};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid, trim};
 use super::input::{bits, datetime, interval};
 use super::pg_type::PgType;
@@ -84,8 +84,8 @@ pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
         869 => |t, out| Inet::parse(t, false).map(|v| v.send(out)),
         700 => |t, out| parse_f32(t).map(|v| out.put_f32(v)),
         701 => |t, out| parse_f64(t).map(|v| out.put_f64(v)),
-        774 => |t, out| parse_mac(t, true).map(|v| out.extend_from_slice(&v)),
-        829 => |t, out| parse_mac(t, false).map(|v| out.extend_from_slice(&v)),
+        774 => |t, out| parse_mac8(t).map(|v| out.extend_from_slice(&v)),
+        829 => |t, out| parse_mac(t).map(|v| out.extend_from_slice(&v)),
         1082 => |t, out| scalar::send_date(datetime::parse_date(t, &defaults())?, out),
         1083 => |t, out| datetime::parse_time(t, &defaults(), -1).map(|v| out.put_i64(v)),
         1114 => |t, out| scalar::send_timestamp(datetime::parse_timestamp(t, &defaults(), -1)?, out),

@@ -7,7 +7,7 @@ use super::binary::array;
 use super::format::{ByteaOutput, DateFormat, FormatOptions, IntervalStyle};
 use super::forms::{range_bound, receiver, sender, write_timetz};
 use super::input::array::parse_array;
-use super::input::network::{Inet, parse_mac, write_mac};
+use super::input::network::{Inet, parse_mac, parse_mac8, write_mac};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
 use super::input::{bits, datetime, interval, json, range};
 use super::numeric::Numeric;
@@ -49,8 +49,8 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         869 => Inet::parse(text, false)?.write(out),
         700 => float::write_float(parse_f32(text)?, 1, out),
         701 => float::write_float(parse_f64(text)?, 1, out),
-        774 => write_mac(&parse_mac(text, true)?, out),
-        829 => write_mac(&parse_mac(text, false)?, out),
+        774 => write_mac(&parse_mac8(text)?, out),
+        829 => write_mac(&parse_mac(text)?, out),
         1042 | 1043 => {
             let fitted = match pg.declared_length() {
                 Some(length) => bits::fit_text(text, length, pg.oid == 1042)?,
@@ -79,6 +79,7 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
             }
             out.extend_from_slice(bits::parse_bits(text)?.as_bytes());
         }
+        1700 if pg.typmod < 0 && is_canonical_number(text.as_bytes()) => out.extend_from_slice(text.as_bytes()),
         1700 => out.extend_from_slice(canonical_numeric(pg, text)?.to_string().as_bytes()),
         2950 => bytes_text::write_uuid(&bits::parse_uuid(text)?, out),
         27 | 600 | 3220 | 5069 => {
@@ -93,6 +94,22 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         _ => out.extend_from_slice(text.as_bytes()),
     }
     Ok(())
+}
+
+/// Whether a short number is written as PostgreSQL writes it: no exponent, no needless zeros before it, digits
+/// around the point.
+fn is_canonical_number(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    let fraction = match &digits[whole..] {
+        [] => &[][..],
+        [b'.', rest @ ..] if !rest.is_empty() && rest.iter().all(u8::is_ascii_digit) => rest,
+        _ => return false,
+    };
+    let leading_zero = digits.first() == Some(&b'0');
+    // Zero has no sign.
+    let signed_zero = digits.len() < text.len() && leading_zero && fraction.iter().all(|b| *b == b'0');
+    whole > 0 && text.len() < 1000 && !(leading_zero && whole > 1) && !signed_zero
 }
 
 /// A numeric from its text, rounded to the declared precision if there is one.

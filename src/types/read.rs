@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use super::binary::{bad_binary, scalar};
 use super::format::FormatOptions;
 use super::forms::{OwnedReceive, receiver, utf8};
-use super::held_text::{canonical_numeric, write_canonical};
+use super::held_text::write_canonical;
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
 use super::input::{bits, datetime, interval};
 use super::numeric::Numeric;
@@ -237,7 +237,6 @@ impl ColumnBuilder {
             }
             Kind::Text(b, _) => match pg.oid {
                 25 => b.append_value(text),
-                1700 => b.append_value(canonical_numeric(pg, text)?.to_string()),
                 _ => {
                     self.scratch.clear();
                     write_canonical(pg, text, options, &mut self.scratch)?;

@@ -13,7 +13,7 @@ use super::server::Shared;
 use crate::error::{Error, SqlState};
 use crate::policy::Identity;
 use crate::query::RunningStatement;
-use crate::session::{Session, TransactionStatus};
+use crate::session::{PreparedStatement, Session, TransactionStatus};
 
 /// What the next message may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,19 +35,21 @@ pub(super) struct Connection {
     state: State,
     /// Extended messages have come since the last ReadyForQuery.
     batch: bool,
+    /// What Parse has begun and Execute goes on with, if both come in one batch: one statement with one clock, as in PostgreSQL.
+    pub(super) begun: Option<(Arc<PreparedStatement>, RunningStatement)>,
 }
 
 impl Connection {
     pub(super) fn new(io: Io, session: Session, shared: Arc<Shared>, identity: Arc<Identity>) -> Self {
-        Connection { io, session, shared, identity, state: State::Ready, batch: false }
+        Connection { io, session, shared, identity, state: State::Ready, batch: false, begun: None }
     }
 
     /// The session, from its first ReadyForQuery to its end.
     pub(super) async fn run(mut self) {
         let ended = self.serve().await;
-        let Connection { mut io, session, .. } = self;
+        let Connection { mut io, session, begun, .. } = self;
         // Rows that wait and statements end before the farewell, which may take its time.
-        drop(session);
+        drop((session, begun));
         if let Ended::Fatal(error) = ended {
             io.farewell(&error).await;
         }
@@ -159,6 +161,7 @@ impl Connection {
     /// A statement or message failed: the client is told, the transaction fails.
     fn failed(&mut self, error: &Error, running: Option<&RunningStatement>) {
         self.io.entry.end_statement();
+        self.begun = None;
         respond::error(&mut self.io.out, error, Severity::Error, running);
         self.session.fail();
     }
@@ -227,6 +230,7 @@ impl Connection {
     /// Tells what variables have changed, and that the next message may come.
     pub(super) async fn ready(&mut self) -> Result<(), Ended> {
         self.batch = false;
+        self.begun = None;
         self.tell_changes();
         let status = self.session.transaction.status();
         self.io.out.ready_for_query(match status {
@@ -235,7 +239,9 @@ impl Connection {
             TransactionStatus::Failed => b'E',
         });
         self.io.entry.idle(status);
-        self.io.flush().await
+        self.io.flush().await?;
+        self.io.rest();
+        Ok(())
     }
 
     fn tell_changes(&mut self) {

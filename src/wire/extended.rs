@@ -47,6 +47,7 @@ impl Connection {
         if name.is_empty() {
             self.session.prepared.remove("");
         }
+        self.begun = None;
         self.session.start_statement(false);
         let prepared = if text.trim().is_empty() {
             Prepared::Empty
@@ -54,7 +55,12 @@ impl Connection {
             self.refresh_identity().map_err(plain)?;
             let running = self.shared.service.begin(&self.session, &self.identity, text);
             match self.prepare_one(&running, name, text, types).await {
-                Ok(prepared) => prepared,
+                Ok(prepared) => {
+                    if let Prepared::Statement(statement) = &prepared {
+                        self.begun = Some((Arc::clone(statement), running));
+                    }
+                    prepared
+                }
                 Err(stop) => return Err((stop, Some(running))),
             }
         };
@@ -203,7 +209,7 @@ impl Connection {
             }
             PortalState::Bound => {
                 self.refresh_identity().map_err(plain)?;
-                let running = self.shared.service.begin(&self.session, &self.identity, &prepared.statement.text);
+                let running = self.begin(&prepared);
                 let parameters = std::mem::take(&mut portal.parameters);
                 let outcome = self.start(&running, &prepared, parameters).await;
                 let Outcome { rows, tag, notices } = outcome.map_err(|stop| (stop, Some(running.clone())))?;
@@ -216,6 +222,17 @@ impl Connection {
                 let cursor = RowCursor::new(rows, tag, cancel, Box::new(running));
                 self.send(portal, cursor, &formats, limit).await
             }
+        }
+    }
+
+    /// The running statement of a portal: the one that Parse began, if that was in this batch, or a new one.
+    fn begin(&mut self, prepared: &Arc<PreparedStatement>) -> RunningStatement {
+        match self.begun.take() {
+            Some((parsed, running)) if Arc::ptr_eq(&parsed, prepared) => {
+                self.io.entry.resume_statement(&running.bounds().cancel);
+                running
+            }
+            _ => self.shared.service.begin(&self.session, &self.identity, &prepared.statement.text),
         }
     }
 

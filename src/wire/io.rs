@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
+
 use super::framing::{FrameReader, hang_up};
 use super::messages::{BackendWriter, Severity};
 use super::stream::WriteHalf;
@@ -15,6 +17,9 @@ use crate::shutdown::Shutdown;
 
 /// Bytes of rows that are written before the socket must take them.
 pub(super) const CHUNK: usize = 64 * 1024;
+
+/// What the buffer of an idle session may hold, in bytes.
+const RESTING: usize = 16 * 1024;
 
 /// How long a client may leave answers unread that no running statement waits with.
 const UNREAD: Duration = Duration::from_secs(60);
@@ -111,6 +116,14 @@ impl Io {
                 tracing::info!(pid = self.entry.pid(), "a client read nothing for too long; its connection is closed");
                 Err(Ended::Gone)
             }
+        }
+    }
+
+    /// Gives back the memory of a large answer: an idle session is small.
+    pub(super) fn rest(&mut self) {
+        let buffer = self.out.buffer();
+        if buffer.is_empty() && buffer.capacity() > RESTING {
+            *buffer = BytesMut::new();
         }
     }
 

@@ -115,14 +115,6 @@ impl Shared {
             let message = format!("role \"{}\" does not exist", login.user);
             Error::client(SqlState::INVALID_AUTHORIZATION, message)
         })?;
-        let most = identity.limits().max_connections;
-        if most.is_some_and(|most| self.registry.count_of(&login.user) >= most) {
-            self.metrics.limit_hits("max_connections").inc();
-            return Err(Error::resource(
-                SqlState::TOO_MANY_CONNECTIONS,
-                format!("too many connections for role \"{}\"", login.user),
-            ));
-        }
         let vars = self.vars(&identity, login)?;
         let entry = self.registry.register(NewSession {
             user: login.user.clone(),
@@ -130,6 +122,14 @@ impl Shared {
             client: login.peer.map(|peer| (peer.ip().to_canonical(), peer.port())),
             key_bytes: if login.startup.minor >= 2 { LONG_KEY } else { SHORT_KEY },
         })?;
+        // Counted with itself in place, so that two at once cannot both be the last.
+        if identity.limits().max_connections.is_some_and(|most| self.registry.count_of(&login.user) > most) {
+            self.metrics.limit_hits("max_connections").inc();
+            return Err(Error::resource(
+                SqlState::TOO_MANY_CONNECTIONS,
+                format!("too many connections for role \"{}\"", login.user),
+            ));
+        }
         Ok((Session::new(entry, vars), identity))
     }
 }

@@ -46,7 +46,9 @@ begin
 end $$;
 
 set client_min_messages = warning;
-select pg_temp.golden(n, type, input) from inputs order by n \g /dev/null
+\o /dev/null
+select format('select pg_temp.golden(%s, %L, %L)', n, type, input) from inputs order by n \gexec
+\o
 \copy (select type, input, a, b, c, d, hex, error from results order by n) to 'types.tsv'
 
 create function pg_temp.compute(op text, a text, b text) returns text language plpgsql as $$

@@ -5,6 +5,7 @@ mod catalogs;
 mod failures;
 mod streams;
 mod tls;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -138,9 +138,10 @@ impl Reading<'_> {
     }
 }
 
-/// Whether we read the binary form of a column's values. An enum's is its text.
+/// Whether we read the binary form of a column's values. Types of the source's own (composites, arrays of enums or domains) have
+/// binary forms that name what only the source knows: they come as text.
 fn readable(column: &RemoteColumn) -> bool {
-    !column.remote_type.is_empty() || types::binary_readable(column.ty.oid)
+    column.remote_type.is_empty() && types::binary_readable(column.ty.oid)
 }
 
 fn dialect(kind: SourceKind) -> Dialect {

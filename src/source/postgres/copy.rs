@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::errors;
 use super::frames::ROW_BYTES;
 use crate::error::{Error, Result, SqlState};
-use crate::types::{ColumnBuilder, FormatOptions, PgType, pg_type_of};
+use crate::types::{ColumnBuilder, FormatOptions, pg_type_of};
 
 /// Rows of the first batch: few, so that the first row leaves early.
 const FIRST_ROWS: usize = 512;
@@ -38,7 +38,6 @@ enum At {
 /// One column on its way.
 struct Column {
     name: String,
-    ty: PgType,
     text: bool,
     builder: ColumnBuilder,
 }
@@ -78,9 +77,8 @@ impl Decoder {
             .iter()
             .enumerate()
             .map(|(index, field)| {
-                let ty = pg_type_of(field);
                 let text = as_text.get(index).copied().unwrap_or(false);
-                Column { name: field.name().clone(), ty, text, builder: ColumnBuilder::new(ty, FIRST_ROWS) }
+                Column { name: field.name().clone(), text, builder: ColumnBuilder::new(pg_type_of(field), FIRST_ROWS) }
             })
             .collect();
         Decoder {
@@ -168,11 +166,7 @@ impl Decoder {
         self.first = false;
         let rows = mem::take(&mut self.rows);
         let bytes = mem::take(&mut self.bytes);
-        let arrays: Vec<ArrayRef> = self
-            .columns
-            .iter_mut()
-            .map(|column| mem::replace(&mut column.builder, ColumnBuilder::new(column.ty, BATCH_ROWS)).finish())
-            .collect();
+        let arrays: Vec<ArrayRef> = self.columns.iter_mut().map(|column| column.builder.finish()).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| Error::internal("columns of a source do not fit their schema").with_cause(error))?;
@@ -268,7 +262,7 @@ mod tests {
     use arrow::datatypes::{Int32Type, Schema};
 
     use super::*;
-    use crate::types::field;
+    use crate::types::{PgType, field};
 
     fn schema() -> SchemaRef {
         Arc::new(Schema::new(vec![

@@ -253,7 +253,9 @@ fn unescape(content: &str, position: u32) -> Result<String> {
             'v' => out.plain('\u{b}')?,
             'u' | 'U' => {
                 let digits = if escaped == 'u' { 4 } else { 8 };
-                let code = hex(rest, digits).ok_or_else(|| bad_escape(position))?;
+                let passed = content.chars().count() - rest.chars().count() - 2;
+                let at = position + 2 + u32::try_from(passed).unwrap_or(0);
+                let code = hex(rest, digits).ok_or_else(|| bad_escape(at))?;
                 rest = rest.get(digits..).unwrap_or("");
                 out.code(code)?;
             }

@@ -3,7 +3,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Value,
 };
 
 use crate::error::{Error, Result, SqlState};
@@ -51,17 +51,12 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         }
         Expr::BinaryOp { .. } => {
             operator(expr)?;
-            hoist_prefix(expr);
             like(expr);
             Ok(())
         }
         Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => plain_operator(compare_op),
         Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
             like_any(expr);
-            Ok(())
-        }
-        Expr::UnaryOp { op: UnaryOperator::Minus, .. } => {
-            sink_minus(expr);
             Ok(())
         }
         Expr::Value(value) => match value.value {
@@ -318,45 +313,4 @@ fn like_any(expr: &mut Expr) {
         other => Box::new(other),
     };
     *expr = Expr::AnyOp { left: text, compare_op, right, is_some: false };
-}
-
-/// `-a ^ b` comes as `-(a ^ b)` without parentheses; in PostgreSQL the sign binds first.
-fn sink_minus(expr: &mut Expr) {
-    let Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } = expr else { return };
-    if !matches!(**inner, Expr::BinaryOp { op: BinaryOperator::PGExp, .. }) {
-        return;
-    }
-    let mut power = take(inner);
-    let mut at = &mut *power;
-    while let Expr::BinaryOp { op: BinaryOperator::PGExp, left, .. } = at {
-        at = left;
-    }
-    let base = take(at);
-    *at = Expr::UnaryOp { op: UnaryOperator::Minus, expr: base };
-    *expr = *power;
-}
-
-/// Operators in front that PostgreSQL binds more weakly than arithmetic.
-fn binds_weakly(op: UnaryOperator) -> bool {
-    !matches!(op, UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::BangNot)
-}
-
-/// `@ a + b` comes as `(@ a) + b` without parentheses; in PostgreSQL it is `@ (a + b)`.
-fn hoist_prefix(expr: &mut Expr) {
-    let Expr::BinaryOp { left, op, right } = expr else { return };
-    let arithmetic = matches!(
-        op,
-        BinaryOperator::Plus
-            | BinaryOperator::Minus
-            | BinaryOperator::Multiply
-            | BinaryOperator::Divide
-            | BinaryOperator::Modulo
-            | BinaryOperator::PGExp
-    );
-    let Expr::UnaryOp { op: prefix, expr: operand } = &mut **left else { return };
-    if !arithmetic || !binds_weakly(*prefix) {
-        return;
-    }
-    let (prefix, operand, op, right) = (*prefix, take(operand), op.clone(), take(right));
-    *expr = Expr::UnaryOp { op: prefix, expr: Box::new(Expr::BinaryOp { left: operand, op, right }) };
 }

@@ -1,7 +1,7 @@
 //! The name that PostgreSQL gives a select item without an alias.
 //! Must not know: the binder.
 
-use datafusion::sql::sqlparser::ast::{AccessExpr, DataType, Expr, Query, SelectItem, SetExpr};
+use datafusion::sql::sqlparser::ast::{AccessExpr, DataType, Expr, Query, SelectItem, SetExpr, TrimWhereField};
 
 use super::super::scope::{folded, parts};
 use super::super::type_name::type_name;
@@ -49,6 +49,11 @@ fn suggestion(expr: &Expr) -> Option<Suggestion> {
         Expr::Floor { .. } => strong("floor"),
         Expr::AtTimeZone { .. } => strong("timezone"),
         Expr::IsNormalized { .. } => strong("is_normalized"),
+        Expr::Trim { trim_where, .. } => strong(match trim_where {
+            Some(TrimWhereField::Leading) => "ltrim",
+            Some(TrimWhereField::Trailing) => "rtrim",
+            _ => "btrim",
+        }),
         Expr::BinaryOp { op: datafusion::sql::sqlparser::ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
         Expr::Exists { .. } => strong("exists"),
         Expr::Array(_) => strong("array"),

@@ -85,6 +85,10 @@ impl<'a> Reader<'a> {
         let mut dimensions = Vec::new();
         while self.peek() == Some(b'[') {
             let rest = self.text.get(self.at + 1..).unwrap_or_default();
+            if !rest.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+')) {
+                let detail = "\"[\" must introduce explicitly-specified array dimensions.";
+                return Err(malformed(self.text, detail));
+            }
             let close = rest.find(']').ok_or_else(|| malformed(self.text, "Missing \"]\" after array dimensions."))?;
             let inside = rest.get(..close).unwrap_or_default();
             let (lower, upper) = match inside.split_once(':') {
@@ -194,7 +198,12 @@ impl<'a> Reader<'a> {
         let end = self.at.min(self.text.len());
         let raw = self.text.get(start..end).unwrap_or_default();
         if escaped {
-            return Ok(Some(Cow::Owned(unescape(raw.trim_end_matches(|c: char| c.is_ascii() && is_blank(c as u8))))));
+            // A blank behind a backslash stays.
+            let mut kept = raw.trim_end_matches(|c: char| c.is_ascii() && is_blank(c as u8));
+            if kept.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1 {
+                kept = raw.get(..kept.len() + 1).unwrap_or(kept);
+            }
+            return Ok(Some(Cow::Owned(unescape(kept))));
         }
         let raw = raw.trim_end_matches(|c: char| c.is_ascii() && is_blank(c as u8));
         if raw.is_empty() {

@@ -163,6 +163,30 @@ fn plain_timestamp(text: &str) -> Option<i64> {
     Some(plain_date(date)? * USECS_PER_DAY + plain_time(time)?)
 }
 
+/// The same with `Z`, `+hh` or `+hh:mm` behind it.
+#[inline]
+fn plain_zoned(text: &str) -> Option<(i64, Option<ZoneText>)> {
+    if let Some(local) = text.strip_suffix('Z') {
+        return Some((plain_timestamp(local)?, Some(ZoneText::East(0))));
+    }
+    // A sign behind the date is the offset's.
+    let Some(sign) = text.as_bytes().iter().skip(19).position(|b| matches!(b, b'+' | b'-')) else {
+        return Some((plain_timestamp(text)?, None));
+    };
+    let (local, offset) = text.split_at_checked(19 + sign)?;
+    let digits = |a: &u8, b: &u8| {
+        (a.is_ascii_digit() && b.is_ascii_digit()).then(|| i32::from(a - b'0') * 10 + i32::from(b - b'0'))
+    };
+    let (hours, minutes) = match offset.as_bytes() {
+        [_, h1, h2] => (digits(h1, h2)?, 0),
+        [_, h1, h2, b':', m1, m2] => (digits(h1, h2)?, digits(m1, m2)?),
+        _ => return None,
+    };
+    let east = hours * 3600 + minutes * 60;
+    let zone = ZoneText::East(if offset.starts_with('-') { -east } else { east });
+    (hours < 16 && minutes < 60).then_some((plain_timestamp(local)?, Some(zone)))
+}
+
 fn special(moment: &Moment) -> Option<i64> {
     match moment.infinite {
         Some(true) => Some(TS_INFINITY),
@@ -185,8 +209,8 @@ fn in_range(usecs: Option<i64>, text: &str) -> Result<i64> {
 /// Reads a timestamp with time zone: microseconds since 1970, UTC. Without a zone in the text it is in the session's.
 pub(crate) fn parse_timestamptz(text: &str, options: &FormatOptions, precision: i32) -> Result<i64> {
     const NAME: &str = "timestamp with time zone";
-    let (local, zone) = match plain_timestamp(text) {
-        Some(usecs) => (Some(usecs), None),
+    let (local, zone) = match plain_zoned(text) {
+        Some((usecs, zone)) => (Some(usecs), zone),
         None => {
             let moment = decode(text, options.date_style.order, false).map_err(|e| bad(e, NAME, text))?;
             if let Some(usecs) = special(&moment) {

@@ -67,6 +67,8 @@ struct Decoder {
     seen_special: bool,
     /// A prefix that says what the next number is: `j` or `t`.
     prefix: Option<u8>,
+    /// Something other than the parts of a date or a zone was read.
+    other: bool,
     /// Only a time is wanted: bare numbers are one.
     time_only: bool,
 }
@@ -125,11 +127,7 @@ impl Decoder {
     fn field(&mut self, field: &FieldText) -> Result<(), Bad> {
         let text = field.text.as_str();
         match field.kind {
-            Kind::Date
-                if self.has_date() || (text.contains('/') && text.starts_with(|c: char| c.is_ascii_alphabetic())) =>
-            {
-                self.named_zone(text)
-            }
+            Kind::Date if self.zone_is_next(text) => self.zone_or_time(text),
             Kind::Date => self.date(text),
             Kind::Time => self.clock_text(text),
             Kind::Signed => self.offset(text),
@@ -138,7 +136,21 @@ impl Decoder {
         }
     }
 
-    fn named_zone(&mut self, text: &str) -> Result<(), Bad> {
+    /// Once month and day are known, what looks like a date is a zone. Where only a time is wanted, a name always is.
+    fn zone_is_next(&self, text: &str) -> bool {
+        let known = self.julian.is_some() || self.day_of_year.is_some() || (self.month.is_some() && self.day.is_some());
+        let name = text.starts_with(|c: char| c.is_ascii_alphabetic());
+        known || (self.time_only && name && (self.clock.is_some() || text.contains('/')))
+    }
+
+    /// `America/New_York`, `PST8`, or `hhmmss-zz`.
+    fn zone_or_time(&mut self, text: &str) -> Result<(), Bad> {
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            let at = text.find('-').filter(|_| self.clock.is_none()).ok_or(Bad::Format)?;
+            let (time, offset) = text.split_at(at);
+            self.offset(offset)?;
+            return self.run_together_time(time);
+        }
         if self.zone.is_some() {
             return Err(Bad::Format);
         }
@@ -156,7 +168,7 @@ impl Decoder {
             .flat_map(split_letters)
             .filter(|part| !part.is_empty())
             .collect();
-        if parts.len() > 3 {
+        if parts.len() > 3 || self.prefix == Some(b'j') {
             return Err(Bad::Format);
         }
         for word in parts.iter().filter(|part| part.starts_with(|c: char| c.is_ascii_alphabetic())) {
@@ -169,7 +181,8 @@ impl Decoder {
         for number in parts.iter().filter(|part| part.starts_with(|c: char| c.is_ascii_digit())) {
             self.number(number)?;
         }
-        if self.has_date() { Ok(()) } else { Err(Bad::Format) }
+        // PostgreSQL takes a date in one piece only where nothing but a zone came before it.
+        if self.has_date() && (self.time_only || !self.other) { Ok(()) } else { Err(Bad::Format) }
     }
 
     fn set_year(&mut self, value: i64, digits: usize) {
@@ -185,6 +198,9 @@ impl Decoder {
         if of_year && self.year.is_some() && self.month.is_none() && self.day.is_none() {
             self.day_of_year = Some(value);
             return Ok(());
+        }
+        if self.day_of_year.is_some() {
+            return Err(Bad::Format);
         }
         match (self.year.is_some(), self.month.is_some(), self.day.is_some()) {
             (false, false, false) if long || self.order == DateOrder::Ymd => self.set_year(value, text.len()),
@@ -218,7 +234,7 @@ impl Decoder {
         let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
         let has_point = text.contains('.');
         let dated = self.has_date() || self.time_only;
-        if has_point && !dated && whole.len() < 5 {
+        if has_point && !dated && self.year.is_none() && self.month.is_none() && self.day.is_none() {
             return self.date(text);
         }
         if has_point && whole.len() > 2 {
@@ -227,7 +243,7 @@ impl Decoder {
         if whole.len() >= 6 && (!dated || self.clock.is_none()) {
             return self.run_together(text);
         }
-        if self.time_only && self.clock.is_none() && whole.len() == 4 {
+        if dated && self.clock.is_none() && whole.len() == 4 {
             return self.run_together_time(text);
         }
         if has_point || dated {
@@ -242,6 +258,9 @@ impl Decoder {
         if day > i64::from(i32::MAX) {
             return Err(Bad::Field);
         }
+        if self.year.is_some() || self.month.is_some() || self.day.is_some() {
+            return Err(Bad::Format);
+        }
         self.julian = Some(day);
         if !fraction.is_empty() {
             let part: f64 = format!("0.{fraction}").parse().map_err(|_| Bad::Format)?;
@@ -255,6 +274,9 @@ impl Decoder {
     /// `yyyymmdd`, `yymmdd`, then `hhmmss` or `hhmm`.
     fn run_together(&mut self, text: &str) -> Result<(), Bad> {
         if !text.contains('.') && !self.has_date() && !self.time_only && text.len() >= 6 {
+            if self.year.is_some() || self.month.is_some() || self.day.is_some() {
+                return Err(Bad::Format);
+            }
             let (year, rest) = text.split_at(text.len() - 4);
             self.set_year(year.parse().map_err(|_| Bad::Field)?, year.len());
             self.month = rest.get(..2).and_then(|m| m.parse().ok());
@@ -274,20 +296,22 @@ impl Decoder {
         let (hour, minute, second) = match digits.len() {
             6 => (two(0), two(2), two(4)),
             4 if !text.contains('.') => (two(0), two(2), Some(0)),
-            2 if !text.contains('.') => (two(0), Some(0), Some(0)),
             _ => return Err(Bad::Format),
         };
-        if digits.len() == 2 {
-            return Err(Bad::Format);
+        let (hour, minute, second) = (hour.ok_or(Bad::Format)?, minute.ok_or(Bad::Format)?, second.ok_or(Bad::Format)?);
+        if self.time_only {
+            return self.set_clock(hour, minute, second, fraction);
         }
-        self.set_clock(hour.ok_or(Bad::Format)?, minute.ok_or(Bad::Format)?, second.ok_or(Bad::Format)?, fraction)
+        // Behind a date PostgreSQL does not look at the bounds.
+        (self.clock, self.other) = (Some([hour, minute, second, fraction]), true);
+        Ok(())
     }
 
     fn set_clock(&mut self, hour: i64, minute: i64, second: i64, fraction: i64) -> Result<(), Bad> {
         if minute > 59 || second > 60 || hour > 24 || (hour == 24 && (minute > 0 || second > 0 || fraction > 0)) {
             return Err(Bad::Field);
         }
-        self.clock = Some([hour, minute, second, fraction]);
+        (self.clock, self.other) = (Some([hour, minute, second, fraction]), true);
         Ok(())
     }
 
@@ -302,12 +326,7 @@ impl Decoder {
 
     fn offset(&mut self, text: &str) -> Result<(), Bad> {
         let east = read_offset(text)?;
-        // A zone's name and a number behind it: the name is a mere label of POSIX, unless it brought an offset.
-        if let Some(ZoneText::East(0)) = self.zone {
-            self.zone = Some(ZoneText::East(-east));
-            return Ok(());
-        }
-        if self.zone.is_some() || (self.clock.is_none() && !self.has_date()) {
+        if self.zone.is_some() {
             return Err(Bad::Format);
         }
         self.zone = Some(ZoneText::East(east));
@@ -335,11 +354,11 @@ impl Decoder {
                 self.set_clock(0, 0, 0, 0)
             }
             "am" | "pm" if self.noon.is_none() => {
-                self.noon = Some(word == "pm");
+                (self.noon, self.other) = (Some(word == "pm"), true);
                 Ok(())
             }
             "ad" | "bc" if !self.era => {
-                (self.bc, self.era) = (word == "bc", true);
+                (self.bc, self.era, self.other) = (word == "bc", true, true);
                 Ok(())
             }
             "j" | "jd" | "julian" => {
@@ -351,7 +370,10 @@ impl Decoder {
                 Ok(())
             }
             "at" | "on" => Ok(()),
-            _ if is_day_name(word) => Ok(()),
+            _ if is_day_name(word) => {
+                self.other = true;
+                Ok(())
+            }
             _ => self.zone_word(word),
         }
     }
@@ -387,7 +409,9 @@ impl Decoder {
             return Err(Bad::Format);
         }
         let days = self.resolve_date()?;
-        if let (Some(pm), Some([hour, ..])) = (self.noon, &mut self.clock) {
+        if let Some(pm) = self.noon.filter(|_| self.clock.is_some() || days.is_some()) {
+            // A date with PM and no time is noon.
+            let [hour, ..] = self.clock.get_or_insert_default();
             if *hour > 12 {
                 return Err(Bad::Field);
             }
@@ -401,7 +425,12 @@ impl Decoder {
         if let Some(julian) = self.julian {
             return Ok(Some(julian - JULIAN_1970));
         }
+        let outside = |value: Option<i64>, last| value.is_some_and(|value| !(1..=last).contains(&value));
+        let wrong = outside(self.month, 12) || outside(self.day, 31);
         let Some(shown) = self.year else {
+            if wrong {
+                return Err(Bad::MonthDay);
+            }
             let partial = self.month.is_some() || self.day.is_some() || self.era;
             return if partial { Err(Bad::Format) } else { Ok(None) };
         };
@@ -419,10 +448,10 @@ impl Decoder {
             // PostgreSQL counts on into the next year.
             return Ok(Some(days_from_civil(year, 1, 1) + day - 1));
         }
-        let (Some(month), Some(day)) = (self.month, self.day) else { return Err(Bad::Format) };
-        if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        if wrong {
             return Err(Bad::MonthDay);
         }
+        let (Some(month), Some(day)) = (self.month, self.day) else { return Err(Bad::Format) };
         if day > i64::from(days_in_month(year, month as u32)) {
             return Err(Bad::Field);
         }

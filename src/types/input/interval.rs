@@ -34,6 +34,8 @@ enum Unit {
     Decade,
     Century,
     Millennium,
+    /// A word that no number may have (`qtr`, `ago`).
+    None,
 }
 
 /// Adds `fraction * scale` microseconds, rounded.
@@ -105,6 +107,7 @@ fn unit_by_name(word: &str) -> Option<Unit> {
         "dec" | "decs" | "decade" | "decades" => Unit::Decade,
         "c" | "cent" | "century" | "centuries" => Unit::Century,
         "mil" | "mils" | "millennia" | "millennium" => Unit::Millennium,
+        "qtr" => Unit::None,
         _ => return None,
     })
 }
@@ -125,7 +128,7 @@ fn default_unit(typmod: i32) -> Unit {
 /// precision.
 pub(crate) fn parse_interval(text: &str, style: IntervalStyle, typmod: i32) -> Result<Interval> {
     let read = match words(text, style, typmod) {
-        Err(Bad::Format) => iso_8601(text.trim()),
+        Err(Bad::Format) => iso_8601(text),
         read => read,
     };
     let parts = read.map_err(|error| match error {
@@ -156,9 +159,12 @@ pub(crate) fn restrict(mut value: Interval, typmod: i32) -> Interval {
 }
 
 /// The field's bit, so that no unit comes twice.
-fn mask(unit: Unit) -> u32 {
+const fn mask(unit: Unit) -> u32 {
     1 << unit as u32
 }
+
+/// A time, or seconds with a fraction, leaves no room for smaller units.
+const ALL_SECONDS: u32 = mask(Unit::Second) | mask(Unit::Millisecond) | mask(Unit::Microsecond);
 
 struct Reader {
     parts: Parts,
@@ -169,7 +175,8 @@ struct Reader {
 }
 
 fn words(text: &str, style: IntervalStyle, typmod: i32) -> std::result::Result<Parts, Bad> {
-    let unit_word = |word: &str| unit_by_name(word).is_some_and(|_| word.len() < 3);
+    // The words that PostgreSQL's table of dates has too.
+    let unit_word = |word: &str| matches!(word, "d" | "h" | "m" | "s" | "y" | "mon" | "dec");
     let fields = cut(text, unit_word).filter(|fields| !fields.is_empty()).ok_or(Bad::Format)?;
     let signed = |field: &FieldText| field.text.starts_with(['-', '+']);
     let all_negative = style == IntervalStyle::SqlStandard
@@ -178,7 +185,7 @@ fn words(text: &str, style: IntervalStyle, typmod: i32) -> std::result::Result<P
     let mut reader = Reader { parts: Parts::default(), seen: 0, unit: None, all_negative };
     let mut ago = false;
     // From the right, where a number finds its unit first.
-    for (at, field) in fields.iter().enumerate().rev() {
+    for field in fields.iter().rev() {
         match field.kind {
             Kind::Time => reader.time(&field.text, false)?,
             Kind::Signed if field.text.contains(':') => {
@@ -188,9 +195,9 @@ fn words(text: &str, style: IntervalStyle, typmod: i32) -> std::result::Result<P
                 let unit = *reader.unit.get_or_insert_with(|| default_unit(typmod));
                 reader.number(&field.text, unit)?;
             }
-            Kind::Word if field.text == "ago" && at + 1 == fields.len() => ago = true,
-            Kind::Word if at > 0 => reader.unit = Some(unit_by_name(&field.text).ok_or(Bad::Format)?),
-            Kind::Word | Kind::Special => return Err(Bad::Format),
+            Kind::Word if field.text == "ago" => (ago, reader.unit) = (true, Some(Unit::None)),
+            Kind::Word => reader.unit = Some(unit_by_name(&field.text).ok_or(Bad::Format)?),
+            Kind::Special => return Err(Bad::Format),
         }
     }
     if reader.seen == 0 {
@@ -213,15 +220,12 @@ impl Reader {
 
     fn time(&mut self, text: &str, negative: bool) -> std::result::Result<(), Bad> {
         let [hour, minute, second, fraction] = read_clock(text)?;
-        self.once(mask(Unit::Hour) | mask(Unit::Minute) | mask(Unit::Second))?;
+        self.once(mask(Unit::Hour) | mask(Unit::Minute) | ALL_SECONDS)?;
         let total = hour.checked_mul(3600).and_then(|h| h.checked_add(minute * 60 + second));
         let usecs = total.and_then(|s| s.checked_mul(1_000_000)).and_then(|us| us.checked_add(fraction));
         let usecs = usecs.ok_or(Bad::Field)?;
-        self.parts.usecs = self
-            .parts
-            .usecs
-            .checked_add(if negative || self.all_negative { -usecs } else { usecs })
-            .ok_or(Bad::Field)?;
+        // PostgreSQL forgets what a fraction of a day added before.
+        self.parts.usecs = if negative || self.all_negative { -usecs } else { usecs };
         // A number before the time is days.
         self.unit = Some(Unit::Day);
         Ok(())
@@ -239,6 +243,7 @@ impl Reader {
                 return Err(Bad::Field);
             }
             self.once(mask(Unit::Month))?;
+            self.unit = Some(Unit::Month);
             let total = years.checked_mul(12).and_then(|m| m.checked_add(months)).ok_or(Bad::Field)?;
             let total = if flip { -total } else { total };
             return self
@@ -254,7 +259,11 @@ impl Reader {
         let value: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Bad::Field)? };
         let share: f64 =
             if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().map_err(|_| Bad::Format)? };
-        self.once(mask(unit))?;
+        self.once(if unit == Unit::Second && share != 0.0 { ALL_SECONDS } else { mask(unit) })?;
+        if unit == Unit::Hour {
+            // A number before the hours is days.
+            self.unit = Some(Unit::Day);
+        }
         let (value, share) = if flip { (-value, -share) } else { (value, share) };
         let parts = &mut self.parts;
         let added = match unit {
@@ -274,6 +283,7 @@ impl Reader {
             Unit::Decade => parts.add_years(value, share, 10),
             Unit::Century => parts.add_years(value, share, 100),
             Unit::Millennium => parts.add_years(value, share, 1000),
+            Unit::None => return Err(Bad::Format),
         };
         added.ok_or(Bad::Field)
     }

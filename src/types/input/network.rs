@@ -110,6 +110,9 @@ fn read(text: &str, cidr: bool) -> Option<Inet> {
         }
     };
     if host.contains(':') {
+        if text.split_once('/').is_some_and(|(_, digits)| digits.len() > 1 && digits.starts_with('0')) {
+            return None;
+        }
         let address: Ipv6Addr = host.parse().ok()?;
         let bits = mask.unwrap_or(128);
         return (bits <= 128).then_some(Inet { address: IpAddr::V6(address), bits, cidr });
@@ -130,8 +133,9 @@ fn read(text: &str, cidr: bool) -> Option<Inet> {
         None if cidr => classful(octets[0]).max(count as u8 * 8),
         None => return None,
     };
-    // Octets that are not there are zero.
-    (bits <= 32).then_some(Inet { address: IpAddr::V4(Ipv4Addr::from(octets)), bits, cidr })
+    // Octets that are not there are zero; inet wants those its mask covers.
+    let enough = cidr || usize::from(bits).div_ceil(8) <= count;
+    (bits <= 32 && enough).then_some(Inet { address: IpAddr::V4(Ipv4Addr::from(octets)), bits, cidr })
 }
 
 /// The width of a network by its first octet, as it was before masks were written.
@@ -145,43 +149,73 @@ const fn classful(first: u8) -> u8 {
     }
 }
 
-/// Reads a hardware address of 6 bytes, or of 8 (`wide`), where 6 get `ff:fe` in their middle.
-pub(crate) fn parse_mac(text: &str, wide: bool) -> Result<Vec<u8>> {
-    let name = if wide { "macaddr8" } else { "macaddr" };
-    let body = trim(text);
-    let separators = body.bytes().filter(|b| matches!(b, b':' | b'-' | b'.')).count();
-    let mut bytes = Vec::with_capacity(8);
-    if separators >= 5 {
-        // One octet each.
-        for part in body.split([':', '-', '.']) {
-            let value = u32::from_str_radix(part, 16).ok().filter(|_| !part.starts_with('+'));
-            match value.ok_or_else(|| invalid(name, text))? {
-                octet @ 0..=255 => bytes.push(octet as u8),
-                _ => {
-                    let message = format!("invalid octet value in \"{name}\" value: \"{text}\"");
-                    return Err(Error::client(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message));
-                }
-            }
+/// The forms of a hardware address of 6 bytes: how many digits an octet has (0: any number), and what stands behind
+/// each octet.
+const MAC_FORMS: [(usize, &[u8; 5]); 7] =
+    [(0, b":::::"), (0, b"-----"), (2, b"  :  "), (2, b"  -  "), (2, b" . . "), (2, b" - - "), (2, b"     ")];
+
+/// Reads six octets in one form, as C's scanf would.
+fn scan_mac(text: &[u8], width: usize, between: &[u8; 5]) -> Option<[u32; 6]> {
+    let mut octets = [0u32; 6];
+    let mut rest = text;
+    for (at, octet) in octets.iter_mut().enumerate() {
+        rest = rest.trim_ascii_start();
+        let most = if width == 0 { rest.len() } else { width.min(rest.len()) };
+        let digits = rest.iter().take(most).take_while(|b| b.is_ascii_hexdigit()).count();
+        if digits == 0 {
+            return None;
         }
-    } else {
-        let digits: Vec<u8> = body
-            .bytes()
-            .filter(|b| !matches!(b, b':' | b'-' | b'.'))
-            .map(|b| (b as char).to_digit(16).map(|d| d as u8))
-            .collect::<Option<_>>()
-            .ok_or_else(|| invalid(name, text))?;
-        if !digits.len().is_multiple_of(2) {
-            return Err(invalid(name, text));
-        }
-        bytes.extend(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]));
+        let (number, tail) = rest.split_at(digits);
+        *octet = number
+            .iter()
+            .fold(0u32, |n, b| n.saturating_mul(16).saturating_add((*b as char).to_digit(16).unwrap_or(0)));
+        rest = match between.get(at) {
+            Some(b' ') | None => tail,
+            Some(separator) => tail.strip_prefix(&[*separator])?,
+        };
     }
-    match (bytes.len(), wide) {
-        (6, false) | (8, true) => Ok(bytes),
-        (6, true) => {
+    rest.trim_ascii().is_empty().then_some(octets)
+}
+
+/// Reads a hardware address of 6 bytes.
+pub(crate) fn parse_mac(text: &str) -> Result<Vec<u8>> {
+    let found = MAC_FORMS.iter().find_map(|(width, between)| scan_mac(text.as_bytes(), *width, between));
+    let octets = found.ok_or_else(|| invalid("macaddr", text))?;
+    octets.iter().map(|octet| u8::try_from(*octet)).collect::<Result<_, _>>().map_err(|_| {
+        let message = format!("invalid octet value in \"macaddr\" value: \"{text}\"");
+        Error::client(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message)
+    })
+}
+
+/// Reads a hardware address of 8 bytes; one of 6 gets `ff:fe` in its middle.
+pub(crate) fn parse_mac8(text: &str) -> Result<Vec<u8>> {
+    let bad = || invalid("macaddr8", text);
+    let digit = |b: u8| (b as char).to_digit(16).map(|d| d as u8).ok_or_else(bad);
+    let mut rest = trim(text).as_bytes();
+    let mut bytes = Vec::with_capacity(8);
+    let mut spacer = None;
+    while let [high, low, tail @ ..] = rest {
+        if bytes.len() == 8 {
+            return Err(bad());
+        }
+        bytes.push(digit(*high)? << 4 | digit(*low)?);
+        rest = match tail {
+            [sign @ (b':' | b'-' | b'.'), after @ ..] => {
+                if *spacer.get_or_insert(*sign) != *sign {
+                    return Err(bad());
+                }
+                after
+            }
+            _ => tail,
+        };
+    }
+    match bytes.len() {
+        8 => Ok(bytes),
+        6 => {
             bytes.splice(3..3, [0xff, 0xfe]);
             Ok(bytes)
         }
-        _ => Err(invalid(name, text)),
+        _ => Err(bad()),
     }
 }
 
@@ -253,13 +287,13 @@ mod tests {
         for text in
             ["08002b:010203", "08-00-2b-01-02-03", "0800.2b01.0203", "08002b010203", "0800-2b01-0203", "8:0:2b:1:2:3"]
         {
-            assert_eq!(parse_mac(text, false).unwrap(), [8, 0, 0x2b, 1, 2, 3], "{text}");
+            assert_eq!(parse_mac(text).unwrap(), [8, 0, 0x2b, 1, 2, 3], "{text}");
         }
-        assert_eq!(parse_mac("08002b010203", true).unwrap(), [8, 0, 0x2b, 0xff, 0xfe, 1, 2, 3]);
+        assert_eq!(parse_mac8("08002b010203").unwrap(), [8, 0, 0x2b, 0xff, 0xfe, 1, 2, 3]);
         assert_eq!(
-            parse_mac("08:00:2b:01:02:103", false).unwrap_err().message(),
+            parse_mac("08:00:2b:01:02:103").unwrap_err().message(),
             "invalid octet value in \"macaddr\" value: \"08:00:2b:01:02:103\""
         );
-        assert!(parse_mac("", false).is_err() && parse_mac("x", true).is_err());
+        assert!(parse_mac("").is_err() && parse_mac8("x").is_err());
     }
 }

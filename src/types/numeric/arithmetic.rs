@@ -1,6 +1,8 @@
 //! Arithmetic on [`Numeric`] with PostgreSQL's result scales and its rules for NaN and the infinities.
 //! Must not know: Arrow, text.
 
+use std::borrow::Cow;
+
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::num_traits::{Signed, Zero};
 
@@ -20,9 +22,13 @@ fn division_by_zero() -> Error {
 }
 
 /// Both numbers over the larger of their scales.
-fn aligned(a: &BigInt, s: u32, b: &BigInt, t: u32) -> (BigInt, BigInt, u32) {
+fn aligned<'a>(a: &'a BigInt, s: u32, b: &'a BigInt, t: u32) -> (Cow<'a, BigInt>, Cow<'a, BigInt>, u32) {
     let scale = s.max(t);
-    (a * ten_to(scale - s), b * ten_to(scale - t), scale)
+    let raised = |value: &'a BigInt, own: u32| match scale - own {
+        0 => Cow::Borrowed(value),
+        missing => Cow::Owned(value * ten_to(missing)),
+    };
+    (raised(a, s), raised(b, t), scale)
 }
 
 /// Weight (in base-10000 digits) and first base-10000 digit of a number, as PostgreSQL's estimates see them; zero is
@@ -67,7 +73,7 @@ impl Numeric {
         match (self, other) {
             (Numeric::Finite { unscaled: a, scale: s }, Numeric::Finite { unscaled: b, scale: t }) => {
                 let (a, b, scale) = aligned(a, *s, b, *t);
-                Numeric::from_unscaled(a + b, i64::from(scale))
+                Numeric::from_unscaled(a.as_ref() + b.as_ref(), i64::from(scale))
             }
             (Numeric::NaN, _) | (_, Numeric::NaN) => Ok(Numeric::NaN),
             (Numeric::Infinity, Numeric::NegInfinity) | (Numeric::NegInfinity, Numeric::Infinity) => Ok(Numeric::NaN),
@@ -138,7 +144,7 @@ impl Numeric {
             _ if other.is_zero() => Err(division_by_zero()),
             (Numeric::Finite { unscaled: a, scale: s }, Numeric::Finite { unscaled: b, scale: t }) => {
                 let (a, b, scale) = aligned(a, *s, b, *t);
-                Ok(Numeric::Finite { unscaled: a % b, scale })
+                Ok(Numeric::Finite { unscaled: a.as_ref() % b.as_ref(), scale })
             }
             (Numeric::Finite { .. }, _) => Ok(self.clone()),
             _ => Ok(Numeric::NaN),

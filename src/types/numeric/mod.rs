@@ -7,6 +7,7 @@ mod sort_key;
 
 pub(super) use self::convert::{field_overflow, not_held};
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -15,6 +16,7 @@ use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::num_traits::{Signed, Zero};
 
 use crate::error::{Error, Result, SqlState};
+use crate::types::text::decimal::digits_128;
 
 /// Most digits behind the point that a numeric can show.
 pub(super) const MAX_SCALE: i64 = 16_383;
@@ -45,6 +47,18 @@ pub enum Numeric {
 /// 10 to a power.
 pub(super) fn ten_to(power: u32) -> BigInt {
     if power < 19 { BigInt::from(10u64.pow(power)) } else { BigInt::from(10u8).pow(power) }
+}
+
+/// The digits of a magnitude: in the buffer where 128 bits hold it, else on the heap.
+pub(super) fn digits_of<'a>(value: &BigInt, buffer: &'a mut [u8; 40]) -> Cow<'a, str> {
+    let magnitude = value.magnitude();
+    if magnitude.bits() > 128 {
+        return Cow::Owned(magnitude.to_string());
+    }
+    let mut words = magnitude.iter_u64_digits();
+    let (low, high) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
+    let start = digits_128(buffer, u128::from(high) << 64 | u128::from(low));
+    Cow::Borrowed(std::str::from_utf8(&buffer[start..]).unwrap_or_default())
 }
 
 /// How many decimal digits a number has; 0 for zero.
@@ -173,6 +187,7 @@ impl Numeric {
 }
 
 fn read_exponent(text: &str) -> Option<i64> {
+    let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b');
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -225,7 +240,8 @@ impl fmt::Display for Numeric {
             Numeric::NegInfinity => return f.write_str("-Infinity"),
             Numeric::Finite { unscaled, scale } => (unscaled, *scale as usize),
         };
-        let digits = unscaled.magnitude().to_string();
+        let mut buffer = [0u8; 40];
+        let digits = digits_of(unscaled, &mut buffer);
         if unscaled.is_negative() {
             f.write_str("-")?;
         }

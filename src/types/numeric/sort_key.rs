@@ -1,7 +1,7 @@
 //! Bytes whose order is the order of numbers: equal numbers have equal bytes, whatever their scales.
 //! Must not know: Arrow.
 
-use super::Numeric;
+use super::{Numeric, digits_of};
 
 /// First bytes, in order of value.
 const NEG_INFINITY: u8 = 1;
@@ -19,15 +19,16 @@ impl Numeric {
     /// of that inverted for a negative number.
     #[must_use]
     pub fn sort_key(&self) -> Vec<u8> {
-        let (negative, digits, scale) = match self {
+        let (unscaled, scale) = match self {
             Numeric::NaN => return vec![NAN],
             Numeric::Infinity => return vec![INFINITY],
             Numeric::NegInfinity => return vec![NEG_INFINITY],
-            Numeric::Finite { .. } => match self.parts() {
-                Some(parts) if !self.is_zero() => parts,
-                _ => return vec![ZERO],
-            },
+            Numeric::Finite { .. } if self.is_zero() => return vec![ZERO],
+            Numeric::Finite { unscaled, scale } => (unscaled, *scale),
         };
+        let negative = self.is_negative();
+        let mut buffer = [0u8; 40];
+        let digits = digits_of(unscaled, &mut buffer);
         // Where the first digit stands: 1 for 1 to 9.99.
         let exponent = digits.len() as i64 - i64::from(scale);
         let significant = digits.trim_end_matches('0').as_bytes();

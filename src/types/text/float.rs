@@ -5,45 +5,43 @@ use std::fmt::Write;
 
 use bytes::BytesMut;
 
-use super::line::{Line, write_int};
+use super::line::{Line, digits_before, write_int};
+use super::shortest::shortest_decimal;
 
 /// A binary float, told apart by what PostgreSQL does differently for the two sizes.
 pub(crate) trait Float: Copy + std::fmt::LowerExp + Into<f64> {
     /// Digits that every decimal survives: FLT_DIG, DBL_DIG.
     const DIGITS: i32;
-    /// Whether the decimal `digits * 10^exponent`, which reads back as `self`, lies on the edge of the numbers that do.
-    fn on_edge(self, digits: u64, exponent: i32) -> bool;
-}
-
-/// With the mantissa `m` and the exponent `e` of a float `m * 2^e`, its neighbours' midpoints are odd multiples of
-/// `2^(e-1)`
-/// (below a power of two: of `2^(e-2)`); the decimal is `digits * 5^x * 2^x`, so its power of two is known without
-/// long arithmetic.
-fn edge(mantissa: u64, exponent2: i32, least: u64, digits: u64, exponent: i32) -> bool {
-    if exponent < 0 || digits == 0 {
-        return false;
-    }
-    let twos = digits.trailing_zeros() as i32 + exponent;
-    twos == exponent2 - 1 || (mantissa == least && twos == exponent2 - 2)
+    /// Whole numbers below are written as they are.
+    const WHOLE: f64;
+    /// Mantissa and exponent of a finite float: `m * 2^e`; and whether its lower neighbour is nearer than its upper
+    /// one.
+    fn parts(self) -> (u64, i32, bool);
 }
 
 impl Float for f64 {
     const DIGITS: i32 = 15;
-    fn on_edge(self, digits: u64, exponent: i32) -> bool {
+    const WHOLE: f64 = 1e15;
+    fn parts(self) -> (u64, i32, bool) {
         let bits = self.to_bits();
-        let raw = ((bits >> 52) & 0x7ff) as i32;
-        let mantissa = (bits & ((1 << 52) - 1)) | (1 << 52);
-        raw > 1 && edge(mantissa, raw - 1075, 1 << 52, digits, exponent)
+        let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i32, bits & ((1 << 52) - 1));
+        match exponent {
+            0 => (fraction, -1074, false),
+            _ => (fraction | 1 << 52, exponent - 1075, fraction == 0 && exponent > 1),
+        }
     }
 }
 
 impl Float for f32 {
     const DIGITS: i32 = 6;
-    fn on_edge(self, digits: u64, exponent: i32) -> bool {
+    const WHOLE: f64 = 1e6;
+    fn parts(self) -> (u64, i32, bool) {
         let bits = self.to_bits();
-        let raw = ((bits >> 23) & 0xff) as i32;
-        let mantissa = u64::from((bits & ((1 << 23) - 1)) | (1 << 23));
-        raw > 1 && edge(mantissa, raw - 150, 1 << 23, digits, exponent)
+        let (exponent, fraction) = ((bits >> 23 & 0xff) as i32, bits & ((1 << 23) - 1));
+        match exponent {
+            0 => (u64::from(fraction), -149, false),
+            _ => (u64::from(fraction | 1 << 23), exponent - 150, fraction == 0 && exponent > 1),
+        }
     }
 }
 
@@ -64,33 +62,12 @@ pub(crate) fn write_float<F: Float>(value: F, extra_float_digits: i32, out: &mut
 
 fn shortest<F: Float>(value: F, wide: f64, out: &mut BytesMut) {
     // Whole numbers below the bound of the plain notation are written exactly (-0 is not one).
-    let bound = if F::DIGITS == 6 { 1e6 } else { 1e15 };
-    if wide.abs() < bound && wide.trunc() == wide && (wide != 0.0 || wide.is_sign_positive()) {
+    if wide.abs() < F::WHOLE && wide.trunc() == wide && (wide != 0.0 || wide.is_sign_positive()) {
         return write_int(wide as i64, out);
     }
-    let mut line = Line::<40>::new();
-    let _ = write!(line, "{value:e}");
-    let mut number = Scientific::read(line.as_bytes());
-    // PostgreSQL does not take digits on the very edge, where other readers might round away: it takes more digits
-    // then.
-    if value.on_edge(number.value(), number.exponent - number.len as i32 + 1) {
-        for precision in number.len..=17 {
-            let mut longer = Line::<40>::new();
-            let _ = write!(longer, "{value:.precision$e}");
-            let candidate = Scientific::read(longer.as_bytes());
-            let text = std::str::from_utf8(longer.as_bytes()).unwrap_or_default();
-            let reads_back = if F::DIGITS == 6 {
-                text.parse::<f32>().is_ok_and(|read| f64::from(read) == wide)
-            } else {
-                text.parse::<f64>().is_ok_and(|read| read == wide)
-            };
-            if reads_back && !value.on_edge(candidate.value(), candidate.exponent - candidate.len as i32 + 1) {
-                number = candidate;
-                break;
-            }
-        }
-    }
-    number.write(F::DIGITS, out);
+    let (mantissa, exponent, uneven) = value.parts();
+    let (digits, power) = if mantissa == 0 { (0, 0) } else { shortest_decimal(mantissa, exponent, uneven) };
+    Scientific::of(wide.is_sign_negative(), digits, power).write(F::DIGITS, out);
 }
 
 /// C's `%.*g`: that many digits, trailing zeros cut.
@@ -110,6 +87,19 @@ struct Scientific {
 }
 
 impl Scientific {
+    /// `digits * 10^power`; trailing zeros are dropped.
+    fn of(negative: bool, digits: u64, power: i32) -> Scientific {
+        let mut number = Scientific { negative, digits: [b'0'; 20], len: 0, exponent: power };
+        let start = digits_before(&mut number.digits, digits);
+        number.digits.copy_within(start.., 0);
+        number.len = 20 - start;
+        number.exponent += number.len as i32 - 1;
+        while number.len > 1 && number.digits[number.len - 1] == b'0' {
+            number.len -= 1;
+        }
+        number
+    }
+
     /// Reads what Rust's `{:e}` writes; trailing zeros are dropped.
     fn read(text: &[u8]) -> Scientific {
         let mut number = Scientific { negative: false, digits: [b'0'; 20], len: 0, exponent: 0 };
@@ -134,10 +124,6 @@ impl Scientific {
             number.len -= 1;
         }
         number
-    }
-
-    fn value(&self) -> u64 {
-        self.digits[..self.len].iter().fold(0u64, |n, d| n.wrapping_mul(10).wrapping_add(u64::from(d - b'0')))
     }
 
     /// Plain from 10^-4 up to 10^limit, else with an exponent of at least two digits.

@@ -9,6 +9,8 @@ pub(crate) mod interval;
 pub(crate) mod json;
 pub(crate) mod line;
 pub(crate) mod list;
+mod powers;
+mod shortest;
 
 use ::bytes::{BufMut, BytesMut};
 use arrow::array::{

@@ -72,3 +72,43 @@ async fn a_broken_protocol_is_fatal_and_goodbye_is_quiet() {
     assert_eq!((kinds.as_str(), errors(&answer)[0].0.as_str()), ("EZ", "22021"));
     assert_eq!(client.run("select 1").await, "<0> SELECT 1 I");
 }
+
+/// Messages in any order and of any make: every session answers in the end, or says why it ends.
+#[tokio::test]
+async fn any_order_of_messages_leaves_a_session_that_answers() {
+    use rand::prelude::*;
+    let house = House::new();
+    let texts =
+        ["select 1", "select rows(3000)", "begin", "commit", "selekt", "select 1/0", "", "savepoint a", "rollback"];
+    let names = ["", "a", "b"];
+    for seed in 0..200 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut client = house.client_with(&[], 1 << 20).await;
+        let mut messages = Vec::new();
+        for _ in 0..random.random_range(1..30) {
+            let mut name = || *names.choose(&mut random).unwrap();
+            let (one, two) = (name(), name());
+            let text = *texts.choose(&mut random).unwrap();
+            messages.push(match random.random_range(0..12) {
+                0 => query(text),
+                1 | 2 => parse(one, text),
+                3 | 4 => bind(one, two, &[], &[1]),
+                5 | 6 => execute(one, random.random_range(-1..2000)),
+                7 => describe(if random.random() { 'S' } else { 'P' }, one),
+                8 => close(if random.random() { 'S' } else { 'P' }, one),
+                9 => sync(),
+                10 => frame(b'd', b"copy data"),
+                _ => frame(*b"QPBDEC".choose(&mut random).unwrap(), b"\x01\x00junk"),
+            });
+        }
+        messages.extend([sync(), query("rollback"), query("select rows(4242)")]);
+        client.send(&messages).await;
+        loop {
+            let answer = client.until('Z').await;
+            if answer.iter().any(|message| message.kind == 'C' && message.text() == "SELECT 4242") {
+                break;
+            }
+        }
+    }
+    house.all_dropped().await;
+}

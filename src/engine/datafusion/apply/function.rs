@@ -142,10 +142,10 @@ impl Apply {
         let columns: Vec<&dyn Array> =
             batches.iter().filter_map(|batch| batch.columns().first()).map(AsRef::as_ref).collect();
         let values = if columns.is_empty() { None } else { Some(concat(&columns)?) };
-        self.from_values(values)
+        self.summary(values)
     }
 
-    fn from_values(&self, values: Option<ArrayRef>) -> Result<ScalarValue> {
+    fn summary(&self, values: Option<ArrayRef>) -> Result<ScalarValue> {
         match self.answer {
             Answer::Value => match values.as_ref().map_or(0, |values| values.len()) {
                 0 => ScalarValue::try_from(&self.returns),

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use datafusion::execution::SessionStateBuilder;
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::functions_aggregate::first_last::{first_value_udaf, last_value_udaf};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::prelude::SessionConfig;
 
@@ -21,7 +23,8 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_analyzer_rules(none)
         .with_expr_planners(Vec::new())
         .with_scalar_functions(Vec::new())
-        .with_aggregate_functions(Vec::new())
+        // DataFusion's optimizer looks these up by name; the binder does not.
+        .with_aggregate_functions(vec![first_value_udaf(), last_value_udaf(), count_udaf()])
         .with_window_functions(Vec::new())
         .with_table_function_list(Vec::new())
 }

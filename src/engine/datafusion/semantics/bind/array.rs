@@ -100,8 +100,7 @@ fn rows_of(list: Expr, element: PgType, function: &str, alias: Option<&TableAlia
         .and_then(|builder| builder.unnest_column_with_options(Column::from_name(function), options))
         .and_then(LogicalPlanBuilder::build)
         .map_err(from_datafusion)?;
-    let column =
-        plan.schema().columns().into_iter().next().map_or_else(|| Column::from_name(function), |column| column);
+    let column = plan.schema().columns().into_iter().next().unwrap_or_else(|| Column::from_name(function));
     let name = alias.map_or_else(|| function.to_owned(), |alias| ident(&alias.name));
     let targets = vec![Target { name: name.clone(), value: Bound::new(Expr::Column(column), element) }];
     let names = vec![name];

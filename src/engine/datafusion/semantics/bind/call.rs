@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, OrderByExpr, Spanned,
 };
 
-use super::super::coerce::AtPosition;
+use super::super::coerce::{AtPosition, can_coerce};
 use super::super::ops::implement;
 use super::super::pg::{self, CastContext, Function};
 use super::super::resolve::{Resolved, function};
@@ -179,8 +179,12 @@ impl Binder<'_> {
             return Ok(None);
         }
         let literal = matches!(arg.unknown, Some(Unknown::Text(_) | Unknown::Null | Unknown::Param(_)));
-        let binary = pg::cast(*from, to.oid).is_some_and(|cast| cast.method == b'b') || *from == to.oid;
-        if literal || binary {
+        // Relabelled, or by the output and input functions; what has a cast function of its own is found by name.
+        let unwritten = match pg::cast(*from, to.oid) {
+            Some(cast) => cast.method != b'f',
+            None => can_coerce(*from, to.oid, CastContext::Explicit),
+        };
+        if literal || unwritten {
             return self.typing.coerce(arg.clone(), to, CastContext::Explicit).map(Some);
         }
         Ok(None)

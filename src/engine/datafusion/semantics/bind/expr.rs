@@ -92,7 +92,18 @@ impl Binder<'_> {
                 return Ok(found.at(position));
             }
         }
-        Err(missing_table(&table).with_position_if(position))
+        let aliased = self.scopes.iter().rev().flat_map(|scope| &scope.tables);
+        let aliased =
+            aliased.filter(|known| known.hidden.as_deref() == Some(table.as_str())).map(|known| &known.name).next();
+        Err(match aliased {
+            Some(alias) => Error::client(
+                SqlState::UNDEFINED_TABLE,
+                format!("invalid reference to FROM-clause entry for table \"{table}\""),
+            )
+            .with_hint(format!("Perhaps you meant to reference the table alias \"{alias}\".")),
+            None => missing_table(&table),
+        }
+        .with_position_if(position))
     }
 
     fn binary(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast, position: Option<u32>) -> Result<Bound> {
@@ -122,8 +133,8 @@ impl Binder<'_> {
         let (left, right) = (l.pg.oid, r.pg.oid);
         match binary_operator(name, left, right) {
             Resolved::One(op) => {
-                let l = self.typing.coerce(l, PgType::new(op.left), CastContext::Implicit)?;
-                let r = self.typing.coerce(r, PgType::new(op.right), CastContext::Implicit)?;
+                let l = self.argument(l, op.left)?;
+                let r = self.argument(r, op.right)?;
                 let returns = PgType::new(op.returns);
                 match implement(op.source, vec![l, r], returns, &mut self.typing)? {
                     Some(bound) => Ok(bound.at(position)),

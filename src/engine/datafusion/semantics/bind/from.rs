@@ -143,7 +143,8 @@ impl Binder<'_> {
             })
             .collect();
         let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
-        let table = Table { schema, name: visible, columns: rename(columns, alias)? };
+        let hidden = alias.is_some().then(|| found.name.clone()).filter(|name| *name != visible);
+        let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)? };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 
@@ -175,7 +176,7 @@ impl Binder<'_> {
                 Col { name: output.name, value: Bound { expr, unknown: None, position: None, ..output.value } }
             })
             .collect();
-        let table = Table { schema: None, name: visible, columns: rename(columns, alias)? };
+        let table = Table { schema: None, name: visible, hidden: None, columns: rename(columns, alias)? };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 }

@@ -3,7 +3,7 @@
 
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType as AstType, Expr as Ast, Interval, TypedString, Value, ValueWithSpan,
+    CastKind, DataType as AstType, Expr as Ast, Interval, TypedString, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::super::coerce::AtPosition;
@@ -42,9 +42,10 @@ impl Binder<'_> {
 
     /// `-` before a number is part of the number, so that the smallest integers can be written.
     pub(super) fn negated_number(&mut self, operand: &Ast, position: Option<u32>) -> Result<Option<Bound>> {
-        let Ast::Value(value) = operand else { return Ok(None) };
-        let Value::Number(digits, _) = &value.value else { return Ok(None) };
-        Ok(Some(number(&format!("-{digits}"))?.at(position)))
+        match written_number(operand) {
+            Some(digits) => Ok(Some(number(&negate(&digits))?.at(position))),
+            None => Ok(None),
+        }
     }
 
     /// `CAST(x AS type)` and `x::type`.
@@ -98,6 +99,23 @@ impl Binder<'_> {
         let bound = Bound::unknown(Unknown::Text(text)).at(position);
         self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
     }
+}
+
+/// The digits of a number, signs before it and parentheses around it included.
+fn written_number(ast: &Ast) -> Option<String> {
+    match ast {
+        Ast::Value(value) => match &value.value {
+            Value::Number(digits, _) => Some(digits.clone()),
+            _ => None,
+        },
+        Ast::Nested(inner) => written_number(inner),
+        Ast::UnaryOp { op: UnaryOperator::Minus, expr } => written_number(expr).map(|digits| negate(&digits)),
+        _ => None,
+    }
+}
+
+fn negate(digits: &str) -> String {
+    digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned)
 }
 
 /// The text of a string literal, in any of its notations.

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use datafusion::common::Spans;
-use datafusion::logical_expr::expr::{Exists, SetComparison, SetQuantifier};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery};
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Exists, SetComparison, SetQuantifier};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, Query, Spanned};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
 use super::expr::operator_name;
-use super::{Binder, Relation, refuse};
+use super::{Binder, Clause, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
@@ -20,6 +21,9 @@ impl Binder<'_> {
     /// `EXISTS (SELECT ...)`.
     pub(super) fn exists(&mut self, query: &Query, negated: bool) -> Result<Bound> {
         let relation = self.query(query, true)?;
+        if !matches!(self.clause, Clause::Where | Clause::Having | Clause::Join) {
+            return counted(relation.plan, negated);
+        }
         let exists = Exists { subquery: subquery(relation.plan), negated };
         Ok(Bound::new(Expr::Exists(exists), PgType::BOOL))
     }
@@ -97,6 +101,17 @@ impl Binder<'_> {
         let comparison = SetComparison::new(Box::new(l), subquery(plan), op, quantifier);
         Ok(Bound::new(Expr::SetComparison(comparison), PgType::BOOL))
     }
+}
+
+/// EXISTS as a value: DataFusion knows it as a predicate only.
+fn counted(plan: LogicalPlan, negated: bool) -> Result<Bound> {
+    let rows = AggregateFunction::new_udf(count_udaf(), vec![lit(1_i64)], false, None, Vec::new(), None);
+    let plan = LogicalPlanBuilder::from(plan)
+        .aggregate(Vec::<Expr>::new(), vec![Expr::AggregateFunction(rows).alias("?rows?")])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    let count = Expr::ScalarSubquery(subquery(plan));
+    Ok(Bound::new(if negated { count.eq(lit(0_i64)) } else { count.gt(lit(0_i64)) }, PgType::BOOL))
 }
 
 /// A plan as the inside of an expression, with the columns it needs from around it.

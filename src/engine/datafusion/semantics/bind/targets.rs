@@ -162,9 +162,6 @@ fn column_name(ast: &Ast) -> (String, u8) {
         Ast::AtTimeZone { .. } => good("timezone"),
         Ast::Array(_) => good("array"),
         Ast::Tuple(_) => good("row"),
-        Ast::Value(value) if matches!(value.value, datafusion::sql::sqlparser::ast::Value::Boolean(_)) => {
-            ("bool".to_owned(), 1)
-        }
         _ => (NO_NAME.to_owned(), 0),
     }
 }

@@ -13,7 +13,6 @@ use datafusion::sql::sqlparser::ast::{
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::keys::group_key;
-use super::super::pg;
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
 use super::super::windows::{Window, build};
@@ -57,14 +56,13 @@ impl Binder<'_> {
         };
         let mut window = self.window_spec(&spec)?;
         window.filter = filter;
-        let is_aggregate = pg::functions(&call.name).iter().any(|function| function.kind == b'a');
-        if is_aggregate {
-            let (args, (source, returns)) = self.aggregate_function(call, args, position)?;
-            window.args = args;
-            return self.built(call, source, window, returns, position);
-        }
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
         match function(&call.name, &types) {
+            Resolved::One((_, found)) if found.kind == b'a' => {
+                let (args, (source, returns)) = self.aggregate_function(call, args, position)?;
+                window.args = args;
+                self.built(call, source, window, returns, position)
+            }
             Resolved::One((declared, found)) if found.kind == b'w' => {
                 for (arg, to) in args.into_iter().zip(&declared) {
                     window.args.push(self.argument(arg, *to)?);

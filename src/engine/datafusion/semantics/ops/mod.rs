@@ -2,6 +2,7 @@
 //! Must not know: how a call was resolved.
 
 mod arrays;
+mod calendar;
 mod compare;
 mod floats;
 mod ints;
@@ -51,6 +52,9 @@ pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing:
         return Ok(Some(found));
     }
     if let Some(found) = arrays::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = calendar::implement(source, &args, returns, typing)? {
         return Ok(Some(found));
     }
     misc::implement(source, &args, returns, typing)
