@@ -2,6 +2,7 @@
 //! Must not know: sessions, routes, how statements are authorised (it runs only what is).
 
 mod administration;
+mod apply;
 mod plan;
 mod pushdown;
 mod remote;

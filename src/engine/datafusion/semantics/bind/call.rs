@@ -38,6 +38,9 @@ impl Binder<'_> {
         if let Some(schema) = schema {
             return self.foreign_function(&schema, &name, ast, position);
         }
+        if let ("array", FunctionArguments::Subquery(query)) = (name.as_str(), &ast.args) {
+            return Ok(self.array_subquery(query)?.at(position));
+        }
         let call = written_call(name, ast)?;
         if !ast.within_group.is_empty() {
             return refuse("WITHIN GROUP");

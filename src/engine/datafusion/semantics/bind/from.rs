@@ -103,7 +103,10 @@ impl Binder<'_> {
                     Some(_) => refuse("an alias for a join"),
                 }
             }
-            TableFactor::UNNEST { .. } => refuse("unnest in FROM"),
+            TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality: false, .. } => {
+                self.table_call("unnest", array_exprs.iter(), alias.as_ref(), None)
+            }
+            TableFactor::UNNEST { .. } => refuse("unnest WITH ORDINALITY"),
             TableFactor::Table { .. } => refuse("TABLESAMPLE or WITH ORDINALITY"),
             _ => refuse("this form of FROM item"),
         }

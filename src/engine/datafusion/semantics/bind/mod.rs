@@ -2,6 +2,7 @@
 //! Must not know: sessions, policy; it is given the tables and the facts.
 
 mod aggregate;
+mod array;
 mod call;
 mod conditional;
 mod cte;
@@ -158,7 +159,7 @@ impl<'a> Binder<'a> {
     /// What PostgreSQL's analysis finds wrong, and `0A000` for what is not supported.
     pub(super) fn statement(&mut self, query: &Query) -> Result<Relation> {
         let relation = self.query(query, true)?;
-        Ok(relation)
+        self.names_of_oids(relation)
     }
 
     /// A name for a relation in the plan that no other has.

@@ -38,7 +38,7 @@ impl Binder<'_> {
             }
             Ast::SimilarTo { .. } => refuse("SIMILAR TO"),
             Ast::Tuple(_) => refuse("a row value"),
-            Ast::CompoundFieldAccess { .. } => refuse("a subscript or a field of a value"),
+            Ast::CompoundFieldAccess { root, access_chain } => self.subscript(root, access_chain),
             _ => refuse("this form of expression"),
         }
     }

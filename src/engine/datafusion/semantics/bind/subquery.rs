@@ -43,7 +43,8 @@ impl Binder<'_> {
         Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(relation.plan)), value.pg, value.arrow))
     }
 
-    fn only_column(&self, relation: &Relation, query: &Query, message: &str) -> Result<Bound> {
+    /// The one column that a subquery has to give.
+    pub(super) fn only_column(&self, relation: &Relation, query: &Query, message: &str) -> Result<Bound> {
         match relation.columns.as_slice() {
             [only] => Ok(only.value.clone()),
             _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query))),
@@ -120,7 +121,7 @@ fn counted(plan: LogicalPlan, negated: bool) -> Result<Bound> {
 }
 
 /// A plan as the inside of an expression, with the columns it needs from around it.
-fn subquery(plan: LogicalPlan) -> Subquery {
+pub(super) fn subquery(plan: LogicalPlan) -> Subquery {
     let outer_ref_columns = plan.all_out_ref_exprs();
     Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() }
 }
