@@ -11,11 +11,13 @@ use crate::rows::Bounds;
 #[derive(Clone)]
 pub struct RunningStatement(Arc<Inner>);
 
+type OnEnd = dyn Fn(&Entry, &Bounds) + Send + Sync;
+
 struct Inner {
     bounds: Bounds,
     entry: Arc<Entry>,
     running: Running,
-    on_end: Box<dyn Fn(&Entry, &Bounds) + Send + Sync>,
+    on_end: Box<OnEnd>,
 }
 
 impl RunningStatement {

@@ -80,7 +80,11 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// A file of unit tests: it may use what it likes to check against.
 fn of_tests(file: &str) -> bool {
-    file.ends_with("/tests.rs") || file.contains("/tests/") || file.ends_with("/golden.rs") || file.ends_with("/fuzz.rs") || file.ends_with("/fake.rs")
+    file.ends_with("/tests.rs")
+        || file.contains("/tests/")
+        || file.ends_with("/golden.rs")
+        || file.ends_with("/fuzz.rs")
+        || file.ends_with("/fake.rs")
 }
 
 /// The room of a file: its folder, or its name on the ground of `src/`.

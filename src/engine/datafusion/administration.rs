@@ -65,10 +65,13 @@ impl Administration {
     }
 }
 
+type OnText = dyn Fn(&Viewer, &str) -> Result<bool> + Send + Sync;
+type OnNumber = dyn Fn(&Viewer, i32) -> Result<bool> + Send + Sync;
+
 #[derive(Clone)]
 enum Body {
-    Text(Arc<dyn Fn(&Viewer, &str) -> Result<bool> + Send + Sync>),
-    Int(Arc<dyn Fn(&Viewer, i32) -> Result<bool> + Send + Sync>),
+    Text(Arc<OnText>),
+    Int(Arc<OnNumber>),
 }
 
 /// One acting function, bound to who calls it. Volatile: it is never folded away or called at planning.

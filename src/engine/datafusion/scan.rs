@@ -131,7 +131,7 @@ impl Reading<'_> {
         let select = Select {
             columns: outputs.collect(),
             from: Table { schema, name: self.table.remote.name.clone() },
-            predicate: (!predicates.is_empty()).then(|| Sql::And(predicates)),
+            predicate: (!predicates.is_empty()).then_some(Sql::And(predicates)),
             order: Vec::new(),
             limit: self.limit.map(|limit| limit as u64),
         };

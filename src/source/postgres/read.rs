@@ -61,8 +61,11 @@ impl Reading {
                 Ok(statement) if as_expected(&statement, &query) => {}
                 Ok(_) => {
                     lease.finish();
-                    return Err(Error::source_fault(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
-                        .with_detail(format!("The columns of a table of source \"{source}\" have changed.")));
+                    return Err(Error::source_fault(
+                        SqlState::FEATURE_NOT_SUPPORTED,
+                        "cached plan must not change result type",
+                    )
+                    .with_detail(format!("The columns of a table of source \"{source}\" have changed.")));
                 }
                 Err(error) => return Err(failed(lease, &source, error)),
             }

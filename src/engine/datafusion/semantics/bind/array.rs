@@ -1,9 +1,9 @@
 //! Arrays in statements: `ARRAY(SELECT ...)`, subscripts, functions in FROM that give a row for each element.
 //! Must not know: how arrays are held.
 
+use crate::sql::ast::{AccessExpr, Expr as Ast, Query, Subscript, TableAlias};
 use datafusion::common::{Column, UnnestOptions};
 use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{AccessExpr, Expr as Ast, Query, Spanned, Subscript, TableAlias};
 
 use super::super::arrays::{element_at, elements_list, series_list};
 use super::super::cast::{array_text, native};
@@ -30,7 +30,7 @@ impl Binder<'_> {
                 SqlState::UNDEFINED_OBJECT,
                 format!("could not find array type for data type {}", value.type_name()),
             )
-            .with_position_if(self.place(query.span())));
+            .with_position_if(self.position(query)));
         };
         let gathered = AggregateUDF::new_from_impl(Gather::new()).call(vec![value.expr]).alias("array");
         let plan = LogicalPlanBuilder::from(relation.plan)
@@ -52,7 +52,7 @@ impl Binder<'_> {
                 SqlState::DATATYPE_MISMATCH,
                 format!("cannot subscript type {} because it does not support subscripting", value.type_name()),
             )
-            .with_position_if(self.place(root.span())));
+            .with_position_if(self.position(root)));
         }
         let value = self.array_as_text(value)?;
         let index = self.expr(index)?;

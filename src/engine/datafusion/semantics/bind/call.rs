@@ -3,7 +3,7 @@
 
 use crate::sql::ast::{
     DuplicateTreatment, Expr as Ast, Function as FunctionAst, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, OrderByExpr, Spanned,
+    FunctionArguments, OrderByExpr,
 };
 
 use super::super::coerce::{AtPosition, can_coerce};

@@ -1,7 +1,7 @@
 //! Expressions: which part of the binder takes which form, names of columns, operators.
 //! Must not know: how an operator is computed.
 
-use crate::sql::ast::{BinaryOperator, Expr as Ast, Ident, Spanned, UnaryOperator};
+use crate::sql::ast::{BinaryOperator, Expr as Ast, Ident, UnaryOperator};
 
 use super::super::coerce::AtPosition;
 use super::super::ops::implement;

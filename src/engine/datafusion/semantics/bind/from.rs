@@ -1,7 +1,7 @@
 //! FROM: tables, subqueries and table functions become relations in a scope.
 //! Must not know: joins (`join`), expressions.
 
-use crate::sql::ast::{ObjectName, Query, Spanned, TableAlias, TableFactor, TableWithJoins};
+use crate::sql::ast::{ObjectName, Query, TableAlias, TableFactor, TableWithJoins};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::TableReference;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};

@@ -1,7 +1,7 @@
 //! Joins: ON, USING, NATURAL, and what each makes visible.
 //! Must not know: what the joined relations are.
 
-use crate::sql::ast::{Join, JoinConstraint, JoinOperator, ObjectName, Spanned, TableWithJoins};
+use crate::sql::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableWithJoins};
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
 
 use super::super::coerce::{AtPosition, common_type};

@@ -1,7 +1,7 @@
 //! ORDER BY and DISTINCT ON: names, positions, expressions, and the keys that sort as PostgreSQL does.
 //! Must not know: how keys are computed.
 
-use crate::sql::ast::{Distinct, Expr as Ast, OrderByExpr, Select, Spanned, UnaryOperator, Value};
+use crate::sql::ast::{Distinct, Expr as Ast, OrderByExpr, Select, UnaryOperator, Value};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
 
 use super::super::aggregates::first_value;

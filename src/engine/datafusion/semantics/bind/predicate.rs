@@ -1,7 +1,7 @@
 //! Predicates with syntax of their own: IS, BETWEEN, IN, LIKE.
 //! Must not know: how a comparison is computed.
 
-use crate::sql::ast::{Expr as Ast, Spanned, ValueWithSpan};
+use crate::sql::ast::{Expr as Ast, ValueWithSpan};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::InSubquery;
 

@@ -1,7 +1,7 @@
 //! A query: WITH, its body, ORDER BY, LIMIT.
 //! Must not know: what stands inside a SELECT.
 
-use crate::sql::ast::{Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, Spanned, Value};
+use crate::sql::ast::{Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, Value};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
 

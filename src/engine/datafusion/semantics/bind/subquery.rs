@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::sql::ast::{BinaryOperator, Expr as Ast, Query, Spanned};
+use crate::sql::ast::{BinaryOperator, Expr as Ast, Query};
 use datafusion::common::Spans;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, SetComparison, SetQuantifier};

@@ -1,7 +1,7 @@
 //! Functions in FROM: `generate_series` over integers, and the ones a session has registered.
 //! Must not know: how rows are made.
 
-use crate::sql::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
+use crate::sql::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, ObjectName, TableAlias};
 use arrow::datatypes::DataType;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl};
 use datafusion::datasource::provider_as_source;

@@ -2,7 +2,7 @@
 //! Must not know: what expressions mean.
 
 use crate::sql::ast::{
-    AccessExpr, Expr as Ast, Function, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, Subscript,
+    AccessExpr, Expr as Ast, Function, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Subscript,
     WildcardAdditionalOptions,
 };
 

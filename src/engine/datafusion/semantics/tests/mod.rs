@@ -50,8 +50,11 @@ fn table(columns: &[(String, PgType)], rows: &[Vec<String>]) -> MemTable {
     MemTable::try_new(schema, vec![vec![batch]]).unwrap()
 }
 
+/// A table's name, its columns, its rows.
+type Written = (String, Vec<(String, PgType)>, Vec<Vec<String>>);
+
 fn tables() -> Vec<(String, MemTable)> {
-    let mut found: Vec<(String, Vec<(String, PgType)>, Vec<Vec<String>>)> = Vec::new();
+    let mut found: Vec<Written> = Vec::new();
     for line in include_str!("tables.txt").lines() {
         match line.split_once(' ').filter(|(_, rest)| rest.contains(':') && !line.contains('|')) {
             Some((name, columns)) => {
