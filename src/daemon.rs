@@ -15,20 +15,25 @@ pub use demo::demo;
 
 use crate::config::Settings;
 use crate::error::{Error, Fault, Result, SqlState};
+use crate::query::Threads;
 use crate::shutdown::Shutdown;
 use app::App;
 
 /// Stacks of the threads that parse, plan and execute: what the guards of `sql` let through fits.
 const DEEP_STACK: usize = 32 << 20;
 
+/// Threads that answer from memory.
+const MEMORY_WORKERS: usize = 2;
+
 /// Threads that may plan at once.
 const PLANNERS: usize = 64;
 
-/// The two runtimes: sockets, login, cancel and HTTP on one; parsing, planning and execution on the other, so that no statement can
-/// keep a login or a cancel waiting.
+/// The runtimes: sockets, login, cancel and HTTP on one; parsing, planning and execution on another, so that no statement can keep a
+/// login or a cancel waiting; and a third for what is answered from memory, so that no statement that reads keeps `select 1` waiting.
 struct Runtimes {
     sockets: Runtime,
     queries: Runtime,
+    memory: Runtime,
 }
 
 impl Runtimes {
@@ -49,13 +54,25 @@ impl Runtimes {
                 .thread_stack_size(DEEP_STACK)
                 .thread_name("queries"),
         )?;
-        Ok(Runtimes { sockets, queries })
+        let memory = build(
+            Builder::new_multi_thread()
+                .worker_threads(MEMORY_WORKERS)
+                .thread_stack_size(DEEP_STACK)
+                .thread_name("memory"),
+        )?;
+        Ok(Runtimes { sockets, queries, memory })
     }
 
-    /// Ends both without waiting for work that does not yield.
+    /// The runtimes of statements.
+    fn threads(&self) -> Threads {
+        Threads { queries: self.queries.handle().clone(), memory: self.memory.handle().clone() }
+    }
+
+    /// Ends all without waiting for work that does not yield.
     fn end(self) {
         self.sockets.shutdown_timeout(Duration::from_millis(200));
         self.queries.shutdown_timeout(Duration::from_millis(200));
+        self.memory.shutdown_timeout(Duration::from_millis(200));
     }
 }
 
@@ -65,11 +82,11 @@ impl Runtimes {
 /// What keeps it from starting: an address that is taken, TLS that cannot be set up, a source's files that cannot be read.
 pub fn serve(settings: Settings, config_path: PathBuf) -> Result<()> {
     let runtimes = Runtimes::new(settings.engine.threads)?;
-    let queries = runtimes.queries.handle().clone();
+    let threads = runtimes.threads();
     let done = runtimes.sockets.block_on(async move {
         let shutdown = Shutdown::new();
         let drain_timeout = settings.server.drain_timeout;
-        let app = App::start(settings, queries, shutdown.clone()).await?;
+        let app = App::start(settings, threads, shutdown.clone()).await?;
         tracing::info!(
             config = %config_path.display(),
             listen = %app.addresses().join(", "),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 
 use super::memory;
 use crate::catalog::{Mounted, Needed, SchemaCache, VirtualTable, Virtuals};
@@ -16,7 +15,7 @@ use crate::history::Running;
 use crate::http::{self, HttpState, SourceHealth};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Policy};
-use crate::query::{Parts, Query, Service};
+use crate::query::{Parts, Query, Service, Threads};
 use crate::session::SessionRegistry;
 use crate::shutdown::Shutdown;
 use crate::source::Connector;
@@ -35,8 +34,8 @@ pub(super) struct App {
 }
 
 impl App {
-    /// Puts everything together and begins to accept. `queries` is the runtime that plans and executes.
-    pub(super) async fn start(settings: Settings, queries: Handle, shutdown: Shutdown) -> Result<App> {
+    /// Puts everything together and begins to accept. `threads` are those of statements.
+    pub(super) async fn start(settings: Settings, threads: Threads, shutdown: Shutdown) -> Result<App> {
         // What can fail comes first: nothing is bound before the rest stands.
         let metrics = Metrics::new().map_err(|error| Error::internal("metrics").with_cause(error))?;
         let connectors = settings
@@ -63,13 +62,13 @@ impl App {
             admission: Arc::new(Admission::new(metrics.clone())),
             running,
             metrics: metrics.clone(),
-            runtime: queries.clone(),
+            threads: threads.clone(),
             database: settings.server.database.clone(),
         }));
         let server = wire::Server::start(&settings, service, policy, registry, metrics.clone(), shutdown.clone())?;
         let addresses = server.addresses().to_vec();
         let http = serve_http(&settings, &catalog, &metrics, &shutdown).await?;
-        shutdown.tasks().spawn_on(watch(Arc::clone(&catalog), shutdown.clone()), &queries);
+        shutdown.tasks().spawn_on(watch(Arc::clone(&catalog), shutdown.clone()), &threads.queries);
         Ok(App { addresses, http })
     }
 

@@ -8,6 +8,7 @@ use super::app::App;
 use super::{Runtimes, drain, signals};
 use crate::config::{self, Listen, Settings};
 use crate::error::{Error, Fault, Result, SqlState};
+use crate::query::Threads;
 use crate::shutdown::Shutdown;
 use crate::source::postgres::{Answer, ask};
 
@@ -28,12 +29,12 @@ pub fn demo(once: bool) -> Result<()> {
         settings.http.listen = None;
     }
     let runtimes = Runtimes::new(settings.engine.threads)?;
-    let queries = runtimes.queries.handle().clone();
+    let threads = runtimes.threads();
     let done = runtimes.sockets.block_on(async move {
         let shutdown = Shutdown::new();
         let drain_timeout = settings.server.drain_timeout;
         let database = settings.server.database.clone();
-        let app = start(settings, queries, &shutdown).await?;
+        let app = start(settings, threads, &shutdown).await?;
         let address = app.addresses().first().cloned().unwrap_or_default();
         let (host, port) = address.rsplit_once(':').unwrap_or(("127.0.0.1", "5432"));
         let port: u16 = port.parse().unwrap_or(5432);
@@ -53,15 +54,15 @@ pub fn demo(once: bool) -> Result<()> {
 }
 
 /// Starts on the configured port; if that is taken, on any free one.
-async fn start(settings: Settings, queries: tokio::runtime::Handle, shutdown: &Shutdown) -> Result<App> {
+async fn start(settings: Settings, threads: Threads, shutdown: &Shutdown) -> Result<App> {
     let free = Settings {
         server: config::ServerSettings { listen: vec![Listen::Tcp("127.0.0.1:0".into())], ..settings.server.clone() },
         http: config::HttpSettings { listen: None, ..settings.http.clone() },
         ..settings.clone()
     };
-    match App::start(settings, queries.clone(), shutdown.clone()).await {
+    match App::start(settings, threads.clone(), shutdown.clone()).await {
         Ok(app) => Ok(app),
-        Err(_) => App::start(free, queries, shutdown.clone()).await,
+        Err(_) => App::start(free, threads, shutdown.clone()).await,
     }
 }
 

@@ -8,17 +8,18 @@ use std::task::{Context, Poll};
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::prepare::{self, Prepared};
 use super::{Notice, Outcome, Query, RunningStatement, Target, died, explain, utility};
 use crate::catalog::Relation;
-use crate::engine::datafusion::{Plan, StatementContext};
+use crate::engine::datafusion::StatementContext;
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::Entry;
 use crate::metrics::Metrics;
-use crate::policy::{Authorized, Identity, Ticket};
+use crate::policy::{Identity, Ticket};
 use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
 use crate::session::{PreparedStatement, Session};
 use crate::sql::Scope;
@@ -52,8 +53,9 @@ pub(super) async fn execute(
             Ok(outcome(rows, CommandTag::Plain("EXPLAIN")))
         }
         None => {
-            let rows = start(query, running, &planned.plan, parameters).await?;
-            let mut rows = relay(query, running, rows, ticket);
+            let runtime = query.parts.threads.of(planned.route.target);
+            let rows = start(query, running, planned, parameters).await?;
+            let mut rows = relay(runtime, running, rows, ticket);
             if planned.relations.is_empty() {
                 // What needs no table fails before its columns are described, as where PostgreSQL folds constants.
                 let first = rows.batches.next().await.transpose()?;
@@ -146,14 +148,14 @@ fn stale_notices(query: &Query, planned: &Prepared) -> Vec<Notice> {
         .collect()
 }
 
-/// Makes the plan ready and starts it on the runtime of queries.
+/// Makes the plan ready and starts it on the runtime of its route.
 pub(super) async fn start(
     query: &Query,
     running: &RunningStatement,
-    plan: &Authorized<Arc<Plan>>,
+    planned: &Prepared,
     parameters: Vec<ArrayRef>,
 ) -> Result<Rows> {
-    let (engine, plan) = (Arc::clone(&query.parts.engine), plan.clone());
+    let (engine, plan) = (Arc::clone(&query.parts.engine), planned.plan.clone());
     let context = StatementContext::new(running.query_id());
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
     running.entry().update(|progress| {
@@ -161,16 +163,16 @@ pub(super) async fn start(
         progress.state = "running";
         progress.plan_ms = running.entry().started.elapsed().as_secs_f64() * 1e3;
     });
-    let started = query.parts.runtime.spawn(async move { ready.start() });
+    let started = query.parts.threads.of(planned.route.target).spawn(async move { ready.start() });
     running.bounds().guard(async { started.await.map_err(died)? }).await
 }
 
-/// Carries batches from the runtime of queries to the one of sockets, one at a time, within the statement's bounds. Dropping the
+/// Carries batches from the runtime that makes them to the one of sockets, one at a time, within the statement's bounds. Dropping the
 /// rows aborts the work, which tells the sources.
-pub(super) fn relay(query: &Query, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
+pub(super) fn relay(runtime: &Handle, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
     let (sender, receiver) = mpsc::channel(1);
     let Rows { shape, mut batches } = rows;
-    let task = query.parts.runtime.spawn(async move {
+    let task = runtime.spawn(async move {
         let _ticket = ticket;
         while let Some(batch) = batches.next().await {
             let last = batch.is_err();

@@ -42,9 +42,10 @@ pub(super) async fn explain(
     if wanted.analyze {
         let begun = std::time::Instant::now();
         let again = ready.clone();
-        let started = query.parts.runtime.spawn(async move { again.start() });
+        let runtime = query.parts.threads.of(planned.route.target);
+        let started = runtime.spawn(async move { again.start() });
         let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
-        let mut rows = relay(query, running, rows, None).batches;
+        let mut rows = relay(runtime, running, rows, None).batches;
         while let Some(batch) = rows.next().await {
             batch?;
         }

@@ -93,6 +93,24 @@ pub trait Service: Send + Sync {
     ) -> Result<Outcome>;
 }
 
+/// The runtimes of statements.
+#[derive(Debug, Clone)]
+pub struct Threads {
+    /// Plans everything, executes what reads sources. Its threads have deep stacks.
+    pub queries: Handle,
+    /// Executes what is answered from memory, so that it waits for no statement that reads.
+    pub memory: Handle,
+}
+
+impl Threads {
+    fn of(&self, target: Target) -> &Handle {
+        match target {
+            Target::Federated => &self.queries,
+            Target::Catalog | Target::Utility => &self.memory,
+        }
+    }
+}
+
 /// The parts that the path of a query runs through.
 pub struct Parts {
     /// What can be named.
@@ -107,8 +125,8 @@ pub struct Parts {
     pub running: Running,
     /// Counters.
     pub metrics: Metrics,
-    /// The runtime that plans and executes; its threads have deep stacks.
-    pub runtime: Handle,
+    /// Where statements are planned and run.
+    pub threads: Threads,
     /// The one database.
     pub database: String,
 }
@@ -133,8 +151,8 @@ impl Query {
         running: &RunningStatement,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let runtime = self.parts.runtime.clone();
-        let task = self.parts.runtime.spawn_blocking(move || runtime.block_on(work));
+        let runtime = self.parts.threads.queries.clone();
+        let task = self.parts.threads.queries.spawn_blocking(move || runtime.block_on(work));
         running.bounds().guard(async { task.await.map_err(died)? }).await
     }
 }
