@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::keywords::{is_bare_label, is_name, is_reserved};
+use super::marks;
 
 /// sqlparser's precedence of COLLATE: only subscripts and casts bind more strongly.
 const COLLATE_PRECEDENCE: u8 = 120;
@@ -67,27 +68,6 @@ impl Postgres {
         parser.next_token();
         Some(parser.parse_subexpr(precedence).map(|expr| Expr::UnaryOp { op, expr: Box::new(expr) }))
     }
-
-    /// `a IS [NOT] DISTINCT FROM b`: sqlparser takes AND and OR behind it for a part of `b`.
-    fn distinct_from(&self, parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
-        let word = |n: usize| match &parser.peek_nth_token_ref(n).token {
-            Token::Word(word) => word.keyword,
-            _ => Keyword::NoKeyword,
-        };
-        let negated = word(1) == Keyword::NOT;
-        let at = 1 + usize::from(negated);
-        if word(0) != Keyword::IS || word(at) != Keyword::DISTINCT || word(at + 1) != Keyword::FROM {
-            return None;
-        }
-        for _ in 0..at + 2 {
-            parser.next_token();
-        }
-        let left = Box::new(left.clone());
-        Some(parser.parse_subexpr(self.prec_value(Precedence::Is)).map(|right| {
-            let right = Box::new(right);
-            if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }
-        }))
-    }
 }
 
 /// `regclass 'x'`: any type name may stand before a string; sqlparser knows the SQL types only.
@@ -106,16 +86,6 @@ fn typed_string(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         Err(error) => return Some(Err(error)),
     };
     Some(parser.parse_value().map(|value| Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false })))
-}
-
-/// `a::text COLLATE "C"`: sqlparser knows COLLATE behind a plain operand only.
-fn collate(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
-    let left = match &parser.peek_token_ref().token {
-        Token::Word(word) if word.keyword == Keyword::COLLATE => Box::new(left.clone()),
-        _ => return None,
-    };
-    parser.next_token();
-    Some(parser.parse_object_name(false).map(|collation| Expr::Collate { expr: left, collation }))
 }
 
 /// `(VALUES (1), (2))` as an operand: sqlparser takes it for a call of a function.
@@ -252,10 +222,6 @@ impl Dialect for Postgres {
         self.sign(parser).or_else(|| values(parser)).or_else(|| trim(parser)).or_else(|| typed_string(parser))
     }
 
-    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
-        collate(parser, expr).or_else(|| self.distinct_from(parser, expr))
-    }
-
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
         match &parser.peek_token_ref().token {
             // Operators of other databases; here they are names, so an alias at most.
@@ -276,6 +242,12 @@ impl Dialect for Postgres {
             | Token::DoubleTildeAsterisk
             | Token::ExclamationMarkDoubleTilde
             | Token::ExclamationMarkDoubleTildeAsterisk => Some(Ok(self.prec_value(Precedence::PgOther))),
+            Token::CustomBinaryOperator(marker) if marker == marks::COLLATE => Some(Ok(COLLATE_PRECEDENCE)),
+            Token::CustomBinaryOperator(marker)
+                if [marks::DISTINCT, marks::NOT_DISTINCT].contains(&marker.as_str()) =>
+            {
+                Some(Ok(self.prec_value(Precedence::Is)))
+            }
             Token::Word(word) if word.keyword == Keyword::OPERATOR => Some(Ok(self.prec_value(Precedence::PgOther))),
             Token::Assignment | Token::RArrow => Some(Ok(self.prec_unknown())),
             _ => self.base.get_next_precedence(parser),

@@ -14,6 +14,7 @@ mod dialect;
 pub mod guard;
 mod keywords;
 mod lexer;
+mod marks;
 pub mod parse;
 pub mod print;
 pub mod rewrite;

@@ -12,6 +12,7 @@ use super::cursor::Cursor;
 use super::dialect::Postgres;
 use super::guard::{self, Guard};
 use super::lexer::{Kind, Lexed, Lexeme, lex};
+use super::marks;
 use super::statement::{Refusal, Statement, StatementKind};
 use super::tokens::tokens;
 use super::utility;
@@ -148,7 +149,10 @@ pub(super) fn expressions(cursor: &Cursor<'_>) -> Result<Vec<ast::Expr>> {
     Ok(expressions)
 }
 
-fn with_parser<T>(cursor: &Cursor<'_>, run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T> {
+fn with_parser<T: ast::VisitMut>(
+    cursor: &Cursor<'_>,
+    run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
+) -> Result<T> {
     no_stray_string(cursor)?;
     let tokens: Vec<TokenWithSpan> = tokens(cursor.lexed, cursor.rest());
     let dialect = Postgres::new(tokens.len());
@@ -158,8 +162,8 @@ fn with_parser<T>(cursor: &Cursor<'_>, run: impl FnOnce(&mut Parser<'_>) -> Resu
         return Err(guard::too_deep());
     }
     match result {
-        Ok(tree) => match super::position(parser.peek_token_ref().span) {
-            None => Ok(tree),
+        Ok(mut tree) => match super::position(parser.peek_token_ref().span) {
+            None => marks::resolve(&mut tree).map(|()| tree).map_err(|position| error_at(cursor, position)),
             Some(position) => Err(error_at(cursor, position)),
         },
         Err(ParserError::RecursionLimitExceeded) => Err(guard::too_deep()),

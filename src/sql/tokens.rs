@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 
 use super::keywords::is_keyword;
 use super::lexer::{Kind, Lexed, Lexeme};
+use super::marks;
 
 /// The character position of a span in the message, from 1; none for a span that stands nowhere.
 #[must_use]
@@ -18,10 +19,20 @@ pub fn position(span: Span) -> Option<u32> {
 /// The tokens of some lexemes, PostgreSQL's spellings that sqlparser lacks put in its own.
 pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan> {
     let mut out = Vec::with_capacity(lexemes.len());
+    let mut skip = 0;
     for (i, lexeme) in lexemes.iter().enumerate() {
+        if skip > 0 {
+            skip -= 1;
+            continue;
+        }
         let span = span_of(lexed, lexeme);
         let before = i.checked_sub(1).and_then(|i| lexemes.get(i));
         match lexeme.kind {
+            Kind::Word if mark(lexed, lexemes, i).is_some() => {
+                let (mark, words) = mark(lexed, lexemes, i).unwrap_or_default();
+                out.push(TokenWithSpan::new(Token::CustomBinaryOperator(mark.to_owned()), span));
+                skip = words - 1;
+            }
             Kind::Word if lexed.is_word(lexeme, "isnull") && !starts_operand(lexed, before) => {
                 push_words(&mut out, &["is", "null"], span);
             }
@@ -44,6 +55,19 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
         }
     }
     out
+}
+
+/// The mark that some words here become, and their number.
+fn mark(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> Option<(&'static str, usize)> {
+    const MARKS: [(&str, &[&str]); 3] = [
+        (marks::COLLATE, &["collate"]),
+        (marks::DISTINCT, &["is", "distinct", "from"]),
+        (marks::NOT_DISTINCT, &["is", "not", "distinct", "from"]),
+    ];
+    let fits = |words: &[&str]| {
+        words.iter().enumerate().all(|(n, word)| lexemes.get(i + n).is_some_and(|lexeme| lexed.is_word(lexeme, word)))
+    };
+    MARKS.into_iter().find(|(_, words)| fits(words)).map(|(mark, words)| (mark, words.len()))
 }
 
 fn span_of(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Span {

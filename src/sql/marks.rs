@@ -1,0 +1,63 @@
+//! Operators that sqlparser binds wrongly are parsed as custom ones and put right afterwards.
+//! Must not know: statements.
+//!
+//! `a IS DISTINCT FROM b AND c`: sqlparser takes `b AND c` for the right side. `a::text COLLATE "C"`: it knows COLLATE
+//! behind a plain operand only. As a custom operator each gets the precedence that PostgreSQL gives it. The marks hold
+//! letters, so no operator that anyone writes is one.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectName, Spanned, Value, VisitMut, VisitorMut};
+
+use super::position;
+
+/// `COLLATE`.
+pub(super) const COLLATE: &str = "collate";
+/// `IS DISTINCT FROM`.
+pub(super) const DISTINCT: &str = "is distinct from";
+/// `IS NOT DISTINCT FROM`.
+pub(super) const NOT_DISTINCT: &str = "is not distinct from";
+
+/// Puts the marked operators of a tree right. `Err` has the position of what is no collation.
+pub(super) fn resolve<T: VisitMut>(tree: &mut T) -> Result<(), u32> {
+    match tree.visit(&mut Resolver) {
+        ControlFlow::Break(position) => Err(position),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Resolver;
+
+impl VisitorMut for Resolver {
+    type Break = u32;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<u32> {
+        let Expr::BinaryOp { left, op: BinaryOperator::Custom(mark), right } = expr else {
+            return ControlFlow::Continue(());
+        };
+        let resolved = match mark.as_str() {
+            DISTINCT => Expr::IsDistinctFrom(take(left), take(right)),
+            NOT_DISTINCT => Expr::IsNotDistinctFrom(take(left), take(right)),
+            COLLATE => match collation(right) {
+                Some(collation) => Expr::Collate { expr: take(left), collation },
+                None => return ControlFlow::Break(position(right.span()).unwrap_or(1)),
+            },
+            _ => return ControlFlow::Continue(()),
+        };
+        *expr = resolved;
+        ControlFlow::Continue(())
+    }
+}
+
+fn take(expr: &mut Expr) -> Box<Expr> {
+    Box::new(std::mem::replace(expr, Expr::Value(Value::Null.into())))
+}
+
+fn collation(expr: &Expr) -> Option<ObjectName> {
+    let idents: Vec<Ident> = match expr {
+        Expr::Identifier(ident) => vec![ident.clone()],
+        Expr::CompoundIdentifier(idents) => idents.clone(),
+        _ => return None,
+    };
+    Some(ObjectName::from(idents))
+}
