@@ -23,6 +23,13 @@ pub use vars::{
 use crate::error::Result;
 pub use crate::sql::Statement;
 
+/// A moment of a session's life: as long as it is the same, `now()` and every variable are too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    transaction: u64,
+    variables: u64,
+}
+
 /// The state of one client, from its login to its end.
 #[derive(Debug)]
 pub struct Session {
@@ -116,6 +123,10 @@ impl Session {
     /// `25P02` in a failed block, for everything that does not end it.
     pub fn check_may_run(&self, statement: &Statement) -> Result<()> {
         self.transaction.admit(statement.runs_in_failed_transaction())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { transaction: self.transaction.serial(), variables: self.vars.generation() }
     }
 
     /// When its transaction began, which is what `now()` says; the present moment outside one.

@@ -5,9 +5,9 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use super::{Moment, Session};
 use crate::error::{Error, Result, SqlState};
 use crate::rows::RowShape;
 use crate::sql::Statement;
@@ -40,11 +40,9 @@ pub struct PreparedStatement {
     pub created_at: SystemTime,
     /// By PREPARE, not by a Parse message.
     pub from_sql: bool,
-    used: Arc<AtomicBool>,
+    /// When in the session's life it was planned: [`PreparedStatement::planned_in`].
+    moment: Option<Moment>,
 }
-
-/// How long a plan counts as made for the execution that follows it.
-const FRESH: Duration = Duration::from_secs(1);
 
 impl PreparedStatement {
     /// A statement that is not planned.
@@ -58,7 +56,7 @@ impl PreparedStatement {
             plan: None,
             created_at: SystemTime::now(),
             from_sql: false,
-            used: Arc::default(),
+            moment: None,
         }
     }
 
@@ -73,12 +71,17 @@ impl PreparedStatement {
         PreparedStatement { parameters, plan: Some(plan), ..PreparedStatement::utility(statement, Some(shape)) }
     }
 
-    /// Whether this is the first execution and follows the planning at once: then what the plan took from the session and the clock
-    /// is still true. True at most once.
+    /// Notes that the session has not moved on since the plan was begun.
+    pub fn planned_in(&mut self, session: &Session) {
+        self.moment = Some(session.moment());
+    }
+
+    /// Whether what the plan took from the session is still true: no variable has changed and, where the plan `tells_time` (took `now()`
+    /// or its like), no other transaction has begun.
     #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        let first = !self.used.swap(true, Ordering::Relaxed);
-        first && self.created_at.elapsed().is_ok_and(|age| age < FRESH)
+    pub fn is_fresh(&self, session: &Session, tells_time: bool) -> bool {
+        let now = session.moment();
+        self.moment.is_some_and(|then| then.variables == now.variables && (!tells_time || then == now))
     }
 }
 

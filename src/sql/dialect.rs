@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::keywords::{is_bare_label, is_name, is_reserved};
 
@@ -160,11 +160,21 @@ fn misplaced(parser: &Parser) -> Option<ParserError> {
     ];
     let token = parser.peek_token_ref();
     let Token::Word(word) = &token.token else { return None };
+    let next = parser.peek_nth_token_ref(1);
+    if word.keyword == Keyword::INTERVAL
+        && let Token::Word(second) = &next.token
+        && second.keyword == Keyword::INTERVAL
+    {
+        // sqlparser would look for an operand behind each, on ever more stack.
+        return Some(unexpected(next));
+    }
     let wrong = word.quote_style.is_none() && is_reserved(&word.value) && !STARTS.contains(&word.value.as_str());
-    wrong.then(|| {
-        let column = token.span.start.column;
-        ParserError::ParserError(format!("Expected: an expression, found: {} at Line: 1, Column: {column}", word.value))
-    })
+    wrong.then(|| unexpected(token))
+}
+
+fn unexpected(token: &TokenWithSpan) -> ParserError {
+    let (found, column) = (&token.token, token.span.start.column);
+    ParserError::ParserError(format!("Expected: an expression, found: {found} at Line: 1, Column: {column}"))
 }
 
 /// `TRIM([LEADING | TRAILING | BOTH] [a] [FROM] b, ...)`: a call of ltrim, rtrim or btrim, as in PostgreSQL. sqlparser

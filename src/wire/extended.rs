@@ -91,6 +91,7 @@ impl Connection {
         self.session.prepared.check_new(name)?;
         let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, types);
         let mut prepared = self.io.watch(running.bounds(), preparing).await?;
+        prepared.planned_in(&self.session);
         name.clone_into(&mut prepared.name);
         Ok(Prepared::Statement(Arc::new(prepared)))
     }

@@ -66,7 +66,8 @@ impl Connection {
     ) -> Result<Arc<PreparedStatement>, Stop> {
         self.session.check_may_run(&statement)?;
         let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, &[]);
-        let prepared = self.io.watch(running.bounds(), preparing).await?;
+        let mut prepared = self.io.watch(running.bounds(), preparing).await?;
+        prepared.planned_in(&self.session);
         if !prepared.parameters.is_empty() {
             return Err(Error::client(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1").into());
         }

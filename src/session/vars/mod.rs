@@ -66,6 +66,8 @@ pub struct SessionVars {
     /// What the client was told last of each reported variable.
     told: Arc<Vec<Option<Arc<str>>>>,
     changed: bool,
+    /// Counts changes.
+    generation: u64,
 }
 
 /// What SHOW ALL and `pg_settings` tell of a variable.
@@ -125,6 +127,7 @@ impl SessionVars {
             saved: Vec::new(),
             told: Arc::new(vec![None; VARIABLES.len()]),
             changed: true,
+            generation: 0,
         }
     }
 
@@ -138,7 +141,7 @@ impl SessionVars {
         self.current = defaults.clone();
         self.session = defaults.clone();
         self.defaults = defaults;
-        self.changed = true;
+        self.note_change();
         Ok(())
     }
 
@@ -176,7 +179,7 @@ impl SessionVars {
             self.session = self.session.clone().put(name, current.slot(name))?;
         }
         self.current = current;
-        self.changed = true;
+        self.note_change();
         Ok(())
     }
 
@@ -193,7 +196,17 @@ impl SessionVars {
             }
             *values = fresh;
         }
+        self.note_change();
+    }
+
+    fn note_change(&mut self) {
         self.changed = true;
+        self.generation += 1;
+    }
+
+    /// A number that is another after each change.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// SHOW: the value as people read it (`33s`, `on`).

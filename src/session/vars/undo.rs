@@ -53,7 +53,11 @@ impl SessionVars {
     }
 
     fn go_to(&mut self, values: Values) {
-        self.changed |= !Arc::ptr_eq(&self.current.builtin, &values.builtin);
+        let same =
+            Arc::ptr_eq(&self.current.builtin, &values.builtin) && Arc::ptr_eq(&self.current.custom, &values.custom);
+        if !same {
+            self.note_change();
+        }
         self.current = values;
     }
 

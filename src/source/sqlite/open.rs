@@ -188,12 +188,11 @@ impl Database {
                     format!("file \"{}\" of source \"{}\" cannot be opened", self.file_name(), self.source),
                 ))
             }
-            ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport => {
-                self.with_hint(Error::source_fault(
+            ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport => self
+                .with_hint(Error::source_fault(
                     SqlState::IO_ERROR,
                     format!("file \"{}\" of source \"{}\" cannot be read", self.file_name(), self.source),
-                ))
-            }
+                )),
             ErrorCode::DiskFull => {
                 Error::resource(SqlState::DISK_FULL, "no space left for the temporary files of SQLite")
             }

@@ -55,7 +55,7 @@ fn suggestion(expr: &Expr) -> Option<Suggestion> {
             _ => "btrim",
         }),
         Expr::BinaryOp { op: datafusion::sql::sqlparser::ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
-        Expr::Exists { .. } => strong("exists"),
+        Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Array(_) => strong("array"),
         Expr::Tuple(_) => strong("row"),
         Expr::Subquery(query) => strong(of_query(query)),

@@ -38,7 +38,9 @@ pub(super) fn can_coerce(from: u32, to: u32, context: CastContext) -> bool {
     if let Some(row) = pg::cast(from, to) {
         return row.context <= context;
     }
-    if let (Some(a), Some(b)) = (PgType::new(from).element(), PgType::new(to).element()) {
+    // The vectors of the catalogs are no arrays to a cast.
+    let elements = |oid: u32| PgType::new(oid).element().filter(|_| !matches!(oid, 22 | 30));
+    if let (Some(a), Some(b)) = (elements(from), elements(to)) {
         return can_coerce(a.oid, b.oid, context);
     }
     by_text(from, to, context)

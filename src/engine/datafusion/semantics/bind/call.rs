@@ -1,7 +1,7 @@
 //! Function calls: which function is meant, its arguments, what may stand where.
 //! Must not know: how a function is computed.
 
-use datafusion::sql::sqlparser::ast::{
+use crate::sql::ast::{
     DuplicateTreatment, Expr as Ast, Function as FunctionAst, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, OrderByExpr, Spanned,
 };
@@ -31,7 +31,7 @@ pub(super) struct Call<'e> {
 impl Binder<'_> {
     /// A function call as it is written.
     pub(super) fn function(&mut self, ast: &FunctionAst) -> Result<Bound> {
-        let position = self.place(ast.name.span());
+        let position = self.position(&ast.name);
         let mut names = parts(&ast.name)?;
         let name = names.pop().unwrap_or_default();
         let schema = names.pop().filter(|schema| schema != "pg_catalog");
@@ -62,6 +62,7 @@ impl Binder<'_> {
         }
         let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
         match call.name.as_str() {
+            "grouping" => self.grouping(args, position),
             "coalesce" | "nullif" | "greatest" | "least" => Ok(self.conditional(&call.name, args)?.at(position)),
             _ => self.call(&call.name, args, position),
         }
@@ -248,6 +249,7 @@ fn written_call<'e>(name: String, ast: &'e FunctionAst) -> Result<Call<'e>> {
     }
     let list = match &ast.args {
         FunctionArguments::None => return Ok(call),
+        FunctionArguments::Subquery(_) if call.name == "array" => return refuse("ARRAY over a subquery"),
         FunctionArguments::Subquery(_) => {
             return Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: a subquery needs parentheses of its own"));
         }

@@ -1,11 +1,10 @@
 //! Literals: numbers, strings, typed strings, intervals, parameters, and casts as they are written.
 //! Must not know: how text becomes a value.
 
-use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType as AstType, Expr as Ast, Interval, TypedString, UnaryOperator, Value,
-    ValueWithSpan,
+use crate::sql::ast::{
+    CastKind, DataType as AstType, Expr as Ast, Interval, TypedString, UnaryOperator, Value, ValueWithSpan,
 };
+use datafusion::scalar::ScalarValue;
 
 use super::super::coerce::AtPosition;
 use super::super::pg::CastContext;
@@ -18,7 +17,7 @@ use crate::types::PgType;
 impl Binder<'_> {
     /// A literal or a parameter.
     pub(super) fn value(&mut self, value: &ValueWithSpan) -> Result<Bound> {
-        let position = self.place(value.span);
+        let position = self.position(value);
         let bound = match &value.value {
             Value::Number(digits, _) => number(digits)?,
             Value::Boolean(truth) => Bound::literal(ScalarValue::Boolean(Some(*truth)), PgType::BOOL),
@@ -72,7 +71,7 @@ impl Binder<'_> {
     /// `DATE '2020-01-01'`.
     pub(super) fn typed_string(&mut self, typed: &TypedString) -> Result<Bound> {
         let to = pg_type(&typed.data_type)?;
-        let position = self.place(typed.value.span);
+        let position = self.position(&typed.value);
         let Some(text) = text_of(&typed.value.value) else { return refuse("this form of literal") };
         let bound = Bound::unknown(Unknown::Text(text)).at(position);
         self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
@@ -94,7 +93,7 @@ impl Binder<'_> {
         if let Some(digits) = interval.fractional_seconds_precision.or(interval.leading_precision) {
             name.push_str(&format!("({digits})"));
         }
-        let position = self.place(value.span);
+        let position = self.position(value);
         let to = PgType::from_name(&name)
             .ok_or_else(|| Error::client(SqlState::SYNTAX_ERROR, "syntax error in the fields of an interval"))?;
         let bound = Bound::unknown(Unknown::Text(text)).at(position);

@@ -1,12 +1,12 @@
 //! ORDER BY and DISTINCT ON: names, positions, expressions, and the keys that sort as PostgreSQL does.
 //! Must not know: how keys are computed.
 
+use crate::sql::ast::{Distinct, Expr as Ast, OrderByExpr, Select, Spanned, UnaryOperator, Value};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
-use datafusion::sql::sqlparser::ast::{Distinct, Expr as Ast, OrderByExpr, Select, Spanned, UnaryOperator, Value};
 
+use super::super::aggregates::first_value;
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
-use super::super::aggregates::first_value;
 use super::super::keys::{group_key, sort_key};
 use super::super::value::Bound;
 use super::from::ident;
@@ -39,7 +39,7 @@ impl Binder<'_> {
                     SqlState::INVALID_COLUMN_REFERENCE,
                     "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
                 )
-                .with_position_if(self.position(item.expr.span())));
+                .with_position_if(self.position(&item.expr)));
             }
             let ascending = item.options.asc.unwrap_or(true);
             let nulls_first = item.options.nulls_first.unwrap_or(!ascending);
@@ -79,7 +79,7 @@ impl Binder<'_> {
                 let Some((first, target)) = found.next() else { return Ok(None) };
                 if found.any(|(_, other)| other.value.expr != target.value.expr) {
                     return Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("{clause} \"{name}\" is ambiguous"))
-                        .with_position_if(self.position(ast.span())));
+                        .with_position_if(self.position(ast)));
                 }
                 Ok(Some(first))
             }
@@ -93,7 +93,7 @@ impl Binder<'_> {
                             SqlState::INVALID_COLUMN_REFERENCE,
                             format!("{clause} position {position} is not in select list"),
                         )
-                        .with_position_if(self.position(ast.span())));
+                        .with_position_if(self.position(ast)));
                     }
                     Ok(Some(position - 1))
                 }
@@ -105,7 +105,7 @@ impl Binder<'_> {
 
     fn not_an_integer(&self, ast: &Ast, clause: &str) -> Error {
         Error::client(SqlState::SYNTAX_ERROR, format!("non-integer constant in {clause}"))
-            .with_position_if(self.position(ast.span()))
+            .with_position_if(self.position(ast))
     }
 
     /// DISTINCT ON: the targets it names.
@@ -159,7 +159,7 @@ impl Binder<'_> {
                             "Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
                         ),
                 }
-                .with_position_if(self.position(item.expr.span())));
+                .with_position_if(self.position(&item.expr)));
             };
             let ascending = item.options.asc.unwrap_or(true);
             sorts.push(SortItem { target, ascending, nulls_first: item.options.nulls_first.unwrap_or(!ascending) });

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::sql::ast::{BinaryOperator, Expr as Ast, Query, Spanned};
 use datafusion::common::Spans;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, SetComparison, SetQuantifier};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, Query, Spanned};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
@@ -20,7 +20,7 @@ use crate::types::PgType;
 impl Binder<'_> {
     /// `EXISTS (SELECT ...)`.
     pub(super) fn exists(&mut self, query: &Query, negated: bool) -> Result<Bound> {
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
         if !matches!(self.clause, Clause::Where | Clause::Having | Clause::Join) {
             return counted(relation.plan, negated);
         }
@@ -28,9 +28,17 @@ impl Binder<'_> {
         Ok(Bound::new(Expr::Exists(exists), PgType::BOOL))
     }
 
+    /// The query of a subquery. Its columns get names that no column has: what decorrelation adds beside them keeps its own.
+    fn inner_query(&mut self, query: &Query) -> Result<Relation> {
+        self.subqueries += 1;
+        let result = self.query(query, true);
+        self.subqueries -= 1;
+        result
+    }
+
     /// A subquery as a value.
     pub(super) fn scalar_subquery(&mut self, query: &Query) -> Result<Bound> {
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
         let value = self.only_column(&relation, query, "subquery must return only one column")?;
         Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(relation.plan)), value.pg, value.arrow))
     }
@@ -38,7 +46,7 @@ impl Binder<'_> {
     fn only_column(&self, relation: &Relation, query: &Query, message: &str) -> Result<Bound> {
         match relation.columns.as_slice() {
             [only] => Ok(only.value.clone()),
-            _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span()))),
+            _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query))),
         }
     }
 
@@ -48,7 +56,7 @@ impl Binder<'_> {
             return refuse("IN over rows and a subquery");
         }
         let value = self.expr(value)?;
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
         let column = match relation.columns.as_slice() {
             [only] => only.value.clone(),
             [] | [_, _, ..] => {
@@ -57,9 +65,7 @@ impl Binder<'_> {
                 } else {
                     "subquery has too many columns"
                 };
-                return Err(
-                    Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span()))
-                );
+                return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query)));
             }
         };
         let compared = self.operator("=", value, column, None)?;
@@ -87,7 +93,7 @@ impl Binder<'_> {
             return self.in_subquery(value, query, true);
         }
         let value = self.expr(value)?;
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
         let column = self.only_column(&relation, query, "subquery has too many columns")?;
         let compared = self.operator(&name, value, column, None)?;
         let Expr::BinaryExpr(BinaryExpr { op, .. }) = &compared.expr else {

@@ -1,13 +1,13 @@
 //! Functions in FROM: `generate_series` over integers, and the ones a session has registered.
 //! Must not know: how rows are made.
 
+use crate::sql::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 use arrow::datatypes::DataType;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_table::generate_series::GenerateSeriesFunc;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 
 use super::super::cast::native;
 use super::super::coerce::AtPosition;
@@ -32,7 +32,7 @@ impl Binder<'_> {
         args: &[FunctionArg],
         alias: Option<&TableAlias>,
     ) -> Result<Source> {
-        let position = self.position(name.span());
+        let position = self.position(name);
         let mut names = parts(name)?;
         let function_name = names.pop().unwrap_or_default();
         self.scopes.push(Scope::default());

@@ -1,14 +1,14 @@
 //! Window functions: OVER, frames, and the step that computes them.
 //! Must not know: how a window function is computed.
 
+use crate::sql::ast::{
+    Expr as Ast, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
 use datafusion::common::Column;
 use datafusion::logical_expr::{
     Expr, LogicalPlanBuilder, WindowFrame, WindowFrameBound as DfBound, WindowFrameUnits as DfUnits,
 };
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
-    Expr as Ast, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
-};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;

@@ -113,10 +113,10 @@ fn narrow(value: Bound, to: PgType) -> Expr {
 }
 
 fn int_to_numeric(value: Bound) -> Bound {
-    if let Some(constant) = value.constant().filter(|constant| !constant.is_null()) {
-        if let Ok(number) = Numeric::parse(&constant.to_string()) {
-            return numeric::constant(&number).at(value.position);
-        }
+    if let Some(constant) = value.constant().filter(|constant| !constant.is_null())
+        && let Ok(number) = Numeric::parse(&constant.to_string())
+    {
+        return numeric::constant(&number).at(value.position);
     }
     let digits = match value.pg.oid {
         21 => 5,

@@ -118,11 +118,7 @@ pub(crate) fn scaled(a: Interval, factor: f64, divide: bool) -> Result<Interval>
     }
     let apply = |v: f64| if divide { v / factor } else { v * factor };
     let whole = |v: f64| -> Result<i32> {
-        if v.is_nan() || v >= 2_147_483_648.0 || v < -2_147_483_648.0 {
-            Err(interval_out_of_range())
-        } else {
-            Ok(v as i32)
-        }
+        if (-2_147_483_648.0..2_147_483_648.0).contains(&v) { Ok(v as i32) } else { Err(interval_out_of_range()) }
     };
     let (all_months, all_days) = (apply(f64::from(a.months)), apply(f64::from(a.days)));
     let months = whole(all_months)?;

@@ -13,12 +13,23 @@ pub(crate) enum Piece {
 
 /// The fields that are offered, longer ones before those they begin with.
 const FIELDS: [&str; 34] = [
-    "YYYY", "IYYY", "MONTH", "Month", "month", "HH24", "HH12", "DAY", "Day", "day", "DDD", "MON", "Mon", "mon", "DY", "Dy",
-    "dy", "YY", "MM", "DD", "HH", "MI", "SS", "MS", "US", "IW", "WW", "AM", "PM", "am", "pm", "ID", "Q", "D",
+    "YYYY", "IYYY", "MONTH", "Month", "month", "HH24", "HH12", "DAY", "Day", "day", "DDD", "MON", "Mon", "mon", "DY",
+    "Dy", "dy", "YY", "MM", "DD", "HH", "MI", "SS", "MS", "US", "IW", "WW", "AM", "PM", "am", "pm", "ID", "Q", "D",
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];

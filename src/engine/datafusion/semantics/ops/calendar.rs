@@ -31,24 +31,30 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
         ("timestamptz_age", [a, b]) => {
             let zone = typing.facts.format.time_zone.clone();
             let name = format!("{source}[{}]", zone.name());
-            made(zip::<Stamp, Stamp, IntervalMonthDayNanoType>(&name, [a.expr.clone(), b.expr.clone()], out, move |a, b| {
-                datetime::age(datetime::instant_to_local(a, &zone)?, datetime::instant_to_local(b, &zone)?)
-            }))
+            made(zip::<Stamp, Stamp, IntervalMonthDayNanoType>(
+                &name,
+                [a.expr.clone(), b.expr.clone()],
+                out,
+                move |a, b| datetime::age(datetime::instant_to_local(a, &zone)?, datetime::instant_to_local(b, &zone)?),
+            ))
         }
         ("make_date", [_, _, _]) => made(number_rows::<Date32Type>(source, exprs(args), out, |row| {
             let part = |at| row.number::<Int32Type>(at);
             datetime::make_date(part(0)?, part(1)?, part(2)?)
         })),
-        ("datetime_timestamp", [a, b]) => {
-            made(zip::<Date32Type, Time64MicrosecondType, Stamp>(source, [a.expr.clone(), b.expr.clone()], out, |day, time| {
-                datetime::at_time(day, time)
-            }))
-        }
+        ("datetime_timestamp", [a, b]) => made(zip::<Date32Type, Time64MicrosecondType, Stamp>(
+            source,
+            [a.expr.clone(), b.expr.clone()],
+            out,
+            datetime::at_time,
+        )),
         ("timestamp_zone" | "timestamptz_zone", [zone, value]) => {
             let zone = zone_of(zone)?;
             let name = format!("{source}[{}]", zone.name());
             let expr = if source == "timestamp_zone" {
-                map::<Stamp, Stamp>(&name, value.expr.clone(), out, move |local| datetime::local_to_instant(local, &zone))
+                map::<Stamp, Stamp>(&name, value.expr.clone(), out, move |local| {
+                    datetime::local_to_instant(local, &zone)
+                })
             } else {
                 map::<Stamp, Stamp>(&name, value.expr.clone(), out, move |t| datetime::instant_to_local(t, &zone))
             };
@@ -69,9 +75,8 @@ fn constant(value: &Bound, what: &str) -> Result<String> {
 
 fn zone_of(zone: &Bound) -> Result<TimeZone> {
     let name = constant(zone, "a time zone")?;
-    TimeZone::parse(&name).map_err(|_| {
-        Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized"))
-    })
+    TimeZone::parse(&name)
+        .map_err(|_| Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))
 }
 
 fn to_char(source: &str, value: &Bound, format: &Bound, typing: &mut Typing) -> Result<Option<Bound>> {

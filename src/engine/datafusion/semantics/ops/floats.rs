@@ -132,18 +132,27 @@ fn function(source: &str, arg: &Bound, returns: PgType) -> Option<Bound> {
         "dtrunc" => f64::trunc,
         "dceil" => f64::ceil,
         "dfloor" => f64::floor,
-        "dsign" => |v: f64| if v > 0.0 { 1.0 } else if v < 0.0 { -1.0 } else { 0.0 },
+        "dsign" => |v: f64| {
+            if v > 0.0 {
+                1.0
+            } else if v < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }
+        },
         "dexp" => return checked(source, expr, exponential),
         "dlog1" => return checked(source, expr, |v| logarithm(v).map(|()| v.ln())),
         "dlog10" => return checked(source, expr, |v| logarithm(v).map(|()| v.log10())),
-        "dcbrt" => f64::cbrt,
-        "dsqrt" => return checked(source, expr, |v| {
-            if v < 0.0 {
-                let state = SqlState::from_code("2201F").unwrap_or(SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
-                return Err(Error::client(state, "cannot take square root of a negative number"));
-            }
-            Ok(v.sqrt())
-        }),
+        "dsqrt" => {
+            return checked(source, expr, |v| {
+                if v < 0.0 {
+                    let state = SqlState::from_code("2201F").unwrap_or(SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
+                    return Err(Error::client(state, "cannot take square root of a negative number"));
+                }
+                Ok(v.sqrt())
+            });
+        }
         _ => return None,
     };
     let made = map::<Float64Type, Float64Type>(source, expr, DataType::Float64, move |v| Ok(f(v)));
