@@ -28,6 +28,10 @@ const MEMORY_WORKERS: usize = 2;
 /// Threads that may plan at once.
 const PLANNERS: usize = 64;
 
+/// Threads beside the workers: a statement that does not give way for long costs its share of a core, not everybody's turn. The
+/// kernel divides what a scheduler without preemption cannot.
+const SPARE: usize = 14;
+
 /// The runtimes: sockets, login, cancel and HTTP on one; parsing, planning and execution on another, so that no statement can keep a
 /// login or a cancel waiting; and a third for what is answered from memory, so that no statement that reads keeps `select 1` waiting.
 struct Runtimes {
@@ -49,7 +53,7 @@ impl Runtimes {
         let workers = if threads == 0 { cores } else { threads };
         let queries = build(
             Builder::new_multi_thread()
-                .worker_threads(workers.max(2))
+                .worker_threads(workers.max(2) + SPARE)
                 .max_blocking_threads(PLANNERS)
                 .thread_stack_size(DEEP_STACK)
                 .thread_name("queries"),

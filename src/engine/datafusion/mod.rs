@@ -13,6 +13,7 @@ pub mod semantics;
 mod shape;
 mod tables;
 mod virtual_scan;
+mod yielding;
 
 use std::sync::Arc;
 
@@ -101,7 +102,10 @@ impl Federated {
             threads => threads,
         };
         let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
-        let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
+        let builder = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_physical_optimizer_rules(yielding::rules());
         let template = semantics::install(builder).build();
         Ok(Federated { template, scanner: Arc::new(Scanner::new(sources, metrics)), administration, functions })
     }

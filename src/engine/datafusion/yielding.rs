@@ -1,0 +1,44 @@
+//! Joins that give way: a physical rule that lets every join stop now and then for others, and for its own cancel.
+//! Must not know: what is joined.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+
+/// DataFusion's rules, and behind them the one of this file.
+pub(super) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.push(Arc::new(Yielding));
+    rules
+}
+
+/// Wraps joins. DataFusion's own rule wraps leaves only: a join that has read its inputs multiplies them for hours without
+/// asking a leaf again, and holds its thread for as long.
+#[derive(Debug)]
+struct Yielding;
+
+impl PhysicalOptimizerRule for Yielding {
+    fn name(&self) -> &'static str {
+        "yielding_joins"
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let wrapped = plan.transform_up(|plan| {
+            if plan.name().ends_with("JoinExec") {
+                return Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan)) as Arc<dyn ExecutionPlan>));
+            }
+            Ok(Transformed::no(plan))
+        })?;
+        Ok(wrapped.data)
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
