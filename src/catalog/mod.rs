@@ -12,3 +12,5 @@ pub use mount::Mounts;
 pub use resolve::{Relation, column_missing, existing, resolve};
 pub use schema_cache::{Mounted, Needed, SchemaCache, SourceStatus};
 pub use virtual_table::{Viewer, VirtualTable};
+
+pub use crate::source::{PoolStatus, TableKind};

@@ -50,8 +50,8 @@ impl App {
         let running = Running::default();
         let engine = Arc::new(Federated::new(
             &settings.engine,
-            Arc::clone(&catalog),
             memory::available(),
+            (Arc::clone(&catalog), metrics.clone()),
             administration(&catalog, &registry),
             Arc::new(pg_catalog::functions),
         )?);

@@ -21,7 +21,6 @@ use crate::metrics::Metrics;
 use crate::policy::{Authorized, Identity, Ticket};
 use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
 use crate::session::{PreparedStatement, Session};
-use crate::source::ScanMeter;
 use crate::sql::Scope;
 
 /// Runs a prepared statement of any kind.
@@ -54,7 +53,14 @@ pub(super) async fn execute(
         }
         None => {
             let rows = start(query, running, &planned.plan, parameters).await?;
-            Ok(outcome(relay(query, running, rows, ticket), CommandTag::Select))
+            let mut rows = relay(query, running, rows, ticket);
+            if planned.relations.is_empty() {
+                // What needs no table fails before its columns are described, as where PostgreSQL folds constants.
+                let first = rows.batches.next().await.transpose()?;
+                rows.batches = Box::pin(futures::stream::iter(first.map(Ok)).chain(rows.batches));
+            }
+            watch_for_drift(query, planned, &mut rows);
+            Ok(outcome(rows, CommandTag::Select))
         }
     }
 }
@@ -148,7 +154,7 @@ pub(super) async fn start(
     parameters: Vec<ArrayRef>,
 ) -> Result<Rows> {
     let (engine, plan) = (Arc::clone(&query.parts.engine), plan.clone());
-    let context = StatementContext { query_id: running.query_id().to_owned(), meter: Arc::new(ScanMeter::default()) };
+    let context = StatementContext::new(running.query_id());
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
     running.entry().update(|progress| {
         progress.remote_sql = ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect();
@@ -182,6 +188,25 @@ pub(super) fn relay(query: &Query, running: &RunningStatement, rows: Rows, ticke
         }
     });
     Rows { shape, batches: Box::pin(accounted) }
+}
+
+/// A source whose tables are no longer what the catalog says is asked again by the next statement.
+fn watch_for_drift(query: &Query, planned: &Prepared, rows: &mut Rows) {
+    let sources = planned.route.sources.clone();
+    if sources.is_empty() {
+        return;
+    }
+    let catalog = Arc::clone(&query.parts.catalog);
+    let inner = std::mem::replace(&mut rows.batches, Box::pin(futures::stream::empty()));
+    rows.batches = Box::pin(inner.inspect(move |batch| {
+        let Err(error) = batch else { return };
+        let drifted = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN];
+        if error.fault() == Fault::Source && drifted.contains(&error.state()) {
+            for source in &sources {
+                let _ = catalog.refresh(source);
+            }
+        }
+    }));
 }
 
 struct Relay {

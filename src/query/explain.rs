@@ -14,7 +14,6 @@ use super::{Query, RunningStatement};
 use crate::engine::datafusion::StatementContext;
 use crate::error::{Error, Result};
 use crate::rows::{RowShape, Rows};
-use crate::source::ScanMeter;
 use crate::types::{self, PgType};
 
 fn schema() -> Arc<Schema> {
@@ -35,8 +34,8 @@ pub(super) async fn explain(
     parameters: &[ArrayRef],
 ) -> Result<Rows> {
     let (engine, plan, parameters) = (Arc::clone(&query.parts.engine), planned.plan.clone(), parameters.to_vec());
-    let meter = Arc::new(ScanMeter::default());
-    let context = StatementContext { query_id: running.query_id().to_owned(), meter: Arc::clone(&meter) };
+    let context = StatementContext::new(running.query_id());
+    let meter = Arc::clone(&context.meter);
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
     let mut lines = vec![format!("Route: {} ({})", planned.route.target.name(), planned.route.reason)];
     let mut ran = None;

@@ -96,6 +96,9 @@ pub struct RemoteQuery {
     pub sql: String,
     /// What comes back, in order: names as the engine wants them, Arrow types as `types::storage` has them.
     pub schema: SchemaRef,
+    /// A statement whose columns, as the source describes them, must be of the schema's types still: a binary form tells no types, so
+    /// that a column that changed would be read as another. `None`: nothing to hold it against.
+    pub described_by: Option<String>,
     /// For each column: the source was asked for its text form (`::text`), as its binary form is not known to us.
     pub as_text: Vec<bool>,
     /// Names the statement at the source (`application_name`), so that people there can find it.

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::keywords::{is_bare_label, is_name, is_reserved};
 
@@ -118,6 +118,12 @@ fn collate(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>
     Some(parser.parse_object_name(false).map(|collation| Expr::Collate { expr: left, collation }))
 }
 
+/// `(VALUES (1), (2))` as an operand: sqlparser takes it for a call of a function.
+fn values(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let starts = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.keyword == Keyword::VALUES);
+    starts.then(|| parser.parse_query().map(Expr::Subquery))
+}
+
 /// A keyword as a folded word.
 fn word_of(keyword: Keyword) -> String {
     format!("{keyword:?}").to_ascii_lowercase()
@@ -154,11 +160,21 @@ fn misplaced(parser: &Parser) -> Option<ParserError> {
     ];
     let token = parser.peek_token_ref();
     let Token::Word(word) = &token.token else { return None };
+    let next = parser.peek_nth_token_ref(1);
+    if word.keyword == Keyword::INTERVAL
+        && let Token::Word(second) = &next.token
+        && second.keyword == Keyword::INTERVAL
+    {
+        // sqlparser would look for an operand behind each, on ever more stack.
+        return Some(unexpected(next));
+    }
     let wrong = word.quote_style.is_none() && is_reserved(&word.value) && !STARTS.contains(&word.value.as_str());
-    wrong.then(|| {
-        let column = token.span.start.column;
-        ParserError::ParserError(format!("Expected: an expression, found: {} at Line: 1, Column: {column}", word.value))
-    })
+    wrong.then(|| unexpected(token))
+}
+
+fn unexpected(token: &TokenWithSpan) -> ParserError {
+    let (found, column) = (&token.token, token.span.start.column);
+    ParserError::ParserError(format!("Expected: an expression, found: {found} at Line: 1, Column: {column}"))
 }
 
 /// `TRIM([LEADING | TRAILING | BOTH] [a] [FROM] b, ...)`: a call of ltrim, rtrim or btrim, as in PostgreSQL. sqlparser
@@ -233,7 +249,7 @@ impl Dialect for Postgres {
         if let Some(error) = misplaced(parser) {
             return Some(Err(error));
         }
-        self.sign(parser).or_else(|| trim(parser)).or_else(|| typed_string(parser))
+        self.sign(parser).or_else(|| values(parser)).or_else(|| trim(parser)).or_else(|| typed_string(parser))
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {

@@ -117,10 +117,10 @@ impl Guard {
     /// A guard for a message.
     ///
     /// # Errors
-    /// `54000` if the message is longer than [`MAX_BYTES`].
+    /// `54001` if the message is longer than [`MAX_BYTES`].
     pub(crate) fn new(message: &str) -> Result<Self> {
         if message.len() > MAX_BYTES {
-            return Err(Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, "statement is too long")
+            return Err(Error::client(SqlState::STATEMENT_TOO_COMPLEX, "statement is too long")
                 .with_detail(format!("A message may have {MAX_BYTES} bytes; this one has {}.", message.len())));
         }
         Ok(Guard { levels: vec![Level::new(Opener::Statement, 0, 1)], before: Before::Open, work: 0, joins: 0 })

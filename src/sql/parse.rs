@@ -23,7 +23,7 @@ const RECURSION_LIMIT: usize = 2000;
 ///
 /// # Errors
 /// As PostgreSQL, for the whole message before any of it runs: `42601` with the position (in characters of the message,
-/// from 1), `54000`, `54001` and `54011` for what is too long, deep or wide, `22021` for a NUL. A statement that is
+/// from 1), `54001` and `54011` for what is too long, deep or wide, `22021` for a NUL. A statement that is
 /// understood and not executed is no error here: see [`Statement::refusal`].
 pub fn parse(message: &str) -> Result<Vec<Statement>> {
     let mut guard = Guard::new(message)?;

@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias,
-    TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut,
+    TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::error::{Error, Result};
@@ -180,51 +180,70 @@ fn quoted(name: &str, like: Option<&Ident>) -> Ident {
     ident
 }
 
-/// Gives items PostgreSQL's names, each name once.
-fn name_items(items: &mut [SelectItem]) {
-    let mut taken: HashSet<String> = HashSet::new();
-    for item in items.iter_mut() {
-        let Some(name) = item_name(item) else { continue };
-        // Qualified columns keep their qualifier in the plan, so `a.id, b.id` need nothing.
-        let column = match item {
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => {
-                Some(idents.iter().map(folded).collect::<Vec<_>>().join("\u{0}"))
-            }
-            SelectItem::UnnamedExpr(Expr::Identifier(_)) => Some(name.clone()),
-            _ => None,
-        };
-        let qualified = column.as_ref().is_some_and(|column| *column != name);
-        if qualified && column.is_some_and(|column| taken.insert(column)) && !taken.contains(&name) {
-            continue;
+/// The names that the items of one select list have got.
+#[derive(Default)]
+struct Taken {
+    /// As aliases and plain columns.
+    plain: HashSet<String>,
+    /// By columns with their table, which keep it in the plan: `a.id` and `b.id` are not equal there, but `id` is to both.
+    qualified: HashSet<String>,
+    /// Those columns in full.
+    columns: HashSet<Vec<String>>,
+}
+
+impl Taken {
+    fn has(&self, name: &str) -> bool {
+        self.plain.contains(name) || self.qualified.contains(name)
+    }
+
+    /// A name that is free, from `start` (1: as it is) on, and from now on taken.
+    fn unique(&mut self, name: &str, start: u32) -> String {
+        let numbered = |number: u32| if number < 2 { name.to_owned() } else { format!("{name}{DUPLICATE}{number}") };
+        let mut number = start;
+        while self.has(&numbered(number)) {
+            number += 1;
         }
-        let unique = unique(&name, &mut taken);
-        let alias = match item {
-            SelectItem::UnnamedExpr(Expr::Identifier(_)) if unique == name => continue,
-            SelectItem::ExprWithAlias { alias, .. } if unique == name => {
-                *alias = quoted(&unique, Some(alias));
-                continue;
-            }
-            SelectItem::ExprWithAlias { alias, .. } => quoted(&unique, Some(alias)),
-            _ => quoted(&unique, None),
-        };
-        let old = std::mem::replace(item, SelectItem::Wildcard(Default::default()));
-        *item = match old {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                SelectItem::ExprWithAlias { expr, alias }
-            }
-            other => other,
-        };
+        self.plain.insert(numbered(number));
+        numbered(number)
     }
 }
 
-fn unique(name: &str, taken: &mut HashSet<String>) -> String {
-    let mut candidate = name.to_owned();
-    let mut number = 1u32;
-    while !taken.insert(candidate.clone()) {
-        number += 1;
-        candidate = format!("{name}{DUPLICATE}{number}");
+/// Gives items PostgreSQL's names, each name once.
+fn name_items(items: &mut [SelectItem]) {
+    let mut taken = Taken::default();
+    let star = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    for item in items.iter_mut() {
+        let Some(name) = item_name(item) else { continue };
+        let mut start = 1;
+        match item {
+            // A column beside a `*` is there twice.
+            SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_)) if star => start = 2,
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => {
+                let column: Vec<String> = idents.iter().map(folded).collect();
+                if !taken.plain.contains(&name) && taken.columns.insert(column) {
+                    taken.qualified.insert(name);
+                    continue;
+                }
+            }
+            SelectItem::UnnamedExpr(Expr::Identifier(_)) if !taken.has(&name) => {
+                taken.plain.insert(name);
+                continue;
+            }
+            _ => {}
+        }
+        alias_item(item, &taken.unique(&name, start));
     }
-    candidate
+}
+
+fn alias_item(item: &mut SelectItem, name: &str) {
+    let old = std::mem::replace(item, SelectItem::Wildcard(WildcardAdditionalOptions::default()));
+    *item = match old {
+        SelectItem::UnnamedExpr(expr) => SelectItem::ExprWithAlias { expr, alias: quoted(name, None) },
+        SelectItem::ExprWithAlias { expr, alias } => {
+            SelectItem::ExprWithAlias { expr, alias: quoted(name, Some(&alias)) }
+        }
+        other => other,
+    };
 }
 
 /// Functions in FROM whose row has columns of its own; the others have one, named after the alias or the function.

@@ -183,7 +183,7 @@ fn type_name(cursor: &mut Cursor<'_>) -> Result<String> {
             "," | ")" if depth == 0 => break,
             _ => {}
         }
-        let glued = lexeme.kind == Kind::Symbol || text.ends_with(['.', '(', '[']) || text.is_empty();
+        let glued = lexeme.kind == Kind::Symbol || text.ends_with(['.', '(', '[', ',']) || text.is_empty();
         if !glued {
             text.push(' ');
         }

@@ -28,6 +28,7 @@ pub use self::encoder::ColumnEncoder;
 pub use self::format::{
     ByteaOutput, DateFormat, DateOrder, DateStyle, FormatOptions, IntervalStyle, parse_extra_float_digits,
 };
+pub(crate) use self::input::array::{ArrayText, Dimension, parse_array};
 pub use self::numeric::Numeric;
 pub use self::params::{decode_param, text_to_array};
 pub use self::pg_type::{PgType, TypeRow, builtin_types};

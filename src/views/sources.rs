@@ -81,7 +81,7 @@ impl VirtualTable for Sources {
             }
             status.tables.map(|_| viewer.world.tables().filter(|table| table.source == source.name).count() as i64)
         });
-        let pool = |pick: fn(&crate::source::PoolStatus) -> usize| -> ArrayRef {
+        let pool = |pick: fn(&crate::catalog::PoolStatus) -> usize| -> ArrayRef {
             Arc::new(
                 pools
                     .iter()

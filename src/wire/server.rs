@@ -33,6 +33,8 @@ pub(super) struct Shared {
     users: RwLock<Users>,
     /// Session variables before users and clients had their say.
     vars: SessionVars,
+    /// The schemas that are searched at first, before those are taken out of which a user may name nothing.
+    path: Vec<String>,
 }
 
 /// Who may come in; replaced as a whole.
@@ -86,6 +88,7 @@ impl Shared {
             shutdown,
             users: RwLock::new(Users::new(settings, policy)),
             vars: initial_vars(settings)?,
+            path: initial_path(settings),
         })
     }
 
@@ -97,6 +100,9 @@ impl Shared {
     /// The variables that a session begins with.
     fn vars(&self, identity: &Identity, login: &Login) -> Result<SessionVars> {
         let mut vars = self.vars.clone();
+        // A schema of which nothing may be named must not be told of.
+        let path = self.path.iter().filter(|schema| identity.may_name_source(schema, |named| named == *schema));
+        vars.set_default("search_path", &join_identifiers(path.map(String::as_str)), Source::ConfigurationFile)?;
         for (name, value) in identity.set() {
             // As PostgreSQL does with ALTER ROLE SET: a bad one is told and left out.
             if let Err(error) = vars.set_default(name, value, Source::User) {
@@ -250,17 +256,20 @@ impl Server {
 /// What every session begins with: the configuration's search path and time zone.
 fn initial_vars(settings: &Settings) -> Result<SessionVars> {
     let server = &settings.server;
-    let path: Vec<String> = if server.search_path.is_empty() {
-        settings.sources.iter().flat_map(mounted).collect()
-    } else {
-        server.search_path.clone()
-    };
     let mut vars = SessionVars::new();
     let mut set = |name: &str, value: &str| vars.set_default(name, value, Source::ConfigurationFile);
-    set("search_path", &join_identifiers(path.iter().map(String::as_str)))?;
     set("TimeZone", &server.timezone)?;
     set("max_connections", &server.max_connections.min(262_143).to_string())?;
     Ok(vars)
+}
+
+/// The schemas that are searched at first: those configured, or all that are mounted in config order.
+fn initial_path(settings: &Settings) -> Vec<String> {
+    if settings.server.search_path.is_empty() {
+        settings.sources.iter().flat_map(mounted).collect()
+    } else {
+        settings.server.search_path.clone()
+    }
 }
 
 /// The schemas that a source is known to mount before it was asked.

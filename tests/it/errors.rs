@@ -31,7 +31,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("42883", "select nofunction(1)"),
     ("42883", "select nofunction(1, 'a', o_orderkey) from shop.orders"),
     ("42883", "select 1 + true"),
-    ("42883", "select o_comment from shop.orders where o_orderkey = 'a'::text"),
+    ("42883", "select o_orderkey from shop.orders where o_orderkey = 'a'::text"),
     ("42883", "select o_orderkey from shop.orders where o_orderdate > 5"),
     ("42883", "select upper(1)"),
     ("42804", "select 1 where 1"),
@@ -67,7 +67,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("2201W", "select 1 limit -1"),
     ("2201X", "select 1 offset -1"),
     ("21000", "select (select o_orderkey from shop.orders)"),
-    ("22025", "select 'a' like 'a\\'"),
+    ("22025", "select 'ab' like 'a\\'"),
     ("2201B", "select 'a' ~ '('"),
     ("42P02", "select $1"),
     ("42704", "select 1::nothing"),
@@ -75,9 +75,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("42704", "show nothing"),
     ("22023", "set timezone = 'Nowhere'"),
     ("42846", "select true::date"),
-    ("26000", "execute nothing"),
     ("26000", "deallocate nothing"),
-    ("34000", "fetch 1 from nothing"),
     ("34000", "close nothing"),
     ("25P01", "savepoint a"),
 ];
@@ -90,11 +88,13 @@ async fn mistakes_are_told_in_postgresqls_words() {
     for (code, sql) in MISTAKES {
         let mut tusk = Raw::login(federation.tusk.port(), "ana", "tusk");
         let mut postgres = Raw::login(federation.postgres.port(), "postgres", "oracle");
-        let (ours, theirs) = (transcript(&tusk.ask(sql)), transcript(&postgres.ask(sql)));
-        // 42601 of an unfinished literal and the like: PostgreSQL's own code is the judge.
-        if !theirs.contains(&format!("C={code}")) {
-            findings.push(format!("{sql}: the list says {code}, PostgreSQL\n{theirs}"));
-        }
+        // A server may say what the columns are before it meets an error: where constants are folded differs. The error does not.
+        let said = |raw: &mut Raw| {
+            let answer = raw.ask(sql);
+            transcript(&answer.into_iter().filter(|message| message.tag != b'T').collect::<Vec<_>>())
+        };
+        let (ours, theirs) = (said(&mut tusk), said(&mut postgres));
+        assert!(theirs.contains(&format!("C={code} ")), "{sql}: the list says {code}, PostgreSQL\n{theirs}");
         if ours != theirs {
             findings.push(format!("--- {sql}\nTusk:       {ours}PostgreSQL: {theirs}"));
             continue;
@@ -153,6 +153,8 @@ async fn what_is_not_supported_says_so() {
         "select * from shop.orders for update",
         "select * from shop.orders tablesample system (1)",
         "listen x",
+        "prepare p as select 1",
+        "fetch 1 from c",
     ] {
         let fields = error(&tusk.ask(sql));
         assert!(["0A000", "25006", "42501"].contains(&fields[&'C'].as_str()), "{sql}: {fields:?}");

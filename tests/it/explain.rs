@@ -52,7 +52,7 @@ async fn route_reason_and_remote_sql() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_source_runs_what_explain_says() {
     let postgres = TestPostgres::start();
-    postgres.exec("create view silent as select 1 as a, 'x'::text as b from pg_sleep(60)").await;
+    postgres.exec("create view silent as select 1 as a, random()::text as b from pg_sleep(60)").await;
     let daemon = over(&postgres, "", "");
     let mut tusk = Raw::login(daemon.port(), "ana", "tusk");
     let sql = r"select a from shop.silent where b = 'it''s \ '";

@@ -12,6 +12,9 @@ use crate::harness::raw::{Raw, bind, error, execute, parse, rows};
 /// How many of each.
 const MANY: usize = 100_000;
 
+/// More than this is frozen, however busy the machine is.
+const FREEZE: Duration = Duration::from_secs(1);
+
 /// In what time another session's `select 1` answers, for 99 of 100.
 const ANSWER: Duration = Duration::from_millis(100);
 
@@ -109,12 +112,10 @@ async fn endless_statements_are_refused_and_nobody_notices() {
                             .find(|message| message.tag == b'E')
                             .map(|message| message.fields()[&'C'].clone());
                         let code = state.unwrap_or("no error".into());
-                        // What does not parse as a statement of PostgreSQL may be called that first.
-                        let may = matches!(
-                            what,
-                            "open parentheses" | "comparisons" | "likes" | "explains" | "withs" | "fields"
-                        );
-                        if code != "54001" && !(may && code == "42601") {
+                        // What does not parse as a statement of PostgreSQL may be called that first, what is over the
+                        // limit of size that; what the promise names has the one code.
+                        let named = matches!(what, "parentheses" | "sums" | "ors" | "casts" | "unions");
+                        if code != "54001" && (named || !["42601", "54000"].contains(&code.as_str())) {
                             findings.push(format!("{what} (extended: {extended}): {code}"));
                         }
                         assert_eq!(rows(&raw.ask("select 2")).len(), 1, "after {what}");
@@ -174,24 +175,23 @@ async fn ordinary_lengths_are_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_statements_hold_up_nobody() {
     let federation = Federation::start().await;
-    let stop = Arc::new(AtomicBool::new(false));
     let heavy = "select count(*) from lake.lineitem a, lake.lineitem b, lake.lineitem c where a.l_quantity + b.l_quantity > c.l_quantity";
     let mut busy: Vec<Raw> = (0..4).map(|_| Raw::login(federation.tusk.port(), "ana", "tusk")).collect();
     for raw in &mut busy {
         raw.query(heavy);
     }
-    let watching = watch(&federation.tusk, &stop);
-    for _ in 0..5 {
+    for _ in 0..20 {
         let begun = Instant::now();
-        Raw::login(federation.tusk.port(), "bob", "tusk");
-        assert!(begun.elapsed() < Duration::from_secs(1), "a login took {:?}", begun.elapsed());
+        let mut raw = Raw::login(federation.tusk.port(), "bob", "tusk");
+        assert!(begun.elapsed() < FREEZE, "a login took {:?}", begun.elapsed());
+        let begun = Instant::now();
+        assert_eq!(rows(&raw.ask("select 1")).len(), 1);
+        assert!(begun.elapsed() < FREEZE, "select 1 took {:?}", begun.elapsed());
     }
     for raw in &mut busy {
         let asked = Instant::now();
         raw.cancel();
         assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
-        assert!(asked.elapsed() < Duration::from_secs(1), "57014 after {:?}", asked.elapsed());
+        assert!(asked.elapsed() < FREEZE, "57014 after {:?}", asked.elapsed());
     }
-    stop.store(true, Ordering::Relaxed);
-    judge(&watching.join().unwrap());
 }

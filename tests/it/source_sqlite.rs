@@ -34,6 +34,7 @@ fn query(sql: &str, columns: &[(&str, PgType)]) -> RemoteQuery {
     let fields: Vec<_> = columns.iter().map(|(name, ty)| types::field(*name, *ty, true)).collect();
     RemoteQuery {
         sql: sql.to_owned(),
+        described_by: None,
         as_text: vec![false; fields.len()],
         schema: Arc::new(Schema::new(fields)),
         query_id: "test".to_owned(),

@@ -43,7 +43,7 @@ impl Big {
         let watch = postgres.connect().await;
         // The schema is read before anything is measured.
         let mut raw = Raw::login(tusk.port(), "ana", "tusk");
-        assert_eq!(rows_of(&mut raw, "select id from shop.big where id = 77"), [[Some("77".to_owned())]]);
+        assert_eq!(rows_of(&mut raw, "select id from shop.big where id = 7"), [[Some("7".to_owned())]]);
         Big { postgres, tusk, watch }
     }
 

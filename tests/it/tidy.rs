@@ -39,9 +39,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("datafusion", &["engine/datafusion/", "source/", "pg_catalog/", "views/"]),
     ("duckdb", &["engine/duckdb/"]),
     ("tokio_postgres", &["source/postgres/", "engine/passthrough/"]),
-    ("deadpool_postgres", &["source/postgres/", "engine/passthrough/"]),
     ("rusqlite", &["source/sqlite/"]),
-    ("sqlparser", &["sql/"]),
+    // The binder of `semantics` walks the tree that `sql` parsed.
+    ("sqlparser", &["sql/", "engine/datafusion/semantics/"]),
     ("prometheus", &["metrics.rs"]),
     ("axum", &["http/"]),
     ("clap", &["cli.rs", "cli/"]),
@@ -76,6 +76,11 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
             files.push(path);
         }
     }
+}
+
+/// A file of unit tests: it may use what it likes to check against.
+fn of_tests(file: &str) -> bool {
+    file.ends_with("/tests.rs") || file.contains("/tests/") || file.ends_with("/golden.rs") || file.ends_with("/fuzz.rs") || file.ends_with("/fake.rs")
 }
 
 /// The room of a file: its folder, or its name on the ground of `src/`.
@@ -164,8 +169,9 @@ fn imports_go_down() {
 #[test]
 fn heavy_crates_stay_in_their_rooms() {
     let mut wrong = Vec::new();
-    for (file, text) in sources() {
-        let code = code(&text);
+    for (file, text) in sources().into_iter().filter(|(file, _)| !of_tests(file)) {
+        // `sql` has the parser from DataFusion's own re-export.
+        let code = code(&text).replace("datafusion::sql::sqlparser", "sqlparser");
         for (name, rooms) in ROOMS {
             let named = code.match_indices(&format!("{name}::")).any(|(at, _)| {
                 let before = code[..at].chars().next_back();
@@ -198,11 +204,11 @@ fn files_are_small_and_say_what_they_are_for() {
     for (file, text) in sources() {
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
-        if !first.starts_with("//! ") {
+        if !of_tests(&file) && !first.starts_with("//! ") {
             wrong.push(format!("{file}: the first line does not say what the file is for"));
         }
         let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
-        if !header.contains("ust not know") && !matches!(file.as_str(), "lib.rs" | "main.rs") {
+        if !header.contains("ust not know") && !matches!(file.as_str(), "lib.rs" | "main.rs") && !of_tests(&file) {
             wrong.push(format!("{file}: the head does not say what the file must not know"));
         }
         let count = text.lines().count();

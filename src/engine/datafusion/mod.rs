@@ -2,6 +2,7 @@
 //! Must not know: sessions, routes, how statements are authorised (it runs only what is).
 
 mod administration;
+mod apply;
 mod plan;
 mod pushdown;
 mod remote;
@@ -31,6 +32,7 @@ pub use semantics::SessionFacts;
 use crate::catalog::{SchemaCache, Viewer};
 use crate::config::{EngineSettings, Size};
 use crate::error::{Error, Fault, Result, SqlState};
+use crate::metrics::Metrics;
 use crate::source::ScanMeter;
 use scan::Scanner;
 
@@ -41,6 +43,14 @@ pub struct StatementContext {
     pub query_id: String,
     /// Counts what is read.
     pub meter: Arc<ScanMeter>,
+}
+
+impl StatementContext {
+    /// Of a statement with this id, that has read nothing yet.
+    #[must_use]
+    pub fn new(query_id: &str) -> Self {
+        StatementContext { query_id: query_id.to_owned(), meter: Arc::default() }
+    }
 }
 
 /// The federated engine. One for the daemon.
@@ -64,8 +74,8 @@ impl Federated {
     /// `58030` where the spill directory cannot be made.
     pub fn new(
         settings: &EngineSettings,
-        sources: Arc<SchemaCache>,
         machine_memory: u64,
+        (sources, metrics): (Arc<SchemaCache>, Metrics),
         administration: Administration,
         functions: Functions,
     ) -> Result<Self> {
@@ -93,7 +103,7 @@ impl Federated {
         let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
         let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
         let template = semantics::install(builder).build();
-        Ok(Federated { template, scanner: Arc::new(Scanner::new(sources)), administration, functions })
+        Ok(Federated { template, scanner: Arc::new(Scanner::new(sources, metrics)), administration, functions })
     }
 }
 

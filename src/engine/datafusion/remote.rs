@@ -20,6 +20,7 @@ use futures::StreamExt;
 
 use super::StatementContext;
 use crate::catalog::Mounted;
+use crate::metrics::Counter;
 use crate::source::{Access, Connector, RemoteQuery};
 
 /// What a source is asked, fixed when the plan is made.
@@ -31,10 +32,14 @@ pub(super) struct RemoteScanSpec {
     pub(super) connector: Arc<dyn Connector>,
     /// The statement as it is sent.
     pub(super) sql: String,
+    /// The SELECT in it, whose columns the source describes.
+    pub(super) described_by: Option<String>,
     /// What comes back.
     pub(super) schema: SchemaRef,
     /// Columns that come in their text form.
     pub(super) as_text: Vec<bool>,
+    /// Counts the rows that are read, for the source.
+    pub(super) rows_read: Counter,
     /// Rows that may be expected.
     pub(super) estimated_rows: Option<u64>,
 }
@@ -122,12 +127,15 @@ impl ExecutionPlan for RemoteScan {
         let stream = reader.read(RemoteQuery {
             sql: self.spec.sql.clone(),
             schema: Arc::clone(&self.spec.schema),
+            described_by: self.spec.described_by.clone(),
             as_text: self.spec.as_text.clone(),
             query_id: statement.query_id.clone(),
             meter: Arc::clone(&statement.meter),
         });
+        let read = self.spec.rows_read.clone();
         let counted = stream.map(move |batch| match batch {
             Ok(batch) => {
+                read.inc_by(batch.num_rows() as u64);
                 rows.add(RecordBatch::num_rows(&batch));
                 Ok(batch)
             }

@@ -11,6 +11,7 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 
+use super::apply;
 use super::plan::Plan;
 use super::remote::RemoteScan;
 use super::semantics;
@@ -61,7 +62,7 @@ impl Federated {
     ) -> Result<Ready> {
         let plan = plan.value();
         let logical = semantics::bind_parameters(&plan.logical, &plan.parameters, &scalars(parameters)?)?;
-        let physical = plan.state.create_physical_plan(&logical).await.map_err(semantics::from_datafusion)?;
+        let physical = apply::physical(&logical, &plan.state).await.map_err(semantics::from_datafusion)?;
         let layout: Vec<DataType> = physical.schema().fields().iter().map(|field| field.data_type().clone()).collect();
         if layout.len() != plan.shape.columns.len() {
             return Err(Error::internal("a physical plan has other columns than its logical plan"));

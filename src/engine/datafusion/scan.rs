@@ -15,6 +15,7 @@ use super::remote::{RemoteScan, RemoteScanSpec};
 use crate::catalog::{Mounted, SchemaCache, TableSchema};
 use crate::config::SourceKind;
 use crate::error::{Error, SqlState};
+use crate::metrics::{Counter, Metrics};
 use crate::source::{Access, RemoteColumn};
 use crate::sql::print::{CastType, Dialect, Expr as Sql, Output, Select, Table, copy_binary};
 use crate::types;
@@ -22,6 +23,7 @@ use crate::types;
 /// Reads tables of sources.
 pub(super) struct Scanner {
     sources: Arc<SchemaCache>,
+    metrics: Metrics,
 }
 
 impl fmt::Debug for Scanner {
@@ -31,8 +33,8 @@ impl fmt::Debug for Scanner {
 }
 
 impl Scanner {
-    pub(super) fn new(sources: Arc<SchemaCache>) -> Self {
-        Scanner { sources }
+    pub(super) fn new(sources: Arc<SchemaCache>, metrics: Metrics) -> Self {
+        Scanner { sources, metrics }
     }
 
     fn source(&self, table: &TableSchema) -> Result<&Mounted> {
@@ -80,7 +82,7 @@ impl Scanner {
             }
             Access::Sql(_) => {
                 let select = Reading { table, remote: &remote, filters, limit };
-                Ok(Arc::new(RemoteScan::new(select.spec(source)?)))
+                Ok(Arc::new(RemoteScan::new(select.spec(source, &self.metrics.source_rows(&source.name))?)))
             }
         }
     }
@@ -99,19 +101,21 @@ impl Reading<'_> {
         self.remote.iter().filter_map(|at| self.table.remote.columns.get(*at))
     }
 
-    fn spec(&self, source: &Mounted) -> Result<RemoteScanSpec> {
+    fn spec(&self, source: &Mounted, rows_read: &Counter) -> Result<RemoteScanSpec> {
         let whole = self.table.remote.arrow_schema();
         let fields: Vec<_> = self.remote.iter().filter_map(|at| whole.fields().get(*at).cloned()).collect();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let as_text: Vec<bool> =
             self.columns().map(|column| self.table.kind == SourceKind::Postgres && !readable(column)).collect();
-        let sql = self.sql(&as_text).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let (sql, described_by) = self.sql(&as_text).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let (name, connector) = RemoteScanSpec::connector_of(source);
         let estimated_rows = self.table.remote.estimated_rows.filter(|_| self.filters.is_empty());
-        Ok(RemoteScanSpec { source: name, connector, sql, schema, as_text, estimated_rows })
+        let rows_read = rows_read.clone();
+        Ok(RemoteScanSpec { source: name, connector, sql, described_by, schema, as_text, rows_read, estimated_rows })
     }
 
-    fn sql(&self, as_text: &[bool]) -> crate::error::Result<String> {
+    /// The statement as it is sent, and the SELECT in it where that is another.
+    fn sql(&self, as_text: &[bool]) -> crate::error::Result<(String, Option<String>)> {
         let outputs = self.columns().zip(as_text).map(|(column, as_text)| {
             let plain = Sql::column(&column.name);
             let expr = if *as_text { Sql::Cast { expr: Box::new(plain), to: CastType::Text } } else { plain };
@@ -132,8 +136,8 @@ impl Reading<'_> {
             limit: self.limit.map(|limit| limit as u64),
         };
         match self.table.kind {
-            SourceKind::Postgres => copy_binary(&select),
-            _ => select.to_sql(Dialect::Sqlite),
+            SourceKind::Postgres => Ok((copy_binary(&select)?, Some(select.to_sql(Dialect::Postgres)?))),
+            _ => Ok((select.to_sql(Dialect::Sqlite)?, None)),
         }
     }
 }

@@ -5,15 +5,17 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringViewArray, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, UInt32Type};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
 use crate::catalog::Viewer;
+use crate::error::Error;
+use crate::types::{self, PgType};
 
 /// A kind of argument or result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +26,8 @@ pub(super) enum Argument {
     Text,
     /// A boolean.
     Bool,
+    /// A value of the `reg...` type with this oid, as the oid it stands for.
+    Reg(u32),
 }
 
 impl Argument {
@@ -32,6 +36,7 @@ impl Argument {
             Argument::Int => DataType::Int64,
             Argument::Text => DataType::Utf8View,
             Argument::Bool => DataType::Boolean,
+            Argument::Reg(_) => DataType::UInt32,
         }
     }
 }
@@ -42,11 +47,17 @@ pub(super) enum Cell {
     Int(Option<i64>),
     Text(Option<String>),
     Bool(Option<bool>),
+    /// What the statement fails with.
+    Fault(Box<Error>),
 }
 
 impl Cell {
     pub(super) fn int(&self) -> Option<i64> {
         if let Cell::Int(value) = self { *value } else { None }
+    }
+
+    pub(super) fn fault(error: Error) -> Self {
+        Cell::Fault(Box::new(error))
     }
 
     pub(super) fn text(&self) -> Option<&str> {
@@ -128,6 +139,14 @@ impl ScalarUDFImpl for RowFunction {
         Ok(self.returns.data_type())
     }
 
+    fn return_field_from_args(&self, _args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let form = self.returns.data_type();
+        Ok(Arc::new(match self.returns {
+            Argument::Reg(oid) => types::field(self.name, PgType::new(oid), true).with_data_type(form),
+            _ => Field::new(self.name, form, true),
+        }))
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
         let columns = args
@@ -148,6 +167,7 @@ impl ScalarUDFImpl for RowFunction {
 fn cell(column: &ArrayRef, kind: Argument, row: usize) -> Cell {
     let there = column.is_valid(row);
     match kind {
+        Argument::Reg(_) => Cell::Int(there.then(|| i64::from(column.as_primitive::<UInt32Type>().value(row)))),
         Argument::Int => Cell::Int(there.then(|| column.as_primitive::<Int64Type>().value(row))),
         Argument::Text => Cell::Text(there.then(|| column.as_string_view().value(row).to_owned())),
         Argument::Bool => Cell::Bool(there.then(|| column.as_boolean().value(row))),
@@ -155,19 +175,24 @@ fn cell(column: &ArrayRef, kind: Argument, row: usize) -> Cell {
 }
 
 fn collect(kind: Argument, cells: impl Iterator<Item = Cell>) -> Result<ArrayRef> {
-    let wrong = || DataFusionError::Internal("a catalog function of another kind".into());
+    let other = |cell: Cell| match cell {
+        Cell::Fault(error) => DataFusionError::External(error),
+        _ => DataFusionError::Internal("a catalog function of another kind".into()),
+    };
+    let int = |cell: Cell| if let Cell::Int(value) = cell { Ok(value) } else { Err(other(cell)) };
     Ok(match kind {
-        Argument::Int => {
-            let values = cells.map(|cell| if let Cell::Int(value) = cell { Ok(value) } else { Err(wrong()) });
-            Arc::new(values.collect::<Result<Int64Array>>()?)
+        Argument::Int => Arc::new(cells.map(int).collect::<Result<Int64Array>>()?),
+        Argument::Reg(_) => {
+            let oid = |cell: Cell| Ok(int(cell)?.and_then(|oid| u32::try_from(oid).ok()));
+            Arc::new(cells.map(oid).collect::<Result<UInt32Array>>()?)
         }
         Argument::Text => {
-            let values = cells.map(|cell| if let Cell::Text(value) = cell { Ok(value) } else { Err(wrong()) });
-            Arc::new(values.collect::<Result<StringViewArray>>()?)
+            let text = |cell: Cell| if let Cell::Text(value) = cell { Ok(value) } else { Err(other(cell)) };
+            Arc::new(cells.map(text).collect::<Result<StringViewArray>>()?)
         }
         Argument::Bool => {
-            let values = cells.map(|cell| if let Cell::Bool(value) = cell { Ok(value) } else { Err(wrong()) });
-            Arc::new(values.collect::<Result<BooleanArray>>()?)
+            let truth = |cell: Cell| if let Cell::Bool(value) = cell { Ok(value) } else { Err(other(cell)) };
+            Arc::new(cells.map(truth).collect::<Result<BooleanArray>>()?)
         }
     })
 }

@@ -3,10 +3,9 @@
 
 use super::System;
 use super::{namespace_oid, schemas, virtual_oid};
-use crate::catalog::{TableSchema, Viewer};
+use crate::catalog::{TableKind, TableSchema, Viewer};
 use crate::pg_catalog::OWNER;
 use crate::pg_catalog::relation::{Row, Value};
-use crate::source::TableKind;
 
 /// The oid of the heap access method.
 const HEAP: u32 = 2;

@@ -105,6 +105,8 @@ pub(super) fn find_table(source: &Arc<str>, settings: &FileTableSettings) -> Res
 /// An entry that the root's pattern matches.
 struct Entry {
     path: PathBuf,
+    /// What it is called there; for a link, the link.
+    named: PathBuf,
     is_dir: bool,
 }
 
@@ -194,7 +196,7 @@ impl Root {
             let path = entry.map_err(|e| located.io_error(e))?.path();
             entries.extend(self.entry(&path, finds));
         }
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        entries.sort_by(|a, b| a.named.cmp(&b.named));
         Ok(entries)
     }
 
@@ -212,7 +214,7 @@ impl Root {
                 finds.problems.push(format!("\"{shown}\" is neither a file nor a folder and is not read"));
                 return None;
             }
-            return Some(Entry { path: path.to_owned(), is_dir: kind.is_dir() });
+            return Some(Entry { path: path.to_owned(), named: path.to_owned(), is_dir: kind.is_dir() });
         }
         let Ok(target) = std::fs::canonicalize(path) else {
             finds.problems.push(format!("link \"{shown}\" leads nowhere"));
@@ -228,13 +230,13 @@ impl Root {
         }
         // The name decides format and table, the target is what is opened; so the two must agree.
         (format::by_name(path).map(|(_, kind)| kind) == format::by_name(&target).map(|(_, kind)| kind))
-            .then_some(Entry { path: target, is_dir: false })
+            .then_some(Entry { path: target, named: path.to_owned(), is_dir: false })
     }
 
     /// A file, or a folder of files of one format, as a table.
     fn candidate(&self, entry: &Entry, tables: &Patterns, finds: &mut Finds) -> Option<Candidate> {
         if !entry.is_dir {
-            let (name, kind) = format::by_name(&entry.path)?;
+            let (name, kind) = format::by_name(&entry.named)?;
             return tables.matches(&name).then(|| self.table(name, kind.format, vec![entry.path.clone()]))?.ok();
         }
         let name = entry.path.file_name()?.to_str()?.to_owned();

@@ -200,13 +200,13 @@ fn partitioned_file(
         .map(|array| ScalarValue::try_from_array(array, 0))
         .collect::<PlanResult<Vec<_>>>()
         .map_err(|e| Error::internal("a partition value is no scalar").with_cause(e))?;
-    let statistics = statistics(&footer.metadata(), &footer.schema, file_schema)?;
+    let statistics = footer.statistics(file_schema, || statistics(&footer.metadata(), &footer.schema, file_schema));
     let handle =
         ParquetHandle { located: file.found.located.clone(), identity: file.identity, footer: Arc::clone(&footer) };
     Ok(PartitionedFile::new(file.found.located.shown.clone(), file.identity.size)
         .with_extension(handle)
         .with_partition_values(values)
-        .with_statistics(Arc::new(statistics)))
+        .with_statistics(statistics))
 }
 
 /// Row counts are exact. Smallest and largest values are estimates: a plan may be chosen by them, an answer may not be made of them.
@@ -214,7 +214,7 @@ fn statistics(
     metadata: &datafusion::parquet::file::metadata::ParquetMetaData,
     physical: &SchemaRef,
     file_schema: &SchemaRef,
-) -> Result<Statistics> {
+) -> Statistics {
     let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(metadata, file_schema)
         .unwrap_or_else(|_| Statistics::new_unknown(file_schema));
     let rows: i64 =
@@ -235,5 +235,5 @@ fn statistics(
             column.max_value = known.max_value.to_inexact();
         }
     }
-    Ok(statistics)
+    statistics
 }

@@ -16,7 +16,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr_common::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs,
@@ -209,9 +209,11 @@ impl ExecutionPlan for FilesExec {
         let work = Arc::clone(&self.work);
         let limit = self.limit;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let scanned = MetricBuilder::new(&self.metrics).counter("bytes_scanned", partition);
         let skipped = MetricBuilder::new(&self.metrics).counter("bad_rows_skipped", partition);
         let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.work.plan.schema), 1);
         let sender = builder.tx();
+        let asked = builder.tx();
         builder.spawn_blocking(move || {
             let timer = metrics.elapsed_compute().timer();
             let mut left = limit.unwrap_or(usize::MAX);
@@ -222,7 +224,8 @@ impl ExecutionPlan for FilesExec {
                 sender.blocking_send(Ok(batch)).is_ok() && left > 0
             };
             // What a hostile file can do at most is to end its own scan.
-            let done = catch_unwind(AssertUnwindSafe(|| run(&work, &queue, &mut sink)));
+            let done =
+                catch_unwind(AssertUnwindSafe(|| run(&work, &queue, &scanned, &|| !asked.is_closed(), &mut sink)));
             timer.done();
             match done {
                 Ok(Ok(count)) => {
@@ -312,13 +315,19 @@ impl Queue {
     }
 }
 
+/// Whether somebody still waits for rows: blocks without any are no other way to notice.
+type Wanted<'a> = dyn Fn() -> bool + 'a;
+
 /// Reads until nothing is left or nobody wants more; returns how many bad records were passed over.
-fn run(work: &Work, queue: &Queue, sink: &mut rows::Sink<'_>) -> Result<u64> {
+fn run(work: &Work, queue: &Queue, scanned: &Count, wanted: &Wanted<'_>, sink: &mut rows::Sink<'_>) -> Result<u64> {
     if work.table.reading.format == FileFormat::Arrow {
-        return run_arrow(work, queue, sink).inspect_err(|_| queue.fail()).map(|()| 0);
+        return run_arrow(work, queue, scanned, sink).inspect_err(|_| queue.fail()).map(|()| 0);
     }
     let mut skipped = 0;
-    while let Some((at, block)) = queue.next_block(work)? {
+    while wanted()
+        && let Some((at, block)) = queue.next_block(work)?
+    {
+        scanned.add(block.text.len());
         let (file, plan) = &work.files[at];
         let outcome = rows::parse(&work.plan, plan, &block, sink).map_err(|failure| {
             queue.fail();
@@ -355,12 +364,13 @@ fn warn_of_skipped(work: &Work, at: usize, before: u64, now: u64) {
     }
 }
 
-fn run_arrow(work: &Work, queue: &Queue, sink: &mut rows::Sink<'_>) -> Result<()> {
+fn run_arrow(work: &Work, queue: &Queue, scanned: &Count, sink: &mut rows::Sink<'_>) -> Result<()> {
     while let Some(at) = queue.next_file() {
         let (file, plan) = &work.files[at];
         let open = file.found.located.open(file.identity)?;
         let mut batches = ipc::Batches::open(&open)?;
         while let Some(batch) = batches.next_batch()? {
+            scanned.add(batch.get_array_memory_size());
             if !sink(arrow_batch(work, plan, &batch)?) {
                 return Ok(());
             }

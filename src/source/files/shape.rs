@@ -1,7 +1,7 @@
 //! What one file holds, and what the files of a table hold together. Remembered as long as a file stays the same.
 //! Must not know: how rows are read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,6 +20,9 @@ use crate::config::FileFormat;
 use crate::error::{Error, Result, SqlState};
 use crate::source::RemoteColumn;
 use crate::types::PgType;
+
+/// Columns of a table at most, as in PostgreSQL.
+pub(super) const MAX_COLUMNS: usize = 1600;
 
 /// What a file holds.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub(super) struct Reading {
     pub(super) layout: Layout,
     /// Columns of the config, in order.
     pub(super) declared: Option<Arc<[(String, PgType)]>>,
+    /// All of the above as text: the same file read in another way has another shape.
+    fingerprint: Arc<str>,
 }
 
 impl Reading {
@@ -75,11 +80,10 @@ impl Reading {
                 })
                 .collect::<Result<Arc<[_]>>>()
         });
-        Ok(Reading {
-            format: candidate.format,
-            layout: Layout::new(&candidate.csv, candidate.format),
-            declared: declared.transpose()?,
-        })
+        let layout = Layout::new(&candidate.csv, candidate.format);
+        let declared = declared.transpose()?;
+        let fingerprint = format!("{:?} {layout:?} {declared:?}", candidate.format).into();
+        Ok(Reading { format: candidate.format, layout, declared, fingerprint })
     }
 
     /// The splitter of its text.
@@ -92,11 +96,11 @@ impl Reading {
     }
 
     fn key(&self, file: &FoundFile) -> Key {
-        (file.located.path.clone(), format!("{:?} {:?} {:?}", self.format, self.layout, self.declared))
+        (file.located.path.clone(), Arc::clone(&self.fingerprint))
     }
 }
 
-type Key = (PathBuf, String);
+type Key = (PathBuf, Arc<str>);
 
 /// Shapes of files (or why they have none) by version.
 #[derive(Debug, Default)]
@@ -202,17 +206,38 @@ pub(super) fn columns_of(candidate: &Candidate, reading: &Reading, shapes: &[Arc
         };
         columns.push(remote(name.clone(), ty, values().all(|value| value.is_some())));
     }
+    check_names(candidate, &columns)?;
     if columns.is_empty() {
         return Err(mismatch(candidate, SqlState::DATA_CORRUPTED, "its files have no columns".to_owned()));
     }
     Ok(columns)
 }
 
+/// What PostgreSQL cannot name, a table cannot have.
+fn check_names(candidate: &Candidate, columns: &[RemoteColumn]) -> Result<()> {
+    if columns.len() > MAX_COLUMNS {
+        let what = format!("tables can have at most {MAX_COLUMNS} columns");
+        return Err(mismatch(candidate, SqlState::TOO_MANY_COLUMNS, what));
+    }
+    match columns.iter().find(|column| column.name.is_empty() || column.name.contains('\0')) {
+        Some(column) => {
+            let what = format!("{:?} is no name of a column", column.name);
+            Err(mismatch(candidate, SqlState::INVALID_NAME, what))
+        }
+        None => Ok(()),
+    }
+}
+
 fn merged(candidate: &Candidate, shapes: &[Arc<Shape>]) -> Result<Vec<RemoteColumn>> {
     let mut names: Vec<&str> = Vec::new();
     let mut found: HashMap<&str, (ShapeType, bool, usize)> = HashMap::new();
     for shape in shapes {
+        let mut own: HashSet<&str> = HashSet::with_capacity(shape.columns.len());
         for column in &shape.columns {
+            if !own.insert(&column.name) {
+                let what = format!("column \"{}\" is in one file twice", column.name);
+                return Err(mismatch(candidate, SqlState::DUPLICATE_COLUMN, what));
+            }
             match found.get_mut(column.name.as_str()) {
                 None => {
                     names.push(&column.name);

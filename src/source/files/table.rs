@@ -20,6 +20,8 @@ pub(super) struct FileTable {
     /// Columns of the files, then partition columns.
     pub(super) columns: Vec<RemoteColumn>,
     pub(super) schema: SchemaRef,
+    /// The files' shapes when the columns were found out.
+    found: Vec<Arc<Shape>>,
     shapes: Arc<Shapes>,
     round: u64,
 }
@@ -60,7 +62,7 @@ impl FileTable {
             estimated_rows: Some(rows),
             handle: None,
         };
-        Ok((FileTable { schema: remote.arrow_schema(), candidate, reading, columns, shapes, round }, rows))
+        Ok((FileTable { schema: remote.arrow_schema(), candidate, reading, columns, found, shapes, round }, rows))
     }
 
     /// Partition columns stand at the end; the columns before them come out of the files.
@@ -78,6 +80,10 @@ impl FileTable {
         for found in &self.candidate.files {
             let (identity, shape) = self.shapes.of(found, &self.reading, self.round, &never)?;
             live.push(LiveFile { found: found.clone(), identity, shape });
+        }
+        // Files that are the same have the same shape, the very one.
+        if live.iter().zip(&self.found).all(|(file, found)| Arc::ptr_eq(&file.shape, found)) {
+            return Ok(live);
         }
         let shapes: Vec<Arc<Shape>> = live.iter().map(|file| Arc::clone(&file.shape)).collect();
         let now = shape::columns_of(&self.candidate, &self.reading, &shapes)?;

@@ -13,8 +13,9 @@ use tokio_postgres::CopyOutStream;
 use super::copy::{Decoder, Want};
 use super::errors;
 use super::pool::{Lease, Pool};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::source::{BatchStream, RemoteQuery, ScanMeter};
+use crate::types;
 
 /// Rows wait at most so long for others to fill their batch: a slow source's rows leave all the same.
 const FLUSH_TIME: Duration = Duration::from_millis(50);
@@ -55,6 +56,17 @@ impl Reading {
     async fn start(pool: Arc<Pool>, query: RemoteQuery) -> Result<Self> {
         let mut lease = pool.lease(&query.query_id).await?;
         let source = pool.source().to_owned();
+        if let Some(select) = &query.described_by {
+            match lease.client()?.prepare(select).await {
+                Ok(statement) if as_expected(&statement, &query) => {}
+                Ok(_) => {
+                    lease.finish();
+                    return Err(Error::source_fault(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+                        .with_detail(format!("The columns of a table of source \"{source}\" have changed.")));
+                }
+                Err(error) => return Err(failed(lease, &source, error)),
+            }
+        }
         let opened = lease.client()?.copy_out(query.sql.as_str()).await;
         let copy = match opened {
             Ok(copy) => Box::pin(copy),
@@ -104,6 +116,19 @@ impl Reading {
         self.meter.add(batch.num_rows() as u64, bytes as u64);
         Ok(Some(batch))
     }
+}
+
+/// Whether a statement's columns are of the types and modifiers that its rows will be read as.
+fn as_expected(statement: &tokio_postgres::Statement, query: &RemoteQuery) -> bool {
+    let columns = statement.columns();
+    let fields = query.schema.fields();
+    // A statement without columns of ours has one of its own, a NULL.
+    fields.is_empty()
+        || columns.len() == fields.len()
+            && columns.iter().zip(fields).zip(&query.as_text).all(|((column, field), as_text)| {
+                let ty = types::pg_type_of(field);
+                *as_text || (column.type_().oid() == ty.oid && column.type_modifier() == ty.typmod)
+            })
 }
 
 /// The error of a statement; the connection may serve again where only the statement failed.

@@ -182,10 +182,17 @@ impl Database {
             .with_detail(format!("The lock was not given up within {} seconds.", BUSY_TIMEOUT.as_secs())),
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => self.corrupt(&said),
             ErrorCode::OperationInterrupted | ErrorCode::OperationAborted => Error::canceled(),
-            ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => self.cannot_open(),
-            ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport => {
-                Error::source_fault(SqlState::IO_ERROR, format!("reading source \"{}\" failed", self.source))
+            ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+                self.with_hint(Error::source_fault(
+                    SqlState::IO_ERROR,
+                    format!("file \"{}\" of source \"{}\" cannot be opened", self.file_name(), self.source),
+                ))
             }
+            ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport => self
+                .with_hint(Error::source_fault(
+                    SqlState::IO_ERROR,
+                    format!("file \"{}\" of source \"{}\" cannot be read", self.file_name(), self.source),
+                )),
             ErrorCode::DiskFull => {
                 Error::resource(SqlState::DISK_FULL, "no space left for the temporary files of SQLite")
             }
@@ -210,11 +217,8 @@ impl Database {
         error.with_cause(cause)
     }
 
-    fn cannot_open(&self) -> Error {
-        let error = Error::source_fault(
-            SqlState::IO_ERROR,
-            format!("file \"{}\" of source \"{}\" cannot be opened", self.file_name(), self.source),
-        );
+    /// What a reader that may not write can do about it: the files beside the database tell.
+    fn with_hint(&self, error: Error) -> Error {
         let Ok(path) = std::fs::canonicalize(&self.path) else { return error };
         if beside(&path, "-wal").exists() {
             return error.with_hint(

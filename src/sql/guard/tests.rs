@@ -60,7 +60,7 @@ fn what_would_overflow_a_stack_is_refused_at_once() {
 
 #[test]
 fn size_and_width_are_bounded() {
-    assert_eq!(code(&" ".repeat(super::MAX_BYTES + 1)), "54000");
+    assert_eq!(code(&" ".repeat(super::MAX_BYTES + 1)), "54001");
     assert_eq!(code(&" ".repeat(super::MAX_BYTES)), "ok");
     assert_eq!(code(&format!("select 1{}", ",1".repeat(1663))), "ok");
     assert_eq!(code(&format!("select 1{}", ",1".repeat(1664))), "54011");

@@ -1,7 +1,7 @@
 //! The name that PostgreSQL gives a select item without an alias.
 //! Must not know: the binder.
 
-use datafusion::sql::sqlparser::ast::{AccessExpr, DataType, Expr, Query, SelectItem, SetExpr};
+use datafusion::sql::sqlparser::ast::{AccessExpr, DataType, Expr, Query, SelectItem, SetExpr, TrimWhereField};
 
 use super::super::scope::{folded, parts};
 use super::super::type_name::type_name;
@@ -48,7 +48,12 @@ fn suggestion(expr: &Expr) -> Option<Suggestion> {
         Expr::Ceil { .. } => strong("ceil"),
         Expr::Floor { .. } => strong("floor"),
         Expr::AtTimeZone { .. } => strong("timezone"),
-        Expr::IsNormalized { negated: false, .. } => strong("is_normalized"),
+        Expr::IsNormalized { .. } => strong("is_normalized"),
+        Expr::Trim { trim_where, .. } => strong(match trim_where {
+            Some(TrimWhereField::Leading) => "ltrim",
+            Some(TrimWhereField::Trailing) => "rtrim",
+            _ => "btrim",
+        }),
         Expr::BinaryOp { op: datafusion::sql::sqlparser::ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
         Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Array(_) => strong("array"),

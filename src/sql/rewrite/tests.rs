@@ -39,7 +39,7 @@ fn columns_have_postgresqls_names() {
             "date '2020-01-01', interval '1 day', cast(1 as numeric(3,1)), 'pg_class'::regclass",
             "date interval numeric regclass",
         ),
-        ("case when a then 1 end, case when a then 1 else b end, case when a then 1 else 2 end::int", "case b case"),
+        ("case when a then 1 end, case when a then 1 else b end, case when a then 1 else 2 end::int", "case b int4"),
         (
             "coalesce(a, b), nullif(a, b), greatest(a, b), count(*), pg_catalog.version()",
             "coalesce nullif greatest count version",
@@ -82,6 +82,8 @@ fn equal_names_are_made_unique_and_back() {
     let plan: Vec<String> = ["a", "b", "?column?\u{241f}2"].map(str::to_owned).to_vec();
     assert_eq!(star.names(&plan), ["a", "b", "?column?"]);
     assert!(text("select a.id, a.id from a").contains("\"a\".\"id\" AS \"id\u{241f}2\""));
+    assert!(text("select a.id, id, x as id from a").contains("\"id\" AS \"id\u{241f}2\", \"x\" AS \"id\u{241f}3\""));
+    assert!(text("select *, id from a").contains("\"id\" AS \"id\u{241f}2\""));
     assert!(text("select * from (select 1, 1) x").contains("\"?column?\u{241f}2\""));
 }
 

@@ -12,7 +12,7 @@ const NAMES: &[(&str, &[(&str, &str)])] = &[
         "table",
         &[
             ("shop.customer", "shop.customes"),
-            ("crm.nation", "crm.nations"),
+            ("crm.nation", "crm.natiom"),
             ("lake.events", "lake.eventz"),
             ("customer", "customes"),
         ],

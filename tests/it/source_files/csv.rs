@@ -31,7 +31,7 @@ async fn types_hold_every_value() {
         ]
     );
     let found = lake.rows("select count(*), count(day), sum(price), max(id), min(zip) from t").await.unwrap();
-    assert_eq!(found, ["20001|20000|200001.25|9223372036854775807|0123"]);
+    assert_eq!(found, ["20001|20000|200000001.25|9223372036854775807|0123"]);
     assert_eq!(lake.rows("select note from t where id = 7").await.unwrap(), ["a,\"b\"\n c"]);
     assert_eq!(lake.schema().await.tables[0].estimated_rows, Some(20_001));
 }

@@ -128,6 +128,16 @@ async fn files_of_a_folder_are_merged_by_name() {
     assert!(error.message().contains("\"n\""));
 }
 
+#[tokio::test]
+async fn names_that_no_column_can_have() {
+    let lake = Lake::new();
+    let one = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    write(&lake.folder.path().join("twice.parquet"), vec![("a", one()), ("a", one())], 10);
+    assert_eq!(lake.broken("twice").await.state(), SqlState::DUPLICATE_COLUMN);
+    write(&lake.folder.path().join("empty.parquet"), vec![("", one())], 10);
+    assert_eq!(lake.broken("empty").await.state(), SqlState::INVALID_NAME);
+}
+
 /// Metrics of the scan in EXPLAIN ANALYZE: name to value.
 fn metrics(plan: &str) -> HashMap<String, String> {
     let line = plan.lines().find(|line| line.contains("DataSourceExec")).unwrap();

@@ -70,7 +70,7 @@ async fn portals_suspend_and_resume_as_postgresql() {
         |raw| raw.batch(&[parse("s", "select 1", &[]), bind("p", "s", 0, &[], &[]), bind("p", "s", 0, &[], &[])]);
     let utility: Script = |raw| {
         let mut all =
-            raw.batch(&[parse("", "show timezone", &[]), bind("", "", 0, &[], &[]), execute("", 1), execute("", 1)]);
+            raw.batch(&[parse("", "show datestyle", &[]), bind("", "", 0, &[], &[]), execute("", 1), execute("", 1)]);
         all.extend(raw.batch(&[
             parse("", "set timezone = 'UTC'", &[]),
             bind("", "", 0, &[], &[]),

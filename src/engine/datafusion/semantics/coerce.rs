@@ -38,7 +38,10 @@ pub(super) fn can_coerce(from: u32, to: u32, context: CastContext) -> bool {
     if let Some(row) = pg::cast(from, to) {
         return row.context <= context;
     }
-    if let (Some(a), Some(b)) = (PgType::new(from).element(), PgType::new(to).element()) {
+    // The vectors are arrays that nothing is cast to.
+    if !matches!(to, 22 | 30)
+        && let (Some(a), Some(b)) = (PgType::new(from).element(), PgType::new(to).element())
+    {
         return can_coerce(a.oid, b.oid, context);
     }
     by_text(from, to, context)

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use datafusion::execution::SessionStateBuilder;
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::functions_aggregate::first_last::{first_value_udaf, last_value_udaf};
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::prelude::SessionConfig;
 
 /// Puts the semantics on a session's state: no functions by name (the binder resolves PostgreSQL's own), no rules that coerce types
@@ -15,13 +18,14 @@ use datafusion::prelude::SessionConfig;
 #[must_use]
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let config = builder.config().take().unwrap_or_default();
-    let none: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = Vec::new();
+    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(ResolveGroupingFunction::new())];
     builder
         .with_config(configured(config))
-        .with_analyzer_rules(none)
+        .with_analyzer_rules(rules)
         .with_expr_planners(Vec::new())
         .with_scalar_functions(Vec::new())
-        .with_aggregate_functions(Vec::new())
+        // DataFusion's optimizer looks these up by name; the binder does not.
+        .with_aggregate_functions(vec![first_value_udaf(), last_value_udaf(), count_udaf()])
         .with_window_functions(Vec::new())
         .with_table_function_list(Vec::new())
 }

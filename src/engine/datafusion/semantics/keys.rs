@@ -30,6 +30,7 @@ pub(super) fn sort_key(value: &Bound) -> Result<Expr> {
         16 | 17 | 20 | 21 | 23 | 26 | 25 | 1043 | 19 | 18 | 1082 | 1083 | 1114 | 1184 => Ok(value.expr.clone()),
         _ => match own_key(value)? {
             Some(key) => Ok(key),
+            None if decimal(value) => Ok(value.expr.clone()),
             None if comparable(value.pg) == Comparable::Total => Ok(value.expr.clone()),
             None => Err(Error::unsupported(format!("sorting by type {} is not supported", value.type_name()))),
         },

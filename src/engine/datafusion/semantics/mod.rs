@@ -6,6 +6,7 @@
 //! PostgreSQL's answer, and functions of ours everywhere else. Nothing is reachable by name that is not certified here.
 
 mod aggregates;
+mod arrays;
 mod bind;
 mod cast;
 mod coerce;
@@ -13,6 +14,7 @@ mod datetime;
 mod errors;
 mod facts;
 mod fold;
+mod gather;
 mod install;
 mod kernel;
 mod keys;
@@ -31,5 +33,6 @@ mod windows;
 
 pub use self::errors::from_datafusion;
 pub use self::facts::{SessionFacts, SettingLookup};
+pub use self::gather::gathered;
 pub use self::install::install;
 pub use self::plan::{Bound, bind_parameters, plan, with_facts};

@@ -4,12 +4,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::sql::ast::{ObjectName, Query, visit_relations};
 use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionConfig;
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{ObjectName, Query, visit_relations};
 
 use super::bind::{Binder, FoundTable, FoundTables, Surroundings, schema_and_table};
 use super::errors::from_datafusion;

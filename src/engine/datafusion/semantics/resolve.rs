@@ -45,9 +45,12 @@ pub(super) fn prefix_operator(name: &str, operand: u32) -> Resolved<Operator> {
     choose(&[operand], all.iter().filter(|op| op.left == 0).map(|op| (vec![op.right], *op)).collect())
 }
 
+/// The types a call's arguments take, and the function.
+pub(super) type FoundFunction = (Vec<u32>, &'static Function);
+
 /// The function for a list of argument types. A variadic one has its last type repeated as often as needed.
-pub(super) fn function(name: &str, args: &[u32]) -> Resolved<(Vec<u32>, &'static Function)> {
-    let candidates: Vec<(Vec<u32>, (Vec<u32>, &'static Function))> = pg::functions(name)
+pub(super) fn function(name: &str, args: &[u32]) -> Resolved<FoundFunction> {
+    let candidates: Vec<(Vec<u32>, FoundFunction)> = pg::functions(name)
         .iter()
         .filter_map(|function| {
             let declared = declared_types(function, args.len())?;

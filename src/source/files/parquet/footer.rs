@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use bytes::Bytes;
+use datafusion::common::Statistics;
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
 use datafusion::parquet::basic::{LogicalType, Type as PhysicalType};
 use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
@@ -25,6 +26,8 @@ use crate::source::files::shape::{Shape, ShapeColumn, ShapeType};
 pub(crate) struct Footer {
     pub(crate) schema: SchemaRef,
     metadata: Mutex<Loaded>,
+    /// Statistics for columns of a table, as they were last computed.
+    statistics: Mutex<Option<(SchemaRef, Arc<Statistics>)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +40,18 @@ impl Footer {
     /// The metadata without page indexes being asked for.
     pub(crate) fn metadata(&self) -> Arc<ParquetMetaData> {
         Arc::clone(&self.metadata.lock().metadata)
+    }
+
+    /// Statistics for these columns; computed at the first call.
+    pub(crate) fn statistics(&self, columns: &SchemaRef, compute: impl FnOnce() -> Statistics) -> Arc<Statistics> {
+        if let Some((known, statistics)) = &*self.statistics.lock()
+            && known == columns
+        {
+            return Arc::clone(statistics);
+        }
+        let statistics = Arc::new(compute());
+        *self.statistics.lock() = Some((Arc::clone(columns), Arc::clone(&statistics)));
+        statistics
     }
 
     /// The metadata with page indexes (where the file has them), read at the first call.
@@ -86,7 +101,7 @@ pub(crate) fn shape(file: &SameFile) -> Result<Shape> {
         })
         .collect();
     let loaded = Loaded { metadata: Arc::new(metadata), with_pages: false };
-    let footer = Footer { schema: Arc::new(schema), metadata: Mutex::new(loaded) };
+    let footer = Footer { schema: Arc::new(schema), metadata: Mutex::new(loaded), statistics: Mutex::default() };
     Ok(Shape { columns, rows, footer: Some(Arc::new(footer)) })
 }
 

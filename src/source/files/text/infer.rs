@@ -11,9 +11,7 @@ use super::json::{self, Member, Value};
 use super::{BadRecord, Block, BlockReader};
 use crate::error::{Error, Result, SqlState};
 use crate::source::files::guess::Guess;
-
-/// Columns of a table at most, as in PostgreSQL.
-const MAX_COLUMNS: usize = 1600;
+use crate::source::files::shape::MAX_COLUMNS;
 
 /// Names with what their values say, and how many records there are.
 #[derive(Debug, Clone, Default)]

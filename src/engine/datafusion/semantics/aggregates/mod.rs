@@ -64,7 +64,12 @@ impl Calls for Aggregate {
 
 /// Any one of a group's values.
 pub(super) fn any_value(value: Expr) -> Expr {
-    Expr::AggregateFunction(AggregateFunction::new_udf(first_value_udaf(), vec![value], false, None, Vec::new(), None))
+    first_value(value, Vec::new())
+}
+
+/// The first of a group's values in an order.
+pub(super) fn first_value(value: Expr, order: Vec<SortExpr>) -> Expr {
+    Expr::AggregateFunction(AggregateFunction::new_udf(first_value_udaf(), vec![value], false, None, order, None))
 }
 
 /// An aggregate by name; none if it is not offered for these types.

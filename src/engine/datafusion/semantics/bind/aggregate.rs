@@ -1,9 +1,9 @@
 //! Calls of aggregate functions, with DISTINCT, ORDER BY and FILTER.
 //! Must not know: how an aggregate is computed.
 
+use crate::sql::ast::OrderByExpr;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, SortExpr};
-use datafusion::sql::sqlparser::ast::OrderByExpr;
 
 use super::super::aggregates::{Aggregate, build};
 use super::super::coerce::AtPosition;
@@ -105,7 +105,7 @@ fn reads_only_outer(expr: &Expr) -> bool {
 }
 
 /// PostgreSQL's words for an aggregate where none may be.
-fn refused_in(clause: Clause) -> Option<&'static str> {
+pub(super) fn refused_in(clause: Clause) -> Option<&'static str> {
     match clause {
         Clause::Select | Clause::Having | Clause::OrderBy | Clause::Window => None,
         Clause::Where => Some("aggregate functions are not allowed in WHERE"),

@@ -1,12 +1,12 @@
 //! Function calls: which function is meant, its arguments, what may stand where.
 //! Must not know: how a function is computed.
 
-use datafusion::sql::sqlparser::ast::{
+use crate::sql::ast::{
     DuplicateTreatment, Expr as Ast, Function as FunctionAst, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, OrderByExpr, Spanned,
 };
 
-use super::super::coerce::AtPosition;
+use super::super::coerce::{AtPosition, can_coerce};
 use super::super::ops::implement;
 use super::super::pg::{self, CastContext, Function};
 use super::super::resolve::{Resolved, function};
@@ -31,12 +31,15 @@ pub(super) struct Call<'e> {
 impl Binder<'_> {
     /// A function call as it is written.
     pub(super) fn function(&mut self, ast: &FunctionAst) -> Result<Bound> {
-        let position = self.place(ast.name.span());
+        let position = self.position(&ast.name);
         let mut names = parts(&ast.name)?;
         let name = names.pop().unwrap_or_default();
         let schema = names.pop().filter(|schema| schema != "pg_catalog");
         if let Some(schema) = schema {
             return self.foreign_function(&schema, &name, ast, position);
+        }
+        if let ("array", FunctionArguments::Subquery(query)) = (name.as_str(), &ast.args) {
+            return Ok(self.array_subquery(query)?.at(position));
         }
         let call = written_call(name, ast)?;
         if !ast.within_group.is_empty() {
@@ -62,6 +65,7 @@ impl Binder<'_> {
         }
         let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
         match call.name.as_str() {
+            "grouping" => self.grouping(args, position),
             "coalesce" | "nullif" | "greatest" | "least" => Ok(self.conditional(&call.name, args)?.at(position)),
             _ => self.call(&call.name, args, position),
         }
@@ -176,8 +180,12 @@ impl Binder<'_> {
             return Ok(None);
         }
         let literal = matches!(arg.unknown, Some(Unknown::Text(_) | Unknown::Null | Unknown::Param(_)));
-        let binary = pg::cast(*from, to.oid).is_some_and(|cast| cast.method == b'b') || *from == to.oid;
-        if literal || binary {
+        // Relabelled, or by the output and input functions; what has a cast function of its own is found by name.
+        let unwritten = match pg::cast(*from, to.oid) {
+            Some(cast) => cast.method != b'f',
+            None => can_coerce(*from, to.oid, CastContext::Explicit),
+        };
+        if literal || unwritten {
             return self.typing.coerce(arg.clone(), to, CastContext::Explicit).map(Some);
         }
         Ok(None)
@@ -244,6 +252,7 @@ fn written_call<'e>(name: String, ast: &'e FunctionAst) -> Result<Call<'e>> {
     }
     let list = match &ast.args {
         FunctionArguments::None => return Ok(call),
+        FunctionArguments::Subquery(_) if call.name == "array" => return refuse("ARRAY over a subquery"),
         FunctionArguments::Subquery(_) => {
             return Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: a subquery needs parentheses of its own"));
         }

@@ -1,10 +1,10 @@
 //! CASE, COALESCE, NULLIF, GREATEST, LEAST and ARRAY: forms whose parts share one type.
 //! Must not know: how a comparison or a cast is computed.
 
+use crate::sql::ast::{CaseWhen, Expr as Ast};
 use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
-use datafusion::sql::sqlparser::ast::{CaseWhen, Expr as Ast};
 
 use super::super::coerce::common_type;
 use super::super::keys::sort_key;

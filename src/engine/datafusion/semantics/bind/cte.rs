@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::sql::ast::{Cte as CteAst, Query, SetExpr, SetOperator, SetQuantifier, With};
 use arrow::datatypes::Schema;
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlanBuilder, TableSource};
-use datafusion::sql::sqlparser::ast::{Cte as CteAst, Query, SetExpr, SetOperator, SetQuantifier, With};
 
 use super::super::errors::from_datafusion;
 use super::super::pg::CastContext;
@@ -151,7 +151,7 @@ fn renamed(mut relation: Relation, cte: &CteAst) -> Result<Relation> {
 
 /// Whether a query names a table of this name anywhere.
 fn mentions(query: &Query, name: &str) -> bool {
-    use datafusion::sql::sqlparser::ast::visit_relations;
+    use crate::sql::ast::visit_relations;
     use std::ops::ControlFlow;
     let found = visit_relations(query, |relation| {
         let same = matches!(relation.0.as_slice(), [only] if only.as_ident().is_some_and(|only| ident(only) == name));

@@ -1,8 +1,7 @@
 //! Expressions: which part of the binder takes which form, names of columns, operators.
 //! Must not know: how an operator is computed.
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, Ident, Spanned, UnaryOperator};
-use datafusion::sql::sqlparser::tokenizer::Span;
+use crate::sql::ast::{BinaryOperator, Expr as Ast, Ident, Spanned, UnaryOperator};
 
 use super::super::coerce::AtPosition;
 use super::super::ops::implement;
@@ -23,7 +22,7 @@ const NO_OPERATOR: &str =
 impl Binder<'_> {
     /// Binds an expression.
     pub(super) fn expr(&mut self, ast: &Ast) -> Result<Bound> {
-        let position = || self.position(ast.span());
+        let position = || self.position(ast);
         match ast {
             Ast::Value(value) => self.value(value),
             Ast::Identifier(name) => self.column(name),
@@ -60,7 +59,7 @@ impl Binder<'_> {
     }
 
     fn column(&mut self, name: &Ident) -> Result<Bound> {
-        let position = self.position(name.span);
+        let position = crate::sql::position(name.span);
         let name = ident(name);
         let depth = self.scopes.len();
         for (out, scope) in self.scopes.iter().rev().enumerate() {
@@ -80,7 +79,7 @@ impl Binder<'_> {
     }
 
     fn qualified(&mut self, names: &[Ident]) -> Result<Bound> {
-        let position = names.first().and_then(|name| self.position(name.span));
+        let position = names.first().and_then(|name| crate::sql::position(name.span));
         let mut parts: Vec<String> = names.iter().map(ident).collect();
         let column = parts.pop().unwrap_or_default();
         let table = parts.pop().unwrap_or_default();
@@ -92,7 +91,18 @@ impl Binder<'_> {
                 return Ok(found.at(position));
             }
         }
-        Err(missing_table(&table).with_position_if(position))
+        let aliased = self.scopes.iter().rev().flat_map(|scope| &scope.tables);
+        let aliased =
+            aliased.filter(|known| known.hidden.as_deref() == Some(table.as_str())).map(|known| &known.name).next();
+        Err(match aliased {
+            Some(alias) => Error::client(
+                SqlState::UNDEFINED_TABLE,
+                format!("invalid reference to FROM-clause entry for table \"{table}\""),
+            )
+            .with_hint(format!("Perhaps you meant to reference the table alias \"{alias}\".")),
+            None => missing_table(&table),
+        }
+        .with_position_if(position))
     }
 
     fn binary(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast, position: Option<u32>) -> Result<Bound> {
@@ -122,8 +132,8 @@ impl Binder<'_> {
         let (left, right) = (l.pg.oid, r.pg.oid);
         match binary_operator(name, left, right) {
             Resolved::One(op) => {
-                let l = self.typing.coerce(l, PgType::new(op.left), CastContext::Implicit)?;
-                let r = self.typing.coerce(r, PgType::new(op.right), CastContext::Implicit)?;
+                let l = self.argument(l, op.left)?;
+                let r = self.argument(r, op.right)?;
                 let returns = PgType::new(op.returns);
                 match implement(op.source, vec![l, r], returns, &mut self.typing)? {
                     Some(bound) => Ok(bound.at(position)),
@@ -195,11 +205,6 @@ impl Binder<'_> {
             .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
             .with_position_if(position)),
         }
-    }
-
-    /// The place where an identifier stands.
-    pub(super) fn place(&self, span: Span) -> Option<u32> {
-        self.position(span)
     }
 
     /// Row comparisons: equality is equality of all fields; order looks at the first fields that differ.

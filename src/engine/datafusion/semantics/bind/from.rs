@@ -1,10 +1,10 @@
 //! FROM: tables, subqueries and table functions become relations in a scope.
 //! Must not know: joins (`join`), expressions.
 
+use crate::sql::ast::{ObjectName, Query, Spanned, TableAlias, TableFactor, TableWithJoins};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::TableReference;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{ObjectName, Query, Spanned, TableAlias, TableFactor, TableWithJoins};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
@@ -22,7 +22,7 @@ pub(super) struct Source {
 }
 
 /// An identifier as it is looked up.
-pub(super) fn ident(ident: &datafusion::sql::sqlparser::ast::Ident) -> String {
+pub(super) fn ident(ident: &crate::sql::ast::Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { fold(&ident.value) }
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn undefined_table(schema: Option<&str>, table: &str) -> Error {
 
 impl Binder<'_> {
     /// Binds FROM; without one there is a single row without columns.
-    pub(super) fn from_clause(&mut self, from: &[TableWithJoins]) -> Result<Source> {
+    pub(super) fn sources(&mut self, from: &[TableWithJoins]) -> Result<Source> {
         let mut result: Option<Source> = None;
         for item in from {
             let next = self.table_with_joins(item, result.as_ref().map(|left| &left.scope))?;
@@ -103,7 +103,10 @@ impl Binder<'_> {
                     Some(_) => refuse("an alias for a join"),
                 }
             }
-            TableFactor::UNNEST { .. } => refuse("unnest in FROM"),
+            TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality: false, .. } => {
+                self.table_call("unnest", array_exprs.iter(), alias.as_ref(), None)
+            }
+            TableFactor::UNNEST { .. } => refuse("unnest WITH ORDINALITY"),
             TableFactor::Table { .. } => refuse("TABLESAMPLE or WITH ORDINALITY"),
             _ => refuse("this form of FROM item"),
         }
@@ -117,7 +120,7 @@ impl Binder<'_> {
             return self.aliased(relation, &table, alias);
         }
         let Some(found) = self.tables.get(&(schema.clone(), table.clone())).cloned() else {
-            return Err(undefined_table(schema.as_deref(), &table).with_position_if(self.position(name.span())));
+            return Err(undefined_table(schema.as_deref(), &table).with_position_if(self.position(name)));
         };
         self.scan(&found, alias)
     }
@@ -140,7 +143,8 @@ impl Binder<'_> {
             })
             .collect();
         let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
-        let table = Table { schema, name: visible, columns: rename(columns, alias)? };
+        let hidden = alias.is_some().then(|| found.name.clone()).filter(|name| *name != visible);
+        let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)? };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 
@@ -148,7 +152,7 @@ impl Binder<'_> {
         let Some(alias) = alias else {
             return Err(Error::client(SqlState::SYNTAX_ERROR, "subquery in FROM must have an alias")
                 .with_hint("For example, FROM (SELECT ...) [AS] foo.")
-                .with_position_if(self.position(subquery.span())));
+                .with_position_if(self.position(subquery)));
         };
         let relation = self.query(subquery, true)?;
         self.aliased(relation, &ident(&alias.name), Some(alias))
@@ -172,7 +176,7 @@ impl Binder<'_> {
                 Col { name: output.name, value: Bound { expr, unknown: None, position: None, ..output.value } }
             })
             .collect();
-        let table = Table { schema: None, name: visible, columns: rename(columns, alias)? };
+        let table = Table { schema: None, name: visible, hidden: None, columns: rename(columns, alias)? };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 }

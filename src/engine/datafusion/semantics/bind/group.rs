@@ -1,9 +1,12 @@
 //! GROUP BY and the step from rows to groups.
 //! Must not know: how a single aggregate is computed.
 
+use crate::sql::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier};
+use datafusion::functions_aggregate::grouping::grouping_udaf;
+use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier};
 
+use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::keys::group_key;
 use super::super::value::Bound;
@@ -13,6 +16,7 @@ use super::select::Selecting;
 use super::targets::Target;
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
 
 /// A bound GROUP BY.
 #[derive(Debug, Clone, Default)]
@@ -93,10 +97,10 @@ impl Binder<'_> {
 
     /// One grouping expression: a column of FROM first, then an output column's name or position, then an expression.
     fn key(&mut self, ast: &Ast, targets: &[Target]) -> Result<Bound> {
-        if let Ast::Identifier(name) = ast {
-            if let Some(column) = self.scope()?.column(&ident(name))? {
-                return Ok(column);
-            }
+        if let Ast::Identifier(name) = ast
+            && let Some(column) = self.scope()?.column(&ident(name))?
+        {
+            return Ok(column);
         }
         let listed = self.listed(ast, targets, targets.len(), "GROUP BY")?;
         let value = match listed.and_then(|at| targets.get(at)) {
@@ -107,6 +111,17 @@ impl Binder<'_> {
             return Err(Error::client(SqlState::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY"));
         }
         self.typing.settle(value)
+    }
+
+    /// `GROUPING(...)`: which of its arguments the row's grouping set leaves out.
+    pub(super) fn grouping(&mut self, args: Vec<Bound>, position: Option<u32>) -> Result<Bound> {
+        if let Some(message) = super::aggregate::refused_in(self.clause) {
+            let message = message.replace("aggregate functions", "grouping operations");
+            return Err(Error::client(SqlState::GROUPING_ERROR, message).with_position_if(position));
+        }
+        let args = args.into_iter().map(|arg| arg.expr).collect();
+        let call = AggregateFunction::new_udf(grouping_udaf(), args, false, None, Vec::new(), None);
+        Ok(Bound::new(Expr::AggregateFunction(call), PgType::INT4).at(position))
     }
 
     /// Groups the rows if there is anything to group for, and lets the targets read the groups.
@@ -136,6 +151,9 @@ impl Binder<'_> {
                 sets.iter().map(|set| set.iter().filter_map(|at| keys.get(*at).cloned()).collect()).collect(),
             ))],
         };
+        for aggregate in &aggregates {
+            check_grouping(aggregate, &keys)?;
+        }
         let mut computed = aggregates.clone();
         computed.extend(carried.iter().map(|(_, first)| first.clone()));
         let named: Vec<Expr> =
@@ -169,6 +187,18 @@ impl Binder<'_> {
         }
         Ok(())
     }
+}
+
+/// The arguments of GROUPING must be grouping expressions.
+fn check_grouping(aggregate: &Expr, keys: &[Expr]) -> Result<()> {
+    let Expr::AggregateFunction(call) = aggregate else { return Ok(()) };
+    if call.func.name() == "grouping" && call.params.args.iter().any(|arg| !keys.contains(arg)) {
+        return Err(Error::client(
+            SqlState::GROUPING_ERROR,
+            "arguments to GROUPING must be grouping expressions of the associated query level",
+        ));
+    }
+    Ok(())
 }
 
 fn cube(dimensions: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {

@@ -1,8 +1,8 @@
 //! Joins: ON, USING, NATURAL, and what each makes visible.
 //! Must not know: what the joined relations are.
 
+use crate::sql::ast::{Join, JoinConstraint, JoinOperator, ObjectName, Spanned, TableWithJoins};
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, Spanned, TableWithJoins};
 
 use super::super::coerce::{AtPosition, common_type};
 use super::super::errors::from_datafusion;
@@ -68,7 +68,7 @@ impl Binder<'_> {
             }
             JoinConstraint::None => {
                 Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: a join needs ON or USING")
-                    .with_position_if(self.position(join.relation.span())))
+                    .with_position_if(self.position(&join.relation)))
             }
         }
     }
@@ -112,7 +112,7 @@ impl Binder<'_> {
     }
 
     /// A condition: boolean, or `42804`. `what` is the clause's name.
-    pub(super) fn condition(&mut self, ast: &datafusion::sql::sqlparser::ast::Expr, what: &str) -> Result<Expr> {
+    pub(super) fn condition(&mut self, ast: &crate::sql::ast::Expr, what: &str) -> Result<Expr> {
         let bound = self.expr(ast)?;
         let bound = self.boolean(bound, what)?;
         Ok(bound.expr)

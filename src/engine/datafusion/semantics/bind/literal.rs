@@ -1,10 +1,10 @@
 //! Literals: numbers, strings, typed strings, intervals, parameters, and casts as they are written.
 //! Must not know: how text becomes a value.
 
-use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType as AstType, Expr as Ast, Interval, TypedString, Value, ValueWithSpan,
+use crate::sql::ast::{
+    CastKind, DataType as AstType, Expr as Ast, Interval, TypedString, UnaryOperator, Value, ValueWithSpan,
 };
+use datafusion::scalar::ScalarValue;
 
 use super::super::coerce::AtPosition;
 use super::super::pg::CastContext;
@@ -17,7 +17,7 @@ use crate::types::PgType;
 impl Binder<'_> {
     /// A literal or a parameter.
     pub(super) fn value(&mut self, value: &ValueWithSpan) -> Result<Bound> {
-        let position = self.place(value.span);
+        let position = self.position(value);
         let bound = match &value.value {
             Value::Number(digits, _) => number(digits)?,
             Value::Boolean(truth) => Bound::literal(ScalarValue::Boolean(Some(*truth)), PgType::BOOL),
@@ -42,9 +42,10 @@ impl Binder<'_> {
 
     /// `-` before a number is part of the number, so that the smallest integers can be written.
     pub(super) fn negated_number(&mut self, operand: &Ast, position: Option<u32>) -> Result<Option<Bound>> {
-        let Ast::Value(value) = operand else { return Ok(None) };
-        let Value::Number(digits, _) = &value.value else { return Ok(None) };
-        Ok(Some(number(&format!("-{digits}"))?.at(position)))
+        match written_number(operand) {
+            Some(digits) => Ok(Some(number(&negate(&digits))?.at(position))),
+            None => Ok(None),
+        }
     }
 
     /// `CAST(x AS type)` and `x::type`.
@@ -70,7 +71,7 @@ impl Binder<'_> {
     /// `DATE '2020-01-01'`.
     pub(super) fn typed_string(&mut self, typed: &TypedString) -> Result<Bound> {
         let to = pg_type(&typed.data_type)?;
-        let position = self.place(typed.value.span);
+        let position = self.position(&typed.value);
         let Some(text) = text_of(&typed.value.value) else { return refuse("this form of literal") };
         let bound = Bound::unknown(Unknown::Text(text)).at(position);
         self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
@@ -92,12 +93,29 @@ impl Binder<'_> {
         if let Some(digits) = interval.fractional_seconds_precision.or(interval.leading_precision) {
             name.push_str(&format!("({digits})"));
         }
-        let position = self.place(value.span);
+        let position = self.position(value);
         let to = PgType::from_name(&name)
             .ok_or_else(|| Error::client(SqlState::SYNTAX_ERROR, "syntax error in the fields of an interval"))?;
         let bound = Bound::unknown(Unknown::Text(text)).at(position);
         self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
     }
+}
+
+/// The digits of a number, signs before it and parentheses around it included.
+fn written_number(ast: &Ast) -> Option<String> {
+    match ast {
+        Ast::Value(value) => match &value.value {
+            Value::Number(digits, _) => Some(digits.clone()),
+            _ => None,
+        },
+        Ast::Nested(inner) => written_number(inner),
+        Ast::UnaryOp { op: UnaryOperator::Minus, expr } => written_number(expr).map(|digits| negate(&digits)),
+        _ => None,
+    }
+}
+
+fn negate(digits: &str) -> String {
+    digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned)
 }
 
 /// The text of a string literal, in any of its notations.

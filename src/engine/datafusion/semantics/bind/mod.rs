@@ -2,6 +2,7 @@
 //! Must not know: sessions, policy; it is given the tables and the facts.
 
 mod aggregate;
+mod array;
 mod call;
 mod conditional;
 mod cte;
@@ -29,10 +30,9 @@ mod window;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::sql::ast::{Query, Spanned, WindowSpec};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
-use datafusion::sql::sqlparser::ast::{Query, WindowSpec};
-use datafusion::sql::sqlparser::tokenizer::Span;
 
 use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
@@ -130,6 +130,8 @@ pub(super) struct Binder<'a> {
     /// How often a relation's name has been given, to keep names in the plan unique.
     taken: HashMap<String, usize>,
     clause: Clause,
+    /// How deep in subqueries of expressions it is.
+    subqueries: usize,
     /// The windows that the current select names.
     windows: Vec<(String, WindowSpec)>,
 }
@@ -146,6 +148,7 @@ impl<'a> Binder<'a> {
             ctes: Vec::new(),
             taken: HashMap::new(),
             clause: Clause::Select,
+            subqueries: 0,
             windows: Vec::new(),
         }
     }
@@ -156,7 +159,7 @@ impl<'a> Binder<'a> {
     /// What PostgreSQL's analysis finds wrong, and `0A000` for what is not supported.
     pub(super) fn statement(&mut self, query: &Query) -> Result<Relation> {
         let relation = self.query(query, true)?;
-        Ok(relation)
+        self.names_of_oids(relation)
     }
 
     /// A name for a relation in the plan that no other has.
@@ -179,8 +182,9 @@ impl<'a> Binder<'a> {
     }
 
     /// The place of a syntax node in the message: characters from 1.
-    fn position(&self, span: Span) -> Option<u32> {
-        crate::sql::position(span)
+    #[allow(clippy::unused_self)]
+    fn position(&self, node: &impl Spanned) -> Option<u32> {
+        crate::sql::position(node.span())
     }
 
     /// The innermost scope.

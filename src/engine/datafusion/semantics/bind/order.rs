@@ -1,9 +1,10 @@
 //! ORDER BY and DISTINCT ON: names, positions, expressions, and the keys that sort as PostgreSQL does.
 //! Must not know: how keys are computed.
 
+use crate::sql::ast::{Distinct, Expr as Ast, OrderByExpr, Select, Spanned, UnaryOperator, Value};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
-use datafusion::sql::sqlparser::ast::{Distinct, Expr as Ast, OrderByExpr, Select, Spanned, UnaryOperator, Value};
 
+use super::super::aggregates::first_value;
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::keys::{group_key, sort_key};
@@ -38,7 +39,7 @@ impl Binder<'_> {
                     SqlState::INVALID_COLUMN_REFERENCE,
                     "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
                 )
-                .with_position_if(self.position(item.expr.span())));
+                .with_position_if(self.position(&item.expr)));
             }
             let ascending = item.options.asc.unwrap_or(true);
             let nulls_first = item.options.nulls_first.unwrap_or(!ascending);
@@ -78,7 +79,7 @@ impl Binder<'_> {
                 let Some((first, target)) = found.next() else { return Ok(None) };
                 if found.any(|(_, other)| other.value.expr != target.value.expr) {
                     return Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("{clause} \"{name}\" is ambiguous"))
-                        .with_position_if(self.position(ast.span())));
+                        .with_position_if(self.position(ast)));
                 }
                 Ok(Some(first))
             }
@@ -92,7 +93,7 @@ impl Binder<'_> {
                             SqlState::INVALID_COLUMN_REFERENCE,
                             format!("{clause} position {position} is not in select list"),
                         )
-                        .with_position_if(self.position(ast.span())));
+                        .with_position_if(self.position(ast)));
                     }
                     Ok(Some(position - 1))
                 }
@@ -104,7 +105,7 @@ impl Binder<'_> {
 
     fn not_an_integer(&self, ast: &Ast, clause: &str) -> Error {
         Error::client(SqlState::SYNTAX_ERROR, format!("non-integer constant in {clause}"))
-            .with_position_if(self.position(ast.span()))
+            .with_position_if(self.position(ast))
     }
 
     /// DISTINCT ON: the targets it names.
@@ -158,7 +159,7 @@ impl Binder<'_> {
                             "Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
                         ),
                 }
-                .with_position_if(self.position(item.expr.span())));
+                .with_position_if(self.position(&item.expr)));
             };
             let ascending = item.options.asc.unwrap_or(true);
             sorts.push(SortItem { target, ascending, nulls_first: item.options.nulls_first.unwrap_or(!ascending) });
@@ -181,14 +182,34 @@ impl Binder<'_> {
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(from_datafusion);
         }
-        let exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-        let on: Vec<Expr> =
-            keys.into_iter().zip(&values).map(|(key, value)| key.unwrap_or_else(|| value.expr.clone())).collect();
-        LogicalPlanBuilder::from(plan)
-            .distinct_on(on, exprs, None)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(from_datafusion)
+        let on = keys.into_iter().zip(&values).map(|(key, value)| key.unwrap_or_else(|| value.expr.clone())).collect();
+        first_of_each(plan, on, columns, &[])
     }
+}
+
+/// One row of each group of equal keys: the first in an order, if one is given.
+fn first_of_each(plan: LogicalPlan, keys: Vec<Expr>, columns: &[Output], order: &[SortExpr]) -> Result<LogicalPlan> {
+    let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let firsts: Vec<Expr> = plan
+        .schema()
+        .columns()
+        .into_iter()
+        .enumerate()
+        .map(|(at, column)| first_value(Expr::Column(column), order.to_vec()).alias(format!("?first{at}?")))
+        .collect();
+    let kept = firsts.len();
+    let plan = LogicalPlanBuilder::from(plan)
+        .aggregate(keys, firsts)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    let all = plan.schema().columns();
+    let values: Vec<Bound> = all
+        .iter()
+        .skip(all.len() - kept)
+        .zip(columns)
+        .map(|(column, output)| Bound { expr: Expr::Column(column.clone()), unknown: None, ..output.value.clone() })
+        .collect();
+    super::setop::project(plan, values.iter(), &names)
 }
 
 fn constant(ast: &Ast) -> Option<Value> {
@@ -234,10 +255,5 @@ pub(super) fn distinct_on(
         // The sort begins with the expressions of ON, and its keys are equal where the values are.
         keys.extend(order.iter().take(on.len()).map(|item| item.expr.clone()));
     }
-    let exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-    let sort = (!order.is_empty()).then(|| order.to_vec());
-    LogicalPlanBuilder::from(plan)
-        .distinct_on(keys, exprs, sort)
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(from_datafusion)
+    first_of_each(plan, keys, columns, order)
 }

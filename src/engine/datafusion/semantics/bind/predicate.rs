@@ -1,9 +1,9 @@
 //! Predicates with syntax of their own: IS, BETWEEN, IN, LIKE.
 //! Must not know: how a comparison is computed.
 
+use crate::sql::ast::{Expr as Ast, Spanned, ValueWithSpan};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::InSubquery;
-use datafusion::sql::sqlparser::ast::{Expr as Ast, Spanned, ValueWithSpan};
 
 use super::super::coerce::{can_coerce, category};
 use super::super::ops::implement;
@@ -38,7 +38,7 @@ impl Binder<'_> {
             }
             Ast::SimilarTo { .. } => refuse("SIMILAR TO"),
             Ast::Tuple(_) => refuse("a row value"),
-            Ast::CompoundFieldAccess { .. } => refuse("a subscript or a field of a value"),
+            Ast::CompoundFieldAccess { root, access_chain } => self.subscript(root, access_chain),
             _ => refuse("this form of expression"),
         }
     }
@@ -122,7 +122,7 @@ impl Binder<'_> {
         for item in list {
             let equal = Ast::BinaryOp {
                 left: Box::new(value.clone()),
-                op: datafusion::sql::sqlparser::ast::BinaryOperator::Eq,
+                op: crate::sql::ast::BinaryOperator::Eq,
                 right: Box::new(item.clone()),
             };
             let equal = self.expr(&equal)?.expr;
@@ -138,7 +138,7 @@ impl Binder<'_> {
     }
 
     fn like(&mut self, name: &str, value: &Ast, pattern: &Ast, escape: Option<&ValueWithSpan>) -> Result<Bound> {
-        let position = self.place(value.span());
+        let position = self.position(value);
         let value = self.expr(value)?;
         let mut pattern = self.expr(pattern)?;
         if let Some(escape) = escape {

@@ -11,6 +11,7 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
+use super::super::arrays::take_apart;
 use super::super::fold::fold;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::keys::{is_plain, is_plain_equality};
@@ -107,13 +108,15 @@ impl Binder<'_> {
         if !(is_plain(&value) || (equality && is_plain_equality(&value))) || value.arrow != storage(element.bare()) {
             return refuse(&format!("operator {name} ANY/ALL over an array of type {}", value.type_name()));
         }
+        let array = self.array_as_text(array)?;
         if array.arrow != DataType::Utf8View {
             return refuse("ANY/ALL over an array that is computed");
         }
-        let label = format!("{}({name},{})", if any { "any" } else { "all" }, element.name());
+        let label = format!("{}({name},{})", if any { "any" } else { "all" }, array.pg.name());
+        let of = array.pg.bare();
         let expr = call(label, vec![value.expr, array.expr], DataType::Boolean, move |args| {
             let [values, arrays] = args else { return Err(wrong_type("ANY")) };
-            compare_rows(values, arrays, element.bare(), any, wanted)
+            compare_rows(values, arrays, of, element.bare(), any, wanted)
         });
         Ok(Bound::new(expr, PgType::BOOL))
     }
@@ -122,6 +125,7 @@ impl Binder<'_> {
 fn compare_rows(
     values: &ArrayRef,
     arrays: &ArrayRef,
+    array: PgType,
     element: PgType,
     any: bool,
     wanted: fn(Ordering) -> bool,
@@ -138,7 +142,7 @@ fn compare_rows(
         let elements = match &last {
             Some((known, elements)) if *known == text => elements.clone(),
             _ => {
-                let elements = parsed(text, element).map_err(external)?;
+                let elements = parsed(text, array, element).map_err(external)?;
                 last = Some((text, elements.clone()));
                 elements
             }
@@ -164,10 +168,10 @@ fn compare_rows(
     Ok(Arc::new(result.finish()))
 }
 
-fn parsed(text: &str, element: PgType) -> Result<ArrayRef> {
-    let elements = split(text).ok_or_else(|| Error::unsupported("this array is not supported"))?;
-    let mut builder = ColumnBuilder::new(element, elements.len());
-    for text in &elements {
+fn parsed(text: &str, array: PgType, element: PgType) -> Result<ArrayRef> {
+    let found = take_apart(array, text)?;
+    let mut builder = ColumnBuilder::new(element, found.elements.len());
+    for text in &found.elements {
         builder.append_text(text.as_deref(), &FormatOptions::default())?;
     }
     Ok(builder.finish())

@@ -1,11 +1,9 @@
 //! A query: WITH, its body, ORDER BY, LIMIT.
 //! Must not know: what stands inside a SELECT.
 
+use crate::sql::ast::{Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, Spanned, Value};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
-    Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, Spanned, Value,
-};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
@@ -102,7 +100,7 @@ impl Binder<'_> {
                 SqlState::DATATYPE_MISMATCH,
                 format!("argument of {what} must be type bigint, not type {name}"),
             )
-            .with_position_if(self.position(ast.span()))
+            .with_position_if(self.position(ast))
         };
         if !super::super::coerce::can_coerce(bound.pg.oid, PgType::INT8.oid, CastContext::Assignment) {
             return Err(wrong(bound.type_name()));

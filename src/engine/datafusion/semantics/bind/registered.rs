@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::{Expr, ScalarUDF};
 
 use super::super::value::Bound;
-use super::Binder;
+use super::setop::project;
+use super::{Binder, Relation};
 use crate::error::Result;
 use crate::types::{PgType, pg_type_of};
 
@@ -20,6 +22,25 @@ impl Binder<'_> {
         let Some(function) = self.registered.get(name).cloned() else { return Ok(None) };
         let args = args.iter().map(|arg| self.typing.settle(arg.clone())).collect::<Result<Vec<_>>>()?;
         Ok(Some(called(&function, &args, None)))
+    }
+
+    /// The output of a statement with the names of the oids that its `reg...` columns hold.
+    pub(super) fn names_of_oids(&mut self, mut relation: Relation) -> Result<Relation> {
+        let held = |value: &Bound| value.arrow == DataType::UInt32 && value.pg.name().starts_with("reg");
+        if !relation.columns.iter().any(|output| held(&output.value)) {
+            return Ok(relation);
+        }
+        let names: Vec<String> = relation.plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        for output in &mut relation.columns {
+            let value = &output.value;
+            if !held(value) {
+                continue;
+            }
+            let Some(function) = self.registered.get(&format!("pg_{}_out", value.pg.name())) else { continue };
+            output.value = called(function, std::slice::from_ref(value), Some(value.pg));
+        }
+        relation.plan = project(relation.plan, relation.columns.iter().map(|output| &output.value), &names)?;
+        Ok(relation)
     }
 
     /// A registered function in place of one that PostgreSQL's catalog declares, over coerced arguments.

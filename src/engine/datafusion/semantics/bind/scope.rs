@@ -27,6 +27,8 @@ pub(super) struct Table {
     pub(super) schema: Option<String>,
     /// The alias, or the table's own name.
     pub(super) name: String,
+    /// The table's own name where an alias hides it.
+    pub(super) hidden: Option<String>,
     /// Its columns in order.
     pub(super) columns: Vec<Col>,
 }

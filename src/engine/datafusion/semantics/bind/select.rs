@@ -1,8 +1,8 @@
 //! SELECT: the order in which its clauses become a plan.
 //! Must not know: how each clause is bound.
 
+use crate::sql::ast::{Distinct, NamedWindowExpr, OrderByExpr, Select};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{Distinct, NamedWindowExpr, OrderByExpr, Select};
 
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
@@ -21,6 +21,17 @@ pub(super) struct Selecting {
     pub(super) having: Option<Expr>,
 }
 
+/// What is done with the rows of a select list.
+struct Shape<'s> {
+    /// How many of the targets are shown.
+    visible: usize,
+    sorts: &'s [SortItem],
+    /// The targets of DISTINCT ON.
+    on: Vec<usize>,
+    distinct: bool,
+    limits: &'s Limits,
+}
+
 impl Binder<'_> {
     /// Binds a SELECT with the ORDER BY and the LIMIT that belong to it.
     pub(super) fn select(
@@ -33,7 +44,7 @@ impl Binder<'_> {
         refuse_odd_clauses(select)?;
         let outer_windows = std::mem::take(&mut self.windows);
         let outer_clause = std::mem::replace(&mut self.clause, Clause::Select);
-        let result = self.from_clause(&select.from).and_then(|Source { plan, scope }| {
+        let result = self.sources(&select.from).and_then(|Source { plan, scope }| {
             self.scopes.push(scope);
             let result = self.select_in_scope(plan, select, order, limits, settle);
             self.scopes.pop();
@@ -79,7 +90,7 @@ impl Binder<'_> {
         let mut selecting = Selecting { plan, targets, having };
         self.aggregate_step(&mut selecting, groups)?;
         self.window_step(&mut selecting)?;
-        self.finish(selecting, visible, &sorts, on, distinct, limits)
+        self.finish(selecting, Shape { visible, sorts: &sorts, on, distinct, limits })
     }
 
     fn name_windows(&mut self, select: &Select) -> Result<()> {
@@ -97,18 +108,13 @@ impl Binder<'_> {
     }
 
     /// Projection, DISTINCT, ORDER BY, LIMIT, and the projection that drops what only ORDER BY needed.
-    #[allow(clippy::too_many_arguments)]
-    fn finish(
-        &mut self,
-        selecting: Selecting,
-        visible: usize,
-        sorts: &[SortItem],
-        on: Vec<usize>,
-        distinct: bool,
-        limits: &Limits,
-    ) -> Result<Relation> {
+    fn finish(&mut self, selecting: Selecting, shape: Shape<'_>) -> Result<Relation> {
+        let Shape { visible, sorts, on, distinct, limits } = shape;
         let Selecting { plan, targets, .. } = selecting;
-        let names = unique_names(&targets);
+        let mut names = unique_names(&targets);
+        if self.subqueries > 0 {
+            names.iter_mut().for_each(|name| name.push('?'));
+        }
         let exprs = targets.iter().zip(&names).map(|(target, name)| named(&target.value, name)).collect::<Vec<_>>();
         let mut plan = LogicalPlanBuilder::from(plan)
             .project(exprs)

@@ -1,8 +1,8 @@
 //! UNION, INTERSECT, EXCEPT and VALUES: columns get one type, arms get it too.
 //! Must not know: what stands in an arm.
 
+use crate::sql::ast::{Expr as Ast, SetExpr, SetOperator, SetQuantifier, Values};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{Expr as Ast, SetExpr, SetOperator, SetQuantifier, Values};
 
 use super::super::coerce::common_type;
 use super::super::errors::from_datafusion;
@@ -59,8 +59,8 @@ impl Binder<'_> {
             let a = self.typing.coerce(l.value.clone(), common, CastContext::Implicit)?;
             let b = self.typing.coerce(r.value.clone(), common, CastContext::Implicit)?;
             let (a, b) = self.typing.same_arrow(a, b)?;
-            targets.push(Target { name: l.name.clone(), value: a });
-            types.push(b);
+            targets.push(Target { name: l.name.clone(), value: Bound { pg: common, ..a } });
+            types.push(Bound { pg: common, ..b });
         }
         let names = unique_names(&targets);
         let l = project(left.plan, targets.iter().map(|target| &target.value), &names)?;
@@ -153,7 +153,7 @@ impl Binder<'_> {
             let Some(cell) = row.get_mut(column) else { continue };
             *cell = self.typing.same_arrow(cell.clone(), shape.clone())?.0;
         }
-        Ok(shape)
+        Ok(Bound { pg: common, ..shape })
     }
 }
 

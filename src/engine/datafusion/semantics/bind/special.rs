@@ -1,7 +1,7 @@
 //! Functions with a syntax of their own: EXTRACT, SUBSTRING, TRIM, POSITION, OVERLAY, CEIL, AT TIME ZONE, COLLATE.
 //! Must not know: how they are computed; each is a call of a function by its plain name.
 
-use datafusion::sql::sqlparser::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
+use crate::sql::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
 
 use super::super::coerce::category;
 use super::super::value::Bound;

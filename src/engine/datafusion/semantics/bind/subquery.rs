@@ -3,38 +3,51 @@
 
 use std::sync::Arc;
 
+use crate::sql::ast::{BinaryOperator, Expr as Ast, Query, Spanned};
 use datafusion::common::Spans;
-use datafusion::logical_expr::expr::{Exists, SetComparison, SetQuantifier};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, Query, Spanned};
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Exists, SetComparison, SetQuantifier};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
 use super::expr::operator_name;
-use super::{Binder, Relation, refuse};
+use super::{Binder, Clause, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
 impl Binder<'_> {
     /// `EXISTS (SELECT ...)`.
     pub(super) fn exists(&mut self, query: &Query, negated: bool) -> Result<Bound> {
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
+        if !matches!(self.clause, Clause::Where | Clause::Having | Clause::Join) {
+            return counted(relation.plan, negated);
+        }
         let exists = Exists { subquery: subquery(relation.plan), negated };
         Ok(Bound::new(Expr::Exists(exists), PgType::BOOL))
     }
 
+    /// The query of a subquery. Its columns get names that no column has: what decorrelation adds beside them keeps its own.
+    fn inner_query(&mut self, query: &Query) -> Result<Relation> {
+        self.subqueries += 1;
+        let result = self.query(query, true);
+        self.subqueries -= 1;
+        result
+    }
+
     /// A subquery as a value.
     pub(super) fn scalar_subquery(&mut self, query: &Query) -> Result<Bound> {
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
         let value = self.only_column(&relation, query, "subquery must return only one column")?;
         Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(relation.plan)), value.pg, value.arrow))
     }
 
-    fn only_column(&self, relation: &Relation, query: &Query, message: &str) -> Result<Bound> {
+    /// The one column that a subquery has to give.
+    pub(super) fn only_column(&self, relation: &Relation, query: &Query, message: &str) -> Result<Bound> {
         match relation.columns.as_slice() {
             [only] => Ok(only.value.clone()),
-            _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span()))),
+            _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query))),
         }
     }
 
@@ -44,7 +57,7 @@ impl Binder<'_> {
             return refuse("IN over rows and a subquery");
         }
         let value = self.expr(value)?;
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
         let column = match relation.columns.as_slice() {
             [only] => only.value.clone(),
             [] | [_, _, ..] => {
@@ -53,9 +66,7 @@ impl Binder<'_> {
                 } else {
                     "subquery has too many columns"
                 };
-                return Err(
-                    Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query.span()))
-                );
+                return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query)));
             }
         };
         let compared = self.operator("=", value, column, None)?;
@@ -83,7 +94,7 @@ impl Binder<'_> {
             return self.in_subquery(value, query, true);
         }
         let value = self.expr(value)?;
-        let relation = self.query(query, true)?;
+        let relation = self.inner_query(query)?;
         let column = self.only_column(&relation, query, "subquery has too many columns")?;
         let compared = self.operator(&name, value, column, None)?;
         let Expr::BinaryExpr(BinaryExpr { op, .. }) = &compared.expr else {
@@ -98,8 +109,19 @@ impl Binder<'_> {
     }
 }
 
+/// EXISTS as a value: DataFusion knows it as a predicate only.
+fn counted(plan: LogicalPlan, negated: bool) -> Result<Bound> {
+    let rows = AggregateFunction::new_udf(count_udaf(), vec![lit(1_i64)], false, None, Vec::new(), None);
+    let plan = LogicalPlanBuilder::from(plan)
+        .aggregate(Vec::<Expr>::new(), vec![Expr::AggregateFunction(rows).alias("?rows?")])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    let count = Expr::ScalarSubquery(subquery(plan));
+    Ok(Bound::new(if negated { count.eq(lit(0_i64)) } else { count.gt(lit(0_i64)) }, PgType::BOOL))
+}
+
 /// A plan as the inside of an expression, with the columns it needs from around it.
-fn subquery(plan: LogicalPlan) -> Subquery {
+pub(super) fn subquery(plan: LogicalPlan) -> Subquery {
     let outer_ref_columns = plan.all_out_ref_exprs();
     Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() }
 }

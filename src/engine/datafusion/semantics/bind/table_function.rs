@@ -1,13 +1,13 @@
 //! Functions in FROM: `generate_series` over integers, and the ones a session has registered.
 //! Must not know: how rows are made.
 
+use crate::sql::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 use arrow::datatypes::DataType;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_table::generate_series::GenerateSeriesFunc;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 
 use super::super::cast::native;
 use super::super::coerce::AtPosition;
@@ -32,22 +32,33 @@ impl Binder<'_> {
         args: &[FunctionArg],
         alias: Option<&TableAlias>,
     ) -> Result<Source> {
-        let position = self.position(name.span());
+        let position = self.position(name);
         let mut names = parts(name)?;
         let function_name = names.pop().unwrap_or_default();
+        let args = args
+            .iter()
+            .map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(ast)) => Ok(ast),
+                _ => refuse("this form of argument of a function in FROM"),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.table_call(&function_name, args.into_iter(), alias, position)
+    }
+
+    /// A function in FROM over its arguments.
+    pub(super) fn table_call<'e>(
+        &mut self,
+        function_name: &str,
+        args: impl Iterator<Item = &'e Ast>,
+        alias: Option<&TableAlias>,
+        position: Option<u32>,
+    ) -> Result<Source> {
         self.scopes.push(Scope::default());
-        let bound = self.within(Clause::From, |binder| {
-            args.iter()
-                .map(|arg| match arg {
-                    FunctionArg::Unnamed(FunctionArgExpr::Expr(ast)) => binder.expr(ast),
-                    _ => refuse("this form of argument of a function in FROM"),
-                })
-                .collect::<Result<Vec<_>>>()
-        });
+        let bound = self.within(Clause::From, |binder| args.map(|ast| binder.expr(ast)).collect::<Result<Vec<_>>>());
         self.scopes.pop();
         let bound = bound?;
         let types: Vec<u32> = bound.iter().map(|arg| arg.pg.oid).collect();
-        match function(&function_name, &types) {
+        match function(function_name, &types) {
             Resolved::One((declared, found)) if found.source.starts_with("generate_series_") => {
                 let mut coerced = Vec::new();
                 for (arg, to) in bound.into_iter().zip(&declared) {
@@ -56,13 +67,20 @@ impl Binder<'_> {
                 let relation = self.series(&coerced, PgType::new(found.returns), alias)?;
                 self.aliased(relation, "generate_series", alias)
             }
+            Resolved::One((declared, found)) if found.source == "array_unnest" => {
+                let mut bound = bound.into_iter().zip(&declared);
+                let Some((array, to)) = bound.next() else { return refuse("unnest of nothing") };
+                let array = self.argument(array, *to)?;
+                let relation = self.unnest(array, alias)?;
+                self.aliased(relation, "unnest", alias)
+            }
             Resolved::One(_) => Err(Error::unsupported(format!(
                 "function {} in FROM is not supported",
-                signature(&function_name, &types)
+                signature(function_name, &types)
             ))
             .with_position_if(position)),
             missing => {
-                Err(no_function(&function_name, &types, matches!(missing, Resolved::Ambiguous))
+                Err(no_function(function_name, &types, matches!(missing, Resolved::Ambiguous))
                     .with_position_if(position))
             }
         }
@@ -79,7 +97,7 @@ impl Binder<'_> {
                 Some(ScalarValue::Int32(Some(n))) => numbers.push(i64::from(*n)),
                 Some(ScalarValue::Int64(Some(n))) => numbers.push(*n),
                 Some(value) if value.is_null() => null = true,
-                _ => return refuse("generate_series with an argument that is not a constant"),
+                _ => return self.computed_series(args, pg, alias),
             }
         }
         if numbers.get(2) == Some(&0) {

@@ -1,7 +1,7 @@
 //! The select list: stars, names of output columns.
 //! Must not know: what expressions mean.
 
-use datafusion::sql::sqlparser::ast::{
+use crate::sql::ast::{
     AccessExpr, Expr as Ast, Function, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, Subscript,
     WildcardAdditionalOptions,
 };
@@ -53,7 +53,7 @@ impl Binder<'_> {
                             SqlState::SYNTAX_ERROR,
                             "SELECT * with no tables specified is not valid",
                         )
-                        .with_position_if(self.position(item.span())));
+                        .with_position_if(self.position(item)));
                     }
                     targets.extend(scope.columns.iter().map(star));
                 }
@@ -63,7 +63,7 @@ impl Binder<'_> {
                     let table = names.pop().unwrap_or_default();
                     let schema = names.pop();
                     let Some(found) = self.scope()?.table(schema.as_deref(), &table)? else {
-                        return Err(missing_table(&table).with_position_if(self.position(name.span())));
+                        return Err(missing_table(&table).with_position_if(self.position(name)));
                     };
                     targets.extend(found.columns.iter().map(star));
                 }
@@ -155,16 +155,13 @@ fn column_name(ast: &Ast) -> (String, u8) {
         Ast::Substring { .. } => good("substring"),
         Ast::Overlay { .. } => good("overlay"),
         Ast::Trim { trim_where, .. } => good(match trim_where {
-            Some(datafusion::sql::sqlparser::ast::TrimWhereField::Leading) => "ltrim",
-            Some(datafusion::sql::sqlparser::ast::TrimWhereField::Trailing) => "rtrim",
+            Some(crate::sql::ast::TrimWhereField::Leading) => "ltrim",
+            Some(crate::sql::ast::TrimWhereField::Trailing) => "rtrim",
             _ => "btrim",
         }),
         Ast::AtTimeZone { .. } => good("timezone"),
         Ast::Array(_) => good("array"),
         Ast::Tuple(_) => good("row"),
-        Ast::Value(value) if matches!(value.value, datafusion::sql::sqlparser::ast::Value::Boolean(_)) => {
-            ("bool".to_owned(), 1)
-        }
         _ => (NO_NAME.to_owned(), 0),
     }
 }

@@ -1,7 +1,7 @@
 //! Type names of the syntax tree as PostgreSQL types.
 //! Must not know: values.
 
-use datafusion::sql::sqlparser::ast::DataType as AstType;
+use crate::sql::ast::DataType as AstType;
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;

@@ -1,19 +1,18 @@
 //! Window functions: OVER, frames, and the step that computes them.
 //! Must not know: how a window function is computed.
 
+use crate::sql::ast::{
+    Expr as Ast, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
 use datafusion::common::Column;
 use datafusion::logical_expr::{
     Expr, LogicalPlanBuilder, WindowFrame, WindowFrameBound as DfBound, WindowFrameUnits as DfUnits,
 };
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
-    Expr as Ast, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
-};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::keys::group_key;
-use super::super::pg;
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
 use super::super::windows::{Window, build};
@@ -57,14 +56,13 @@ impl Binder<'_> {
         };
         let mut window = self.window_spec(&spec)?;
         window.filter = filter;
-        let is_aggregate = pg::functions(&call.name).iter().any(|function| function.kind == b'a');
-        if is_aggregate {
-            let (args, (source, returns)) = self.aggregate_function(call, args, position)?;
-            window.args = args;
-            return self.built(call, source, window, returns, position);
-        }
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
         match function(&call.name, &types) {
+            Resolved::One((_, found)) if found.kind == b'a' => {
+                let (args, (source, returns)) = self.aggregate_function(call, args, position)?;
+                window.args = args;
+                self.built(call, source, window, returns, position)
+            }
             Resolved::One((declared, found)) if found.kind == b'w' => {
                 for (arg, to) in args.into_iter().zip(&declared) {
                     window.args.push(self.argument(arg, *to)?);

@@ -9,6 +9,7 @@ use arrow::datatypes::{
 use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
+use super::super::arrays::vector_as_array;
 use super::super::datetime;
 use super::super::facts::SessionFacts;
 use super::super::kernel::{call, external, wrong_type};
@@ -58,8 +59,6 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
         (20, 26) => plain(map::<Int64Type, UInt32Type>("int8_oid", value.expr, DataType::UInt32, |v| {
             u32::try_from(v).map_err(|_| Error::client(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "OID out of range"))
         })),
-        (26, 20) => plain(native(value.expr, DataType::Int64)),
-        (26, 23) => plain(map::<UInt32Type, Int32Type>("oid_int4", value.expr, DataType::Int32, |v| Ok(v as i32))),
         (25 | 1043 | 19, 25 | 1043) => Ok(Bound { pg: to, ..value }),
         (1042, 25 | 1043 | 19) => {
             plain(text_map("rtrim1", value.expr, |text| Ok(text.trim_end_matches(' ').to_owned())))
@@ -67,6 +66,17 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
         (25 | 1043, 1042) => Ok(Bound { pg: to, ..value }),
         (25 | 1043, 19) => plain(text_map("text_name", value.expr, |text| Ok(cut_to_name(text)))),
         (1082 | 1083 | 1114 | 1184 | 1186, 1082 | 1083 | 1114 | 1184 | 1186) => times(value, to, facts),
+        // A name's oid, as the casts to the `reg...` types make it.
+        (_, 26) if value.arrow == DataType::UInt32 => Ok(Bound { pg: to, ..value }),
+        (_, 20) if value.arrow == DataType::UInt32 => plain(native(value.expr, DataType::Int64)),
+        (_, 23) if value.arrow == DataType::UInt32 => {
+            plain(map::<UInt32Type, Int32Type>("oid_int4", value.expr, DataType::Int32, |v| Ok(v as i32)))
+        }
+        _ if value.arrow == DataType::UInt32 && from != 26 => unsupported(from, to),
+        (22 | 30, _) if to.is_array() => {
+            let text = text_map("vector_array", value.expr, |text| Ok(vector_as_array(text)));
+            text_io::from_text(Bound::new(text, PgType::TEXT), to, &facts.format)
+        }
         _ if text_io::is_text(to) => text_io::to_text(value, to, &facts.format),
         _ if text_io::is_text(value.pg) => text_io::from_text(value, to, &facts.format),
         // jsonb prints in a canonical form that the json text need not have.
@@ -113,10 +123,10 @@ fn narrow(value: Bound, to: PgType) -> Expr {
 }
 
 fn int_to_numeric(value: Bound) -> Bound {
-    if let Some(constant) = value.constant().filter(|constant| !constant.is_null()) {
-        if let Ok(number) = Numeric::parse(&constant.to_string()) {
-            return numeric::constant(&number).at(value.position);
-        }
+    if let Some(constant) = value.constant().filter(|constant| !constant.is_null())
+        && let Ok(number) = Numeric::parse(&constant.to_string())
+    {
+        return numeric::constant(&number).at(value.position);
     }
     let digits = match value.pg.oid {
         21 => 5,

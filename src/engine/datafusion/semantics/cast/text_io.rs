@@ -135,7 +135,7 @@ pub(crate) fn bool_letter(value: Expr) -> Expr {
 }
 
 /// An array in text form.
-pub(super) fn array_text(value: Bound, format: &FormatOptions) -> Result<Bound> {
+pub(crate) fn array_text(value: Bound, format: &FormatOptions) -> Result<Bound> {
     // The text form of sources is the one under default settings; arrays of what settings change are not mixed.
     if value
         .pg

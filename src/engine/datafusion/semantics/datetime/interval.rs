@@ -70,6 +70,31 @@ pub(crate) fn between_timestamps(a: i64, b: i64) -> Result<Interval> {
     make(0, time / DAY, time % DAY)
 }
 
+/// `age(a, b)`: years, months, days and time between, counted as people do.
+pub(crate) fn age(a: i64, b: i64) -> Result<Interval> {
+    if infinite(a) || infinite(b) {
+        return Err(Error::client(SqlState::DATETIME_FIELD_OVERFLOW, "timestamp out of range"));
+    }
+    let negative = a < b;
+    let (later, earlier) = if negative { (b, a) } else { (a, b) };
+    let fields = |t: i64| {
+        let (year, month, day) = civil(t.div_euclid(DAY));
+        (year * 12 + i64::from(month) - 1, i64::from(day), t.rem_euclid(DAY))
+    };
+    let ((m1, d1, t1), (m2, d2, t2)) = (fields(later), fields(earlier));
+    let (mut months, mut days, mut time) = (m1 - m2, d1 - d2, t1 - t2);
+    if time < 0 {
+        time += DAY;
+        days -= 1;
+    }
+    // Days are borrowed from the earlier one's month.
+    while days < 0 {
+        days += i64::from(days_in_month(m2.div_euclid(12), m2.rem_euclid(12) as u32 + 1));
+        months -= 1;
+    }
+    if negative { make(-months, -days, -time) } else { make(months, days, time) }
+}
+
 /// `interval + interval`.
 pub(crate) fn intervals_added(a: Interval, b: Interval) -> Result<Interval> {
     let time = micros(a).checked_add(micros(b)).ok_or_else(interval_out_of_range)?;
@@ -93,11 +118,7 @@ pub(crate) fn scaled(a: Interval, factor: f64, divide: bool) -> Result<Interval>
     }
     let apply = |v: f64| if divide { v / factor } else { v * factor };
     let whole = |v: f64| -> Result<i32> {
-        if v.is_nan() || v >= 2_147_483_648.0 || v < -2_147_483_648.0 {
-            Err(interval_out_of_range())
-        } else {
-            Ok(v as i32)
-        }
+        if (-2_147_483_648.0..2_147_483_648.0).contains(&v) { Ok(v as i32) } else { Err(interval_out_of_range()) }
     };
     let (all_months, all_days) = (apply(f64::from(a.months)), apply(f64::from(a.days)));
     let months = whole(all_months)?;

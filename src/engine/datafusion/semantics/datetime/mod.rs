@@ -3,12 +3,14 @@
 
 mod extract;
 mod interval;
+mod pattern;
 mod truncate;
 
 pub(super) use self::extract::{Part, Unit, from_date, from_interval, from_time, from_timestamp, refuse_unit, unit};
 pub(super) use self::interval::{
-    add_interval, add_interval_in_zone, between_timestamps, intervals_added, negated, scaled,
+    add_interval, add_interval_in_zone, age, between_timestamps, intervals_added, negated, scaled,
 };
+pub(super) use self::pattern::{formatted, pattern};
 pub(super) use self::truncate::{truncate, truncate_interval};
 
 use crate::error::{Error, Result, SqlState};
@@ -106,6 +108,29 @@ pub(super) fn add_days(day: i32, days: i32) -> Result<i32> {
         return Ok(day);
     }
     day.checked_add(days).filter(|d| (-2_440_588..2_145_042_906).contains(d)).ok_or_else(|| out_of_range("date"))
+}
+
+/// `make_date`; years before Christ are negative.
+pub(super) fn make_date(year: i32, month: i32, day: i32) -> Result<i32> {
+    let wrong = || {
+        let text = format!("date field value out of range: {year}-{month:02}-{day:02}");
+        Error::client(SqlState::DATETIME_FIELD_OVERFLOW, text)
+    };
+    let counted = i64::from(if year < 0 { year + 1 } else { year });
+    let (Ok(m), Ok(d)) = (u32::try_from(month), u32::try_from(day)) else { return Err(wrong()) };
+    if year == 0 || !(1..=12).contains(&m) || d == 0 || d > days_in_month(counted, m) {
+        return Err(wrong());
+    }
+    i32::try_from(days_from_civil(counted, m, d)).map_err(|_| out_of_range("date"))
+}
+
+/// `date + time`.
+pub(super) fn at_time(day: i32, time: i64) -> Result<i64> {
+    let midnight = date_to_timestamp(day)?;
+    if infinite(midnight) {
+        return Ok(midnight);
+    }
+    midnight.checked_add(time).ok_or_else(|| out_of_range("timestamp"))
 }
 
 /// `date - date`.

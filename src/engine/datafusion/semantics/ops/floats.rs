@@ -73,6 +73,11 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
     if let [only] = args {
         return function(source, only, returns);
     }
+    if let ("dpow", [a, b]) = (source, args) {
+        let pair = [wide(a), wide(b)];
+        let expr = zip::<Float64Type, Float64Type, Float64Type>(source, pair, DataType::Float64, power);
+        return Some(Bound::new(expr, returns));
+    }
     let operation = match source {
         "float4pl" | "float4mi" | "float4mul" | "float4div" => source.strip_prefix("float4")?,
         _ => {
@@ -136,7 +141,9 @@ fn function(source: &str, arg: &Bound, returns: PgType) -> Option<Bound> {
                 0.0
             }
         },
-        "degrees" => return None,
+        "dexp" => return checked(source, expr, exponential),
+        "dlog1" => return checked(source, expr, |v| logarithm(v).map(|()| v.ln())),
+        "dlog10" => return checked(source, expr, |v| logarithm(v).map(|()| v.log10())),
         "dsqrt" => {
             return checked(source, expr, |v| {
                 if v < 0.0 {
@@ -150,6 +157,54 @@ fn function(source: &str, arg: &Bound, returns: PgType) -> Option<Bound> {
     };
     let made = map::<Float64Type, Float64Type>(source, expr, DataType::Float64, move |v| Ok(f(v)));
     Some(Bound::new(made, returns))
+}
+
+fn power(x: f64, y: f64) -> Result<f64> {
+    let wrong = |text: &str| {
+        Err(Error::client(SqlState::from_code("2201F").unwrap_or(SqlState::NUMERIC_VALUE_OUT_OF_RANGE), text))
+    };
+    if x.is_nan() {
+        return Ok(if y == 0.0 { 1.0 } else { f64::NAN });
+    }
+    if y.is_nan() {
+        return Ok(if x == 1.0 { 1.0 } else { f64::NAN });
+    }
+    if x == 0.0 && y < 0.0 {
+        return wrong("zero raised to a negative power is undefined");
+    }
+    if x < 0.0 && y.is_finite() && y.floor() != y {
+        return wrong("a negative number raised to a non-integer power yields a complex result");
+    }
+    let result = x.powf(y);
+    if result.is_infinite() && x.is_finite() && y.is_finite() {
+        return Err(overflow());
+    }
+    if result == 0.0 && x != 0.0 && x.is_finite() && y.is_finite() {
+        return Err(underflow());
+    }
+    Ok(clean(result))
+}
+
+fn exponential(v: f64) -> Result<f64> {
+    let result = v.exp();
+    if result.is_infinite() && v.is_finite() {
+        return Err(overflow());
+    }
+    if result == 0.0 && v.is_finite() {
+        return Err(underflow());
+    }
+    Ok(clean(result))
+}
+
+fn logarithm(v: f64) -> Result<()> {
+    let state = SqlState::from_code("2201E").unwrap_or(SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
+    if v == 0.0 {
+        return Err(Error::client(state, "cannot take logarithm of zero"));
+    }
+    if v < 0.0 {
+        return Err(Error::client(state, "cannot take logarithm of a negative number"));
+    }
+    Ok(())
 }
 
 fn checked(source: &str, expr: Expr, f: fn(f64) -> Result<f64>) -> Option<Bound> {

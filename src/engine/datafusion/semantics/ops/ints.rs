@@ -38,7 +38,7 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
         "pl" | "mi" | "mul" | "div" | "mod" => arithmetic(operation, args, returns)?,
         "and" | "or" | "xor" => bits(operation, args, returns)?,
         "um" | "abs" | "up" | "not" => unary(source, operation, args, returns)?,
-        "larger" | "smaller" => return None,
+        "shl" | "shr" => shifted(operation == "shl", args, returns)?,
         _ => return None,
     };
     Some(Bound::new(expr, returns))
@@ -114,6 +114,23 @@ fn bits(operation: &str, args: &[Bound], returns: PgType) -> Option<Expr> {
         DataType::Int16 => Some(zip_bits!(Int16Type)),
         DataType::Int32 => Some(zip_bits!(Int32Type)),
         DataType::Int64 => Some(zip_bits!(Int64Type)),
+        _ => None,
+    }
+}
+
+/// The count is taken modulo the width, as the processors that PostgreSQL runs on take it.
+fn shifted(left: bool, args: &[Bound], returns: PgType) -> Option<Expr> {
+    let [a, b] = args else { return None };
+    let pair = [a.expr.clone(), b.expr.clone()];
+    let name = format!("{}{}", returns.name(), if left { "shl" } else { "shr" });
+    let wide = storage(returns);
+    match wide {
+        DataType::Int32 => Some(zip::<Int32Type, Int32Type, Int32Type>(&name, pair, wide, move |x, n| {
+            Ok(if left { x.wrapping_shl(n as u32) } else { x.wrapping_shr(n as u32) })
+        })),
+        DataType::Int64 => Some(zip::<Int64Type, Int32Type, Int64Type>(&name, pair, wide, move |x, n| {
+            Ok(if left { x.wrapping_shl(n as u32) } else { x.wrapping_shr(n as u32) })
+        })),
         _ => None,
     }
 }

@@ -24,6 +24,10 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
             });
             Some(Bound::new(expr, returns))
         }
+        ("dpi", []) => {
+            let value = datafusion::scalar::ScalarValue::Float64(Some(std::f64::consts::PI));
+            Some(Bound::literal(value, returns))
+        }
         ("int4gcd", [a, b]) => Some(Bound::new(
             zip::<Int32Type, Int32Type, Int32Type>(
                 source,

@@ -1,6 +1,8 @@
 //! PostgreSQL's functions by the name of their implementation (`pg_proc.prosrc`): what is here is offered, nothing else.
 //! Must not know: how a call was resolved.
 
+mod arrays;
+mod calendar;
 mod compare;
 mod floats;
 mod ints;
@@ -47,6 +49,12 @@ pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing:
         return Ok(Some(found));
     }
     if let Some(found) = times::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = arrays::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = calendar::implement(source, &args, returns, typing)? {
         return Ok(Some(found));
     }
     misc::implement(source, &args, returns, typing)

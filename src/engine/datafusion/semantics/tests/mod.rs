@@ -98,8 +98,7 @@ async fn answer(text: &str, state: &SessionState) -> Result<Answer, Error> {
         .map(|(name, field)| format!("{name}:{}", crate::types::pg_type_of(field).display_name()))
         .collect();
     let physical = state.create_physical_plan(&bound.logical).await.map_err(from_datafusion)?;
-    let batches =
-        datafusion::physical_plan::collect(physical, state.task_ctx()).await.map_err(from_datafusion)?;
+    let batches = datafusion::physical_plan::collect(physical, state.task_ctx()).await.map_err(from_datafusion)?;
     let mut rows = Vec::new();
     for batch in &batches {
         for row in 0..batch.num_rows() {
@@ -221,4 +220,81 @@ async fn the_session_answers_from_its_facts() {
     }
     let error = answer("select current_setting('nope')", &state).await.unwrap_err();
     assert_eq!(error.message(), "unrecognized configuration parameter \"nope\"");
+}
+
+#[tokio::test]
+async fn analytics_answer_as_postgresql_does() {
+    check(include_str!("tpch.txt"), 0).await;
+}
+
+#[tokio::test]
+async fn parameters_get_the_types_that_postgresql_gives_them() {
+    let state = state();
+    let cases: &[(&str, &[&str])] = &[
+        ("select a from t where a > $1", &["integer"]),
+        ("select a from t where i8 >= $1 limit $2", &["bigint", "bigint"]),
+        ("select $1", &["text"]),
+        ("select $1::int", &["integer"]),
+        ("select $1 + 1", &["integer"]),
+        ("select a from t where a = any($1)", &["integer[]"]),
+        ("select a from t where b like $1", &["text"]),
+        ("select a from t where c > $1 and d = $2 and ts < $3", &["numeric", "date", "timestamp without time zone"]),
+        ("select a from t where a between $1 and $2", &["integer", "integer"]),
+        ("select a from t where b in ($1, $2)", &["text", "text"]),
+        ("select coalesce($1, 1)", &["integer"]),
+        ("select case when $1 then 1 end", &["boolean"]),
+        ("select a from t where $1", &["boolean"]),
+        ("select d + $1::interval from t", &["interval"]),
+        ("select $2::text, $1::date", &["date", "text"]),
+        ("select upper($1)", &["text"]),
+        ("select count(*) from t where s = $1", &["text"]),
+    ];
+    for (query, expected) in cases {
+        let statement = sql::parse(query).unwrap().remove(0);
+        let bound = plan(&statement, &state, &[]).await.unwrap_or_else(|error| panic!("{query}: {}", error.chain()));
+        let types: Vec<String> = bound.parameters.iter().map(|pg| pg.display_name()).collect();
+        assert_eq!(types, *expected, "{query}");
+    }
+    let statement = sql::parse("select $1 is null, $2::int").unwrap().remove(0);
+    let bound = plan(&statement, &state, &[Some(PgType::DATE)]).await.unwrap();
+    assert_eq!(bound.parameters, [PgType::DATE, PgType::INT4]);
+}
+
+async fn run(query: &str, values: &[(PgType, &str)]) -> Vec<String> {
+    let state = state();
+    let statement = sql::parse(query).unwrap().remove(0);
+    let bound = plan(&statement, &state, &[]).await.unwrap();
+    let scalars: Vec<_> = values
+        .iter()
+        .map(|(pg, text)| {
+            let mut builder = ColumnBuilder::new(*pg, 1);
+            builder.append_text(Some(text), &FormatOptions::default()).unwrap();
+            datafusion::scalar::ScalarValue::try_from_array(&builder.finish(), 0).unwrap()
+        })
+        .collect();
+    let logical = bind_parameters(&bound.logical, &bound.parameters, &scalars).unwrap();
+    let physical = state.create_physical_plan(&logical).await.map_err(from_datafusion).unwrap();
+    let batches = datafusion::physical_plan::collect(physical, state.task_ctx()).await.unwrap();
+    let fields = logical.schema().fields().clone();
+    let mut rows = Vec::new();
+    for batch in &batches {
+        for row in 0..batch.num_rows() {
+            rows.push(
+                row_text(&fields[0], batch.column(0), row, &FormatOptions::default()).unwrap().unwrap_or_default(),
+            );
+        }
+    }
+    rows
+}
+
+#[tokio::test]
+async fn parameters_carry_values() {
+    let int = |text| (PgType::INT4, text);
+    assert_eq!(run("select a from t where a > $1 order by a", &[int("3")]).await, ["4", "5"]);
+    assert_eq!(run("select a from t order by a limit $1", &[(PgType::INT8, "2")]).await, ["1", "2"]);
+    assert_eq!(run("select a from t where c > $1 order by a", &[(PgType::NUMERIC, "10.25")]).await, ["1", "2", "5"]);
+    let list = (PgType::INT4_ARRAY, "{1,3,NULL}");
+    assert_eq!(run("select a from t where a = any($1) order by a", &[list]).await, ["1", "3"]);
+    assert_eq!(run("select a from t where b = $1 order by a", &[(PgType::TEXT, "two")]).await, ["2", "5"]);
+    assert_eq!(run("select d - $1 from t where a = 1", &[(PgType::DATE, "1995-03-14")]).await, ["1"]);
 }

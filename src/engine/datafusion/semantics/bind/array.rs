@@ -1,0 +1,109 @@
+//! Arrays in statements: `ARRAY(SELECT ...)`, subscripts, functions in FROM that give a row for each element.
+//! Must not know: how arrays are held.
+
+use datafusion::common::{Column, UnnestOptions};
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{AccessExpr, Expr as Ast, Query, Spanned, Subscript, TableAlias};
+
+use super::super::arrays::{element_at, elements_list, series_list};
+use super::super::cast::{array_text, native};
+use super::super::coerce::AtPosition;
+use super::super::errors::from_datafusion;
+use super::super::gather::Gather;
+use super::super::pg::CastContext;
+use super::super::value::Bound;
+use super::from::ident;
+use super::setop::project;
+use super::subquery::subquery;
+use super::targets::{Target, outputs};
+use super::{Binder, Relation, refuse};
+use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
+
+impl Binder<'_> {
+    /// `ARRAY(SELECT ...)`: the rows of a subquery as an array, `{}` where there are none.
+    pub(super) fn array_subquery(&mut self, query: &Query) -> Result<Bound> {
+        let relation = self.query(query, true)?;
+        let value = self.only_column(&relation, query, "subquery must return only one column")?;
+        let Some(array) = value.pg.bare().array_of() else {
+            return Err(Error::client(
+                SqlState::UNDEFINED_OBJECT,
+                format!("could not find array type for data type {}", value.type_name()),
+            )
+            .with_position_if(self.place(query.span())));
+        };
+        let gathered = AggregateUDF::new_from_impl(Gather::new()).call(vec![value.expr]).alias("array");
+        let plan = LogicalPlanBuilder::from(relation.plan)
+            .aggregate(Vec::<Expr>::new(), vec![gathered])
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
+        let list = arrow::datatypes::DataType::new_list(value.arrow, true);
+        Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(plan)), array, list))
+    }
+
+    /// `a[i]`.
+    pub(super) fn subscript(&mut self, root: &Ast, chain: &[AccessExpr]) -> Result<Bound> {
+        let [AccessExpr::Subscript(Subscript::Index { index })] = chain else {
+            return refuse("a subscript of more than one index, a slice or a field of a value");
+        };
+        let value = self.expr(root)?;
+        if !value.pg.is_array() {
+            return Err(Error::client(
+                SqlState::DATATYPE_MISMATCH,
+                format!("cannot subscript type {} because it does not support subscripting", value.type_name()),
+            )
+            .with_position_if(self.place(root.span())));
+        }
+        let value = self.array_as_text(value)?;
+        let index = self.expr(index)?;
+        let index = self.typing.coerce(index, PgType::INT4, CastContext::Assignment)?;
+        match element_at(value.pg.bare(), value.expr, index.expr, &self.typing.facts.format) {
+            Some((expr, element)) => Ok(Bound::new(expr, element)),
+            None => refuse("a subscript of this type"),
+        }
+    }
+
+    /// An array in its text form.
+    pub(super) fn array_as_text(&mut self, value: Bound) -> Result<Bound> {
+        if matches!(value.arrow, arrow::datatypes::DataType::List(_)) {
+            return array_text(value, &self.typing.facts.format);
+        }
+        Ok(value)
+    }
+
+    /// `unnest(array)` in FROM.
+    pub(super) fn unnest(&mut self, array: Bound, alias: Option<&TableAlias>) -> Result<Relation> {
+        let array = self.array_as_text(array)?;
+        match elements_list(array.pg.bare(), array.expr, &self.typing.facts.format) {
+            Some((list, element)) => rows_of(list, element, "unnest", alias),
+            None => refuse("unnest over this type"),
+        }
+    }
+
+    /// `generate_series` in FROM whose bounds are only known when it runs.
+    pub(super) fn computed_series(
+        &mut self,
+        args: &[Bound],
+        pg: PgType,
+        alias: Option<&TableAlias>,
+    ) -> Result<Relation> {
+        let wide = args.iter().map(|arg| native(arg.expr.clone(), arrow::datatypes::DataType::Int64)).collect();
+        rows_of(series_list(wide, pg.oid == PgType::INT4.oid), pg, "generate_series", alias)
+    }
+}
+
+/// A row for each element of a list that is the same for every row of FROM.
+fn rows_of(list: Expr, element: PgType, function: &str, alias: Option<&TableAlias>) -> Result<Relation> {
+    let options = UnnestOptions::new().with_preserve_nulls(false);
+    let plan = LogicalPlanBuilder::empty(true)
+        .project(vec![list.alias(function)])
+        .and_then(|builder| builder.unnest_column_with_options(Column::from_name(function), options))
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    let column = plan.schema().columns().into_iter().next().unwrap_or_else(|| Column::from_name(function));
+    let name = alias.map_or_else(|| function.to_owned(), |alias| ident(&alias.name));
+    let targets = vec![Target { name: name.clone(), value: Bound::new(Expr::Column(column), element) }];
+    let names = vec![name];
+    let plan = project(plan, targets.iter().map(|target| &target.value), &names)?;
+    Ok(Relation { plan, columns: outputs(targets, &names) })
+}
