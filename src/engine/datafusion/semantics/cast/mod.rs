@@ -15,6 +15,7 @@ use datafusion::logical_expr::expr::{Alias, Placeholder};
 use datafusion::scalar::ScalarValue;
 
 pub(super) use self::text_io::{bool_letter, parse, to_text};
+pub(super) use self::modifier::padded;
 use super::coerce::{AtPosition, can_coerce};
 use super::facts::SessionFacts;
 use super::numeric;
