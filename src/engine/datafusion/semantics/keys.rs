@@ -28,7 +28,7 @@ pub(super) fn sort_key(value: &Bound) -> Result<Expr> {
         )
         .with_hint("Use an explicit ordering operator or modify the query.")),
         16 | 17 | 20 | 21 | 23 | 26 | 25 | 1043 | 19 | 18 | 1082 | 1083 | 1114 | 1184 => Ok(value.expr.clone()),
-        _ => match own_key(value)? {
+        _ => match own_key(value, true)? {
             Some(key) => Ok(key),
             None if decimal(value) => Ok(value.expr.clone()),
             None if comparable(value.pg) == Comparable::Total => Ok(value.expr.clone()),
@@ -48,9 +48,9 @@ pub(super) fn group_key(value: &Bound) -> Result<Option<Expr>> {
             format!("could not identify an equality operator for type {}", value.type_name()),
         )),
         16 | 17 | 20 | 21 | 23 | 26 | 25 | 1043 | 19 | 18 | 1082 | 1083 | 1114 | 1184 => Ok(None),
-        _ => match own_key(value)? {
+        _ => match own_key(value, false)? {
             Some(key) => Ok(Some(key)),
-            None if decimal(value) || comparable(value.pg) >= Comparable::Equality => Ok(None),
+            None if decimal(value) || value.pg.oid == 1042 || comparable(value.pg) >= Comparable::Equality => Ok(None),
             None => Err(Error::unsupported(format!("grouping by type {} is not supported", value.type_name()))),
         },
     }
@@ -61,7 +61,7 @@ fn decimal(value: &Bound) -> bool {
 }
 
 /// The key of a type whose stored form is not its own key.
-fn own_key(value: &Bound) -> Result<Option<Expr>> {
+fn own_key(value: &Bound, ordered: bool) -> Result<Option<Expr>> {
     Ok(match value.pg.oid {
         1700 if decimal(value) => return Ok(None),
         1700 => Some(numeric_key(value.expr.clone())),
@@ -69,6 +69,8 @@ fn own_key(value: &Bound) -> Result<Option<Expr>> {
             Ok(if v.is_nan() { f32::NAN } else { v + 0.0 })
         })),
         701 => Some(float_key(value.expr.clone())),
+        // Of one declared length, so padded to one length: equal as they stand. Their order is not that of the padded text.
+        1042 if !ordered && value.pg.declared_length().is_some() => return Ok(None),
         1042 => Some(blank_trimmed(value.expr.clone())),
         1186 => Some(interval_key(value.expr.clone())),
         _ => None,

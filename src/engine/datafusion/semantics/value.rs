@@ -31,17 +31,30 @@ pub(super) struct Bound {
     pub(super) unknown: Option<Unknown>,
     /// Where it stands in the statement: characters from 1.
     pub(super) position: Option<u32>,
+    /// For numeric in text form: the same values as decimals of one scale, if they fit any.
+    pub(super) scaled: Option<Box<Scaled>>,
+}
+
+/// Numeric values of different scales as decimals of the largest, and the scale that each one shows.
+#[derive(Debug, Clone)]
+pub(super) struct Scaled {
+    /// The decimals.
+    pub(super) value: Expr,
+    /// Their form.
+    pub(super) form: DataType,
+    /// The digits that each shows behind the point (an int4).
+    pub(super) scale: Expr,
 }
 
 impl Bound {
     /// An expression of a settled type in that type's own storage.
     pub(super) fn new(expr: Expr, pg: PgType) -> Bound {
-        Bound { expr, pg, arrow: storage(pg), unknown: None, position: None }
+        Bound { expr, pg, arrow: storage(pg), unknown: None, position: None, scaled: None }
     }
 
     /// An expression whose Arrow type is not the one of its PostgreSQL type (numeric, arrays).
     pub(super) fn with_arrow(expr: Expr, pg: PgType, arrow: DataType) -> Bound {
-        Bound { expr, pg, arrow, unknown: None, position: None }
+        Bound { expr, pg, arrow, unknown: None, position: None, scaled: None }
     }
 
     /// A value whose type is not settled.
@@ -52,13 +65,14 @@ impl Bound {
             arrow: DataType::Null,
             unknown: Some(value),
             position: None,
+            scaled: None,
         }
     }
 
     /// A literal of a settled type.
     pub(super) fn literal(value: ScalarValue, pg: PgType) -> Bound {
         let arrow = value.data_type();
-        Bound { expr: Expr::Literal(value, None), pg, arrow, unknown: None, position: None }
+        Bound { expr: Expr::Literal(value, None), pg, arrow, unknown: None, position: None, scaled: None }
     }
 
     /// The same at a place in the statement.

@@ -20,8 +20,8 @@ use datafusion::logical_expr::{AggregateUDF, Expr, SortExpr, lit};
 use datafusion::scalar::ScalarValue;
 
 use self::numeric_state::{Folding, numeric_udaf};
-use super::cast::native;
-use super::keys::group_key;
+use super::cast::{native, padded};
+use super::keys::{blank_trimmed, group_key};
 use super::lift::map;
 use super::numeric;
 use super::value::Bound;
@@ -133,6 +133,13 @@ fn sum(value: &Bound, calls: &dyn Calls, returns: PgType) -> Result<Option<Bound
 
 /// A sum of numeric. Decimals keep ten digits for the number of rows; what could need more than 76 is added as text.
 fn numeric_sum(value: &Bound, calls: &dyn Calls) -> Result<Option<Bound>> {
+    if let Some(scaled) = value.scaled.as_deref().filter(|_| !calls.distinct() && value.arrow == DataType::Utf8View) {
+        // The sum shows the largest scale of its values.
+        let decimals = Bound::with_arrow(scaled.value.clone(), PgType::NUMERIC, scaled.form.clone());
+        let Some(sum) = numeric_sum(&decimals, calls)? else { return Ok(None) };
+        let scale = calls.call(max_udaf(), vec![scaled.scale.clone()]);
+        return Ok(Some(Bound::with_arrow(numeric::shown_at(sum.expr, scale), PgType::NUMERIC, DataType::Utf8View)));
+    }
     let summed = match &value.arrow {
         DataType::Decimal128(p, s) if *p <= 28 => Some((value.expr.clone(), DataType::Decimal128(p + 10, *s))),
         DataType::Decimal128(p, s) => {
@@ -187,6 +194,13 @@ fn extreme(max: bool, value: &Bound, calls: &dyn Calls, returns: PgType) -> Resu
             let folding = if max { Folding::Max } else { Folding::Min };
             let expr = calls.call(numeric_udaf(folding), vec![value.expr.clone()]);
             Ok(Some(Bound::with_arrow(expr, returns, DataType::Utf8View)))
+        }
+        1042 => {
+            // By the text without its padding, which is put on again.
+            let Some(length) = value.pg.declared_length() else { return Ok(None) };
+            let extreme = calls.call(function(), vec![blank_trimmed(value.expr.clone())]);
+            let bare = Bound::new(extreme, PgType::TEXT);
+            Ok(Some(Bound { pg: returns, ..padded(bare, length) }))
         }
         700 | 701 => {
             let single = value.pg.oid == 700;

@@ -8,8 +8,9 @@ use datafusion::logical_expr::expr::{Case, ScalarFunction};
 
 use super::super::coerce::common_type;
 use super::super::keys::sort_key;
+use super::super::numeric;
 use super::super::pg::CastContext;
-use super::super::value::{Bound, Unknown};
+use super::super::value::{Bound, Scaled, Unknown};
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -43,12 +44,25 @@ impl Binder<'_> {
         // The ELSE value comes first where PostgreSQL looks for the common type.
         let common = common_type(std::iter::once(&other).chain(&values), "CASE")?;
         values.push(other);
+        let scaled = self.scales(&conditions, &values, common)?;
         let mut values = self.all_as(values, common)?;
         let Some(other) = values.pop() else { return refuse("an empty CASE") };
         let arms = conditions.into_iter().zip(values).map(|(when, then)| (Box::new(when), Box::new(then.expr)));
         let expr =
             Expr::Case(Case { expr: None, when_then_expr: arms.collect(), else_expr: Some(Box::new(other.expr)) });
-        Ok(Bound::with_arrow(expr, common, other.arrow))
+        Ok(Bound { scaled, ..Bound::with_arrow(expr, common, other.arrow) })
+    }
+
+    /// The values of a choice as decimals with their scales, where they show different ones.
+    fn scales(&mut self, conditions: &[Expr], values: &[Bound], common: PgType) -> Result<Option<Box<Scaled>>> {
+        if common.oid != PgType::NUMERIC.oid {
+            return Ok(None);
+        }
+        let mut numbers = Vec::new();
+        for value in values {
+            numbers.push(self.typing.coerce(value.clone(), common, CastContext::Implicit)?);
+        }
+        Ok(numeric::chosen(conditions, &numbers))
     }
 
     /// Values of one PostgreSQL type in one Arrow type.
@@ -62,6 +76,7 @@ impl Binder<'_> {
 
     /// COALESCE over values of this type.
     pub(super) fn coalesced(&mut self, values: Vec<Bound>, common: PgType) -> Result<Bound> {
+        let scaled = self.coalesced_scales(&values, common)?;
         let mut values = self.all_as(values, common)?;
         let Some(last) = values.pop() else { return refuse("COALESCE without arguments") };
         let arrow = last.arrow.clone();
@@ -73,7 +88,17 @@ impl Binder<'_> {
             .map(|value| (Box::new(Expr::IsNotNull(Box::new(value.expr.clone()))), Box::new(value.expr)))
             .collect();
         let expr = Expr::Case(Case { expr: None, when_then_expr: arms, else_expr: Some(Box::new(last.expr)) });
-        Ok(Bound::with_arrow(expr, common, arrow))
+        Ok(Bound { scaled, ..Bound::with_arrow(expr, common, arrow) })
+    }
+
+    fn coalesced_scales(&mut self, values: &[Bound], common: PgType) -> Result<Option<Box<Scaled>>> {
+        let Some((_, tested)) = values.split_last() else { return Ok(None) };
+        let mut conditions = Vec::new();
+        for value in tested {
+            let value = self.typing.coerce(value.clone(), common, CastContext::Implicit)?;
+            conditions.push(Expr::IsNotNull(Box::new(value.expr)));
+        }
+        self.scales(&conditions, values, common)
     }
 
     /// COALESCE, NULLIF, GREATEST and LEAST by name.

@@ -173,7 +173,10 @@ impl Binder<'_> {
             .zip(fields)
             .map(|(output, field)| {
                 let expr = column_expr(Some(&internal), &field);
-                Col { name: output.name, value: Bound { expr, unknown: None, position: None, ..output.value } }
+                Col {
+                    name: output.name,
+                    value: Bound { expr, unknown: None, position: None, scaled: None, ..output.value },
+                }
             })
             .collect();
         let table = Table { schema: None, name: visible, hidden: None, columns: rename(columns, alias)? };

@@ -207,7 +207,12 @@ fn first_of_each(plan: LogicalPlan, keys: Vec<Expr>, columns: &[Output], order: 
         .iter()
         .skip(all.len() - kept)
         .zip(columns)
-        .map(|(column, output)| Bound { expr: Expr::Column(column.clone()), unknown: None, ..output.value.clone() })
+        .map(|(column, output)| Bound {
+            expr: Expr::Column(column.clone()),
+            unknown: None,
+            scaled: None,
+            ..output.value.clone()
+        })
         .collect();
     super::setop::project(plan, values.iter(), &names)
 }

@@ -113,7 +113,7 @@ fn quote_plain(name: &str) -> String {
 
 /// A value of a surrounding query as a subquery sees it.
 pub(super) fn as_outer(value: Bound) -> Result<Bound> {
-    let Bound { expr, pg, arrow, unknown, position } = value;
+    let Bound { expr, pg, arrow, unknown, position, scaled: _ } = value;
     let expr = expr
         .transform(|e| {
             Ok(match e {
@@ -126,7 +126,7 @@ pub(super) fn as_outer(value: Bound) -> Result<Bound> {
         })
         .map_err(from_datafusion)?
         .data;
-    Ok(Bound { expr, pg, arrow, unknown, position })
+    Ok(Bound { expr, pg, arrow, unknown, position, scaled: None })
 }
 
 /// The expression that reads a column of a plan.

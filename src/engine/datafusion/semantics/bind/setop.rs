@@ -125,7 +125,7 @@ impl Binder<'_> {
             .zip(source)
             .enumerate()
             .map(|(at, (cell, column))| {
-                let value = Bound { expr: column_expr(None, &column), unknown: None, ..cell };
+                let value = Bound { expr: column_expr(None, &column), unknown: None, scaled: None, ..cell };
                 Target { name: format!("column{}", at + 1), value }
             })
             .collect();

@@ -119,7 +119,7 @@ pub(super) fn outputs(targets: Vec<Target>, names: &[String]) -> Vec<Output> {
         .zip(names)
         .map(|(target, name)| {
             let expr = if target.value.unknown.is_some() { target.value.expr.clone() } else { column_expr(None, name) };
-            Output { name: target.name, value: Bound { expr, ..target.value } }
+            Output { name: target.name, value: Bound { expr, scaled: None, ..target.value } }
         })
         .collect()
 }

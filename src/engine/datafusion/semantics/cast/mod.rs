@@ -14,6 +14,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Alias, Placeholder};
 use datafusion::scalar::ScalarValue;
 
+pub(super) use self::modifier::padded;
 pub(super) use self::text_io::{array_text, bool_letter, parse, to_text};
 use super::coerce::{AtPosition, can_coerce};
 use super::facts::SessionFacts;

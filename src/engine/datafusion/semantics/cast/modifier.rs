@@ -33,6 +33,11 @@ pub(super) fn apply(value: Bound, to: PgType, context: CastContext) -> Result<Bo
     }
 }
 
+/// A text as `character(length)`.
+pub(crate) fn padded(value: Bound, length: i32) -> Bound {
+    self::length(value, PgType::bpchar(length), true)
+}
+
 /// Cuts (explicit) or refuses what is longer than declared, blanks aside; pads `character(n)`.
 fn length(value: Bound, to: PgType, explicit: bool) -> Bound {
     let limit = usize::try_from(to.typmod - 4).unwrap_or(0);
@@ -52,7 +57,7 @@ fn length(value: Bound, to: PgType, explicit: bool) -> Bound {
         }
         Ok(Arc::new(builder.finish()) as ArrayRef)
     });
-    Bound { expr, pg: to, arrow: DataType::Utf8View, unknown: None, position: value.position }
+    Bound { expr, pg: to, arrow: DataType::Utf8View, unknown: None, position: value.position, scaled: None }
 }
 
 fn fitted(text: &str, limit: usize, padded: bool, explicit: bool, to: PgType) -> Result<String> {
@@ -99,5 +104,5 @@ fn seconds(value: Bound, to: PgType) -> Bound {
         });
         Ok(Arc::new(rounded.with_data_type(returns.clone())) as ArrayRef)
     });
-    Bound { expr, pg: to, arrow, unknown: None, position: value.position }
+    Bound { expr, pg: to, arrow, unknown: None, position: value.position, scaled: None }
 }

@@ -206,7 +206,7 @@ pub(crate) fn with_modifier(value: Bound, to: PgType) -> Bound {
         };
         collect(&returns, array.len(), rounded)
     });
-    Bound { expr, pg: to, arrow: form, unknown: None, position: value.position }
+    Bound { expr, pg: to, arrow: form, unknown: None, position: value.position, scaled: None }
 }
 
 /// Values that fit a form, as an array of it.

@@ -67,7 +67,7 @@ pub(super) fn compare(op: Operator, left: Bound, right: Bound) -> Result<Bound> 
     let (l, r) = match (left.pg.oid, right.pg.oid) {
         (1700, _) | (_, 1700) => return Ok(numbers(op, left, right)),
         (700 | 701, _) | (_, 700 | 701) => return Ok(floats(op, left, right)),
-        (1042, _) | (_, 1042) => (trimmed(left), trimmed(right)),
+        (1042, _) | (_, 1042) => blank_padded(op, left, right),
         (1186, 1186) => (interval_key(left.expr), interval_key(right.expr)),
         (1082, 1114) | (1114, 1082) => return dates(op, left, right),
         (a, b) if whole(a) && whole(b) => integers(left, right),
@@ -96,6 +96,32 @@ fn truth(left: Expr, op: Operator, right: Expr) -> Bound {
 
 fn whole(oid: u32) -> bool {
     matches!(oid, 20 | 21 | 23)
+}
+
+/// `character(n)`: blanks at the end do not count. Values of one declared length are equal as they stand, and a constant is padded
+/// to that length, so that the column itself is compared.
+fn blank_padded(op: Operator, left: Bound, right: Bound) -> (Expr, Expr) {
+    if matches!(op, Operator::Eq | Operator::NotEq) {
+        let lengths = (left.pg.declared_length(), right.pg.declared_length());
+        if lengths.0.is_some() && lengths.0 == lengths.1 && left.pg.oid == right.pg.oid {
+            return (left.expr, right.expr);
+        }
+        let padded = |value: &Bound, length: Option<i32>| match (value.constant(), length) {
+            (Some(ScalarValue::Utf8View(Some(text))), Some(length)) => {
+                let text = text.trim_end_matches(' ');
+                let missing = usize::try_from(length).unwrap_or(0).saturating_sub(text.chars().count());
+                Some(Expr::Literal(ScalarValue::Utf8View(Some(format!("{text}{}", " ".repeat(missing)))), None))
+            }
+            _ => None,
+        };
+        if let Some(constant) = padded(&right, lengths.0).filter(|_| left.pg.oid == 1042) {
+            return (left.expr, constant);
+        }
+        if let Some(constant) = padded(&left, lengths.1).filter(|_| right.pg.oid == 1042) {
+            return (constant, right.expr);
+        }
+    }
+    (trimmed(left), trimmed(right))
 }
 
 fn trimmed(value: Bound) -> Expr {
@@ -131,6 +157,11 @@ fn integers(left: Bound, right: Bound) -> (Expr, Expr) {
 }
 
 fn numbers(op: Operator, left: Bound, right: Bound) -> Bound {
+    let decimal = |value: Bound| match value.scaled {
+        Some(scaled) => Bound::with_arrow(scaled.value, value.pg, scaled.form),
+        None => value,
+    };
+    let (left, right) = (decimal(left), decimal(right));
     let fitted = |value: &Bound, to: &Bound| {
         let constant = value.constant()?;
         numeric::shrink_literal(constant, &to.arrow).map(|same| Expr::Literal(same, None))
