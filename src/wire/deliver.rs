@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// The next batch. What is written already leaves before a long wait for it.
-    pub(super) async fn next_batch(
+    async fn next_batch(
         &mut self,
         cursor: &mut RowCursor,
         bounds: &Bounds,

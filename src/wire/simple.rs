@@ -80,12 +80,9 @@ impl Connection {
         let mut sent = 0;
         if let Some(rows) = rows {
             let formats = Formats::default();
+            encode::describe(&mut self.io.out, &rows.shape, &formats)?;
             let bounds = running.bounds();
-            let shape = Arc::clone(&rows.shape);
             let mut cursor = RowCursor::new(rows, tag.clone(), bounds.cancel.clone(), Box::new(running.clone()));
-            // An error before the first row comes without a description of rows, as it does where PostgreSQL finds it in planning.
-            self.next_batch(&mut cursor, bounds).await?;
-            encode::describe(&mut self.io.out, &shape, &formats)?;
             sent = self.deliver(&mut cursor, &formats, bounds, None).await?.rows;
         }
         self.io.out.command_complete(&tag.text(sent));
