@@ -199,7 +199,7 @@ async fn until(deadline: Option<Instant>) {
 /// dropped before the error is handed out, so that the source is told at once.
 #[must_use]
 pub fn pump(inner: BatchStream, bounds: Bounds) -> BatchStream {
-    Box::pin(futures::stream::unfold(Some((inner, bounds)), |state| async move {
+    let pumped = futures::stream::unfold(Some((inner, bounds)), |state| async move {
         let (mut inner, bounds) = state?;
         let next = bounds.guard(async { inner.next().await.transpose() }).await;
         match next {
@@ -216,7 +216,9 @@ pub fn pump(inner: BatchStream, bounds: Bounds) -> BatchStream {
                 Some((Err(error), None))
             }
         }
-    }))
+    });
+    // Asked again after its end, it is at its end.
+    Box::pin(pumped.fuse())
 }
 
 /// How long a statement may take from now on; zero and `None`: for ever.

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::prepare::{self, Prepared};
 use super::{Notice, Outcome, Query, RunningStatement, Target, died, explain, utility};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, World};
 use crate::engine::datafusion::StatementContext;
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::Entry;
@@ -37,7 +37,7 @@ pub(super) async fn execute(
     let Some(planned) = prepared.plan.as_ref().and_then(|plan| plan.downcast_ref::<Prepared>()) else {
         return utility::run(session, identity, &prepared.statement);
     };
-    let fresh = still_true(query, session, identity, running, prepared, planned).await?;
+    let (fresh, world) = still_true(query, session, identity, running, prepared, planned).await?;
     let planned = fresh.as_ref().unwrap_or(planned);
     running.entry().update(|progress| progress.route = planned.route.target.name());
     // What is answered from memory never waits for a place.
@@ -45,7 +45,7 @@ pub(super) async fn execute(
         Target::Federated => Some(query.parts.admission.admit(identity, &running.bounds().cancel).await?),
         Target::Catalog | Target::Utility => None,
     };
-    let notices = stale_notices(query, planned);
+    let notices = stale_notices(&world, planned);
     let outcome = |rows, tag| Outcome { rows: Some(rows), tag, notices };
     match planned.explain {
         Some(wanted) => {
@@ -59,7 +59,10 @@ pub(super) async fn execute(
             if planned.relations.is_empty() {
                 // What needs no table fails before its columns are described, as where PostgreSQL folds constants.
                 let first = rows.batches.next().await.transpose()?;
-                rows.batches = Box::pin(futures::stream::iter(first.map(Ok)).chain(rows.batches));
+                rows.batches = match first {
+                    Some(first) => Box::pin(futures::stream::once(async { Ok(first) }).chain(rows.batches)),
+                    None => Box::pin(futures::stream::empty()),
+                };
             }
             watch_for_drift(query, planned, &mut rows);
             Ok(outcome(rows, CommandTag::Select))
@@ -76,20 +79,20 @@ async fn still_true(
     running: &RunningStatement,
     prepared: &PreparedStatement,
     planned: &Prepared,
-) -> Result<Option<Prepared>> {
+) -> Result<(Option<Prepared>, Arc<World>)> {
     let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
     let now = prepare::relations(query, session, &world, &planned.scope)?;
     let same =
         now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
     if same && !planned.plan.value().reads_virtual && prepared.is_fresh(session, tells_time(&planned.scope)) {
-        return Ok(None);
+        return Ok((None, world));
     }
     let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
     let again = prepare::plan(query, session, identity, running, &prepared.statement, &types).await?;
     if planned.explain.is_none() && !again.plan.value().shape.same_for_clients(&planned.plan.value().shape) {
         return Err(Error::unsupported("cached plan must not change result type"));
     }
-    Ok(Some(again))
+    Ok((Some(again), world))
 }
 
 /// Whether a function may tell of this moment or of the daemon's state, so that its value must not be kept: by the start of its name, where
@@ -134,12 +137,14 @@ fn same_relation(a: &Relation, b: &Relation) -> bool {
     }
 }
 
-fn stale_notices(query: &Query, planned: &Prepared) -> Vec<Notice> {
-    planned
-        .route
-        .sources
+/// A warning for each source that is served from its last good schema and of which the statement tells something.
+fn stale_notices(world: &World, planned: &Prepared) -> Vec<Notice> {
+    let told =
+        |name: &str| planned.plan.value().reads_virtual || planned.route.sources.iter().any(|source| source == name);
+    world
+        .stale
         .iter()
-        .filter(|name| query.parts.catalog.source(name).is_some_and(|source| source.status().up == Some(false)))
+        .filter(|name| told(name))
         .map(|name| Notice {
             severity: "WARNING",
             state: SqlState::WARNING,
