@@ -135,10 +135,8 @@ fn same_relation(a: &Relation, b: &Relation) -> bool {
 }
 
 fn stale_notices(query: &Query, planned: &Prepared) -> Vec<Notice> {
-    planned
-        .route
-        .sources
-        .iter()
+    let read = planned.route.sources.iter().map(String::as_str);
+    read.chain(planned.stale.iter().map(|name| &**name))
         .filter(|name| query.parts.catalog.source(name).is_some_and(|source| source.status().up == Some(false)))
         .map(|name| Notice {
             severity: "WARNING",

@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) scope: Arc<Scope>,
     /// The relations it means.
     pub(super) relations: Vec<Relation>,
+    /// Sources whose last known schema it reads in the catalogs, as they are down.
+    pub(super) stale: Vec<Arc<str>>,
 }
 
 /// What EXPLAIN was asked to do.
@@ -98,6 +100,7 @@ pub(super) async fn plan(
         progress.sources.clone_from(&route.sources);
         progress.tables = tables(&relations);
     });
+    let stale = if reads_catalogs(&relations) { world.stale.clone() } else { Vec::new() };
     let viewer = Arc::new(viewer(query, session, identity, &world));
     let engine = Arc::clone(&query.parts.engine);
     let facts = facts(session, &viewer);
@@ -115,7 +118,12 @@ pub(super) async fn plan(
         (table.name.clone(), columns, Privilege::Select)
     });
     let plan = policy::authorize(identity, wanted, Arc::clone(&planned))?;
-    Ok(Prepared { plan, route, explain, scope, relations })
+    Ok(Prepared { plan, route, explain, scope, relations, stale })
+}
+
+/// Whether relations tell of the tables of sources. Tusk's own views tell by themselves that a source is down.
+fn reads_catalogs(relations: &[Relation]) -> bool {
+    relations.iter().any(|relation| matches!(relation, Relation::Virtual(table) if table.schema_name() != "tusk"))
 }
 
 /// The world that a statement of this scope is resolved in.
