@@ -162,8 +162,6 @@ fn plain_type(data_type: &DataType) -> DataType {
             DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(plain_type(element)), *size))
         }
         DataType::Custom(name, modifiers) => {
-            let quoted_char =
-                name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
             let mut names = parts(name);
             let last = names.pop().unwrap_or_default();
             if names.pop().is_some_and(|schema| schema != "pg_catalog") {
@@ -184,7 +182,9 @@ fn plain_type(data_type: &DataType) -> DataType {
                     DataType::Numeric(datafusion::sql::sqlparser::ast::ExactNumberInfo::None)
                 }
                 _ => {
-                    let ident = if quoted_char { Ident::with_quote('"', last) } else { Ident::new(last) };
+                    // Quotes only where the name needs them; `"char"` is another type than `char`.
+                    let plain = last != "char" && crate::names::quote_if_needed(&last) == last;
+                    let ident = if plain { Ident::new(last) } else { Ident::with_quote('"', last) };
                     DataType::Custom(ObjectName::from(vec![ident]), modifiers.clone())
                 }
             }

@@ -118,7 +118,7 @@ fn casts() {
     assert_eq!(expression("a::pg_catalog.regclass"), "pg_regclass_in(\"a\")");
     assert_eq!(expression("a::regtype::text"), "pg_regtype_out(pg_regtype_in(\"a\"))");
     assert_eq!(expression("(a::regtype)::pg_catalog.text"), "pg_regtype_out((pg_regtype_in(\"a\")))");
-    assert_eq!(expression("a::regclass::oid"), "pg_regclass_in(\"a\")::\"oid\"");
+    assert_eq!(expression("a::regclass::oid"), "pg_regclass_in(\"a\")::oid");
     assert_eq!(expression("regclass 'x'"), "pg_regclass_in('x')");
     assert_eq!(expression("date '2020-01-01'"), "'2020-01-01'::DATE");
     assert_eq!(expression("a::\"char\""), "\"a\"::\"char\"");
