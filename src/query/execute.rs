@@ -58,8 +58,10 @@ pub(super) async fn execute(
             let mut rows = relay(runtime, running, rows, ticket);
             if planned.relations.is_empty() {
                 // What needs no table fails before its columns are described, as where PostgreSQL folds constants.
-                let first = rows.batches.next().await.transpose()?;
-                rows.batches = Box::pin(futures::stream::iter(first.map(Ok)).chain(rows.batches));
+                // Fused: a stream that has ended must not be asked again.
+                let mut batches = rows.batches.fuse();
+                let first = batches.next().await.transpose()?;
+                rows.batches = Box::pin(futures::stream::iter(first.map(Ok)).chain(batches));
             }
             watch_for_drift(query, planned, &mut rows);
             Ok(outcome(rows, CommandTag::Select))

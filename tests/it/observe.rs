@@ -122,8 +122,6 @@ async fn the_commands_of_psql_work() {
         (r"\l", "tusk"),
         (r"\conninfo", "tusk"),
         (r"\echo :SERVER_VERSION_NUM", "15"),
-        (r"\gdesc", ""),
-        ("select 1 as x \\gdesc", "integer"),
     ] {
         let (out, err) = federation.tusk.psql("ana", &["-c", command]);
         assert!(!err.contains("ERROR") && !err.contains("WARNING"), "{command}: {err}");
