@@ -175,12 +175,14 @@ impl CatalogSnapshot {
             }
         }
         let order = self.order.iter().filter(|schema| schemas.contains_key(*schema)).cloned().collect();
+        let seen = |source: &Arc<str>| schemas.values().flat_map(Tables::values).any(|table| table.source == *source);
+        let stale = self.stale.iter().filter(|source| seen(source)).cloned().collect();
         World {
             order,
             schemas,
             virtuals: Arc::clone(virtuals),
             unavailable: self.unavailable.iter().filter(|source| known(source)).cloned().collect(),
-            stale: self.stale.clone(),
+            stale,
             broken: self
                 .broken
                 .iter()

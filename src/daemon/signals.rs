@@ -1,20 +1,26 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM, SIGINT and SIGHUP.
 //! Must not know: what stopping means.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::{Error, Result};
 
-/// Resolves at the first SIGTERM or SIGINT.
+fn listen(kind: SignalKind) -> Result<Signal> {
+    signal(kind).map_err(|error| Error::internal("could not listen for signals").with_cause(error))
+}
+
+/// Resolves at the first SIGTERM or SIGINT. A SIGHUP asks for a reload, which is not there yet: it is told, and changes nothing.
 pub(super) async fn wait_for_stop() -> Result<()> {
-    let listen = |kind| signal(kind).map_err(|error| Error::internal("could not listen for signals").with_cause(error));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hang_up = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => tracing::warn!("SIGHUP: the configuration stays as it is; restart to change it"),
+        }
     }
-    Ok(())
 }
 
 /// Resolves at the next SIGTERM or SIGINT: whoever asks twice wants it now.

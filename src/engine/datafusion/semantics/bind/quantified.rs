@@ -14,7 +14,7 @@ use datafusion::scalar::ScalarValue;
 use super::super::arrays::take_apart;
 use super::super::fold::fold;
 use super::super::kernel::{call, external, wrong_type};
-use super::super::keys::{is_plain, is_plain_equality};
+use super::super::keys::{blank_trimmed, is_plain, is_plain_equality};
 use super::super::pg::CastContext;
 use super::super::resolve::{Resolved, binary_operator};
 use super::super::value::{Bound, Unknown};
@@ -103,9 +103,16 @@ impl Binder<'_> {
             ">=" => Ordering::is_ge,
             _ => return refuse(&format!("operator {name} ANY/ALL over an array")),
         };
-        let value = self.typing.coerce(value, element.bare(), CastContext::Implicit)?;
+        // A wider integer is not narrowed to the elements' type: the elements are read as the wider one.
+        let element = wider_integer(value.pg, element);
+        let mut value = self.typing.coerce(value, element.bare(), CastContext::Implicit)?;
         let equality = matches!(name, "=" | "<>");
-        if !(is_plain(&value) || (equality && is_plain_equality(&value))) || value.arrow != storage(element.bare()) {
+        let padded = equality && element.oid == BPCHAR && value.arrow == DataType::Utf8View;
+        if padded {
+            value.expr = blank_trimmed(value.expr);
+        } else if !(is_plain(&value) || (equality && is_plain_equality(&value)))
+            || value.arrow != storage(element.bare())
+        {
             return refuse(&format!("operator {name} ANY/ALL over an array of type {}", value.type_name()));
         }
         let array = self.array_as_text(array)?;
@@ -119,6 +126,19 @@ impl Binder<'_> {
             compare_rows(values, arrays, of, element.bare(), any, wanted)
         });
         Ok(Bound::new(expr, PgType::BOOL))
+    }
+}
+
+/// `character(n)`: its trailing blanks do not count.
+const BPCHAR: u32 = 1042;
+
+/// The type in which an integer meets integers.
+fn wider_integer(value: PgType, element: PgType) -> PgType {
+    const BY_WIDTH: [PgType; 3] = [PgType::INT2, PgType::INT4, PgType::INT8];
+    let width = |ty: PgType| BY_WIDTH.iter().position(|known| known.oid == ty.oid);
+    match (width(value), width(element)) {
+        (Some(of_value), Some(of_element)) if of_value > of_element => value.bare(),
+        _ => element,
     }
 }
 
@@ -172,7 +192,8 @@ fn parsed(text: &str, array: PgType, element: PgType) -> Result<ArrayRef> {
     let found = take_apart(array, text)?;
     let mut builder = ColumnBuilder::new(element, found.elements.len());
     for text in &found.elements {
-        builder.append_text(text.as_deref(), &FormatOptions::default())?;
+        let text = text.as_deref().map(|text| if element.oid == BPCHAR { text.trim_end_matches(' ') } else { text });
+        builder.append_text(text, &FormatOptions::default())?;
     }
     Ok(builder.finish())
 }

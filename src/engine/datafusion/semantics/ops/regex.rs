@@ -6,7 +6,7 @@ use datafusion::logical_expr::lit;
 use datafusion::scalar::ScalarValue;
 
 use super::super::value::Bound;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
 /// `~`, `~*`, `!~` and `!~*` by the name of their implementation.
@@ -28,6 +28,7 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
             "Supported are literals, ., *, +, ?, alternation, groups, anchors and simple bracket expressions.",
         ));
     }
+    malformed(constant)?;
     // `s`: the dot matches a newline in PostgreSQL.
     let flags = if fold { "si" } else { "s" };
     if fold && !constant.is_ascii() {
@@ -75,6 +76,37 @@ fn certified(pattern: &str) -> bool {
     true
 }
 
+/// What PostgreSQL refuses in a certified pattern: groups that do not close, ranges that run backwards.
+fn malformed(pattern: &str) -> Result<()> {
+    let chars: Vec<char> = pattern.chars().collect();
+    let wrong = |what: &str| {
+        Err(Error::client(SqlState::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {what}")))
+    };
+    let (mut at, mut open) = (0, 0_usize);
+    while let Some(c) = chars.get(at) {
+        match c {
+            '(' => open += 1,
+            ')' if open == 0 => return wrong("parentheses () not balanced"),
+            ')' => open -= 1,
+            '[' => {
+                let end = bracket(&chars, at).unwrap_or(at);
+                let mut inside = chars.get(at + 1..end).unwrap_or_default();
+                while let [from, rest @ ..] = inside {
+                    match rest {
+                        ['-', to, ..] if from > to => return wrong("invalid character range"),
+                        ['-', _, after @ ..] => inside = after,
+                        _ => inside = rest,
+                    }
+                }
+                at = end;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if open > 0 { wrong("parentheses () not balanced") } else { Ok(()) }
+}
+
 /// The end of a simple bracket expression: letters, digits, blanks and ranges of them.
 fn bracket(chars: &[char], start: usize) -> Option<usize> {
     let mut at = start + 1;
@@ -96,7 +128,24 @@ fn bracket(chars: &[char], start: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::certified;
+    use super::{certified, malformed};
+    use crate::error::SqlState;
+
+    #[test]
+    fn malformed_patterns_are_told_apart() {
+        for pattern in ["abc", "(a|(b))c", "[a-z0-9]+", "[^a-z]", "[-a]"] {
+            assert!(malformed(pattern).is_ok(), "{pattern}");
+        }
+        for (pattern, what) in [
+            ("(", "parentheses () not balanced"),
+            ("a)", "parentheses () not balanced"),
+            ("[z-a]", "invalid character range"),
+        ] {
+            let error = malformed(pattern).unwrap_err();
+            assert_eq!(error.state(), SqlState::INVALID_REGULAR_EXPRESSION);
+            assert_eq!(error.message(), format!("invalid regular expression: {what}"));
+        }
+    }
 
     #[test]
     fn only_what_both_engines_read_alike() {
