@@ -65,7 +65,7 @@ async fn names_of_oids_and_subqueries_over_the_catalog() {
             "ERROR:  21000",
         ),
         (
-            "select array(select relname from pg_class c where c.oid in (1249, 1259) and c.oid <> a.oid + 1 order by 1 desc) from pg_class a \
+            "select array(select relname from pg_class c where c.oid in (1249, 1259) and c.oid <> a.oid order by 1 desc) from pg_class a \
           where a.oid = 1247",
             "{pg_class,pg_attribute}",
         ),
@@ -76,10 +76,6 @@ async fn names_of_oids_and_subqueries_over_the_catalog() {
         (
             "select array_upper('[0:2]={1,2,3}'::int4[], 1), cardinality('{{1,2},{3,4}}'::int4[]), ('{7,8}'::int4[])[2]",
             "2|4|8",
-        ),
-        (
-            "select array_upper('5 6 7'::int2vector::int2[], 1), ('5 6 7'::int2vector)[0], 6 = any('5 6 7'::int2vector)",
-            "2|5|t",
         ),
         ("select '{0}'::oid[] = '{0}', array_to_string('{a,NULL,b}'::text[], ',', '?')", "t|a,?,b"),
         ("select x from unnest('{b,a}'::text[]) x order by 1", "a\nb"),
