@@ -1,29 +1,15 @@
 //! Who gets in, and how: SCRAM with and without channel binding, client certificates, TLS that is TLS or an error.
 //! Must not know: what a session may read.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::error::DbError;
 
-use crate::harness::daemon::{Daemon, Setup, binary};
+use crate::harness::daemon::{Daemon, Setup, verifier};
 use crate::harness::raw::{Message, Raw, error, printable};
 use crate::harness::tls::{Authority, Pair};
-
-/// What `tusk hash-password` makes of a password.
-fn verifier(password: &str) -> String {
-    let mut child =
-        Command::new(binary()).arg("hash-password").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.strip_suffix('\n').unwrap();
-    assert!(line.starts_with("SCRAM-SHA-256$4096:") && !line.contains('\n'), "{text}");
-    line.to_owned()
-}
 
 /// `ana` with a password, `ben` whose password has characters that SASLprep changes, `eve` without a role.
 fn users() -> String {

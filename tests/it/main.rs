@@ -8,6 +8,7 @@ mod harness;
 
 mod auth;
 mod catalog;
+mod clients;
 mod config;
 mod demo;
 mod errors;

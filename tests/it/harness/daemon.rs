@@ -51,6 +51,19 @@ pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_tusk")
 }
 
+/// What `tusk hash-password` makes of a password.
+pub(crate) fn verifier(password: &str) -> String {
+    let mut child =
+        Command::new(binary()).arg("hash-password").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.strip_suffix('\n').unwrap();
+    assert!(line.starts_with("SCRAM-SHA-256$4096:") && !line.contains('\n'), "{text}");
+    line.to_owned()
+}
+
 impl Daemon {
     /// Starts one and waits until it says that it is ready.
     pub(crate) fn start(setup: &Setup) -> Self {

@@ -1,0 +1,122 @@
+//! The two servers that clients are run against: Tusk over a PostgreSQL and files, and a PostgreSQL database with the same tables.
+//! Must not know: the clients.
+
+use tempfile::TempDir;
+
+use crate::harness::daemon::{Daemon, Setup, repository, verifier};
+use crate::harness::data;
+use crate::harness::postgres::{Options, TestPostgres};
+
+const USER: &str = "ana";
+const PASSWORD: &str = "pass word";
+const DATABASE: &str = "tusk";
+
+/// Both, and a database each for the foreign tables of postgres_fdw.
+pub(super) struct Servers {
+    postgres: TestPostgres,
+    tusk: Daemon,
+    _files: TempDir,
+}
+
+/// Where a program is to connect.
+pub(super) struct Target {
+    port: u16,
+    link: String,
+}
+
+impl Target {
+    /// The variables that programs read.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("PGHOST", "127.0.0.1".into()),
+            ("PGPORT", self.port.to_string()),
+            ("PGUSER", USER.into()),
+            ("PGPASSWORD", PASSWORD.into()),
+            ("PGDATABASE", DATABASE.into()),
+            ("LINK_URL", self.link.clone()),
+        ]
+    }
+}
+
+impl Servers {
+    /// Starts them. Schemas: `shop` (PostgreSQL) and `lake` (CSV and Parquet). `ana` may read everything and write `shop.inbox`.
+    pub(super) async fn start() -> Self {
+        let postgres =
+            TestPostgres::start_with(&Options { conf: vec!["timezone = 'UTC'".into()], ..Options::default() });
+        let files = tempfile::tempdir().unwrap();
+        let lake = files.path().join("lake");
+        let (rates, lineitem) = (data::texts(1).remove(0), data::lineitem(1500, 6000));
+        data::write_parquet(&lake.join("lineitem"), &lineitem, 2);
+        data::write_csv(&lake.join("rates.csv"), &rates);
+        let script = std::fs::read_to_string(repository("tests/clients/data.sql")).unwrap();
+        postgres.exec(&script).await;
+        for database in [DATABASE, "link_tusk", "link_postgres"] {
+            postgres.exec(&format!("create database {database}")).await;
+        }
+        for database in ["link_tusk", "link_postgres"] {
+            postgres.connect_to(database).await.batch_execute("create extension postgres_fdw").await.unwrap();
+        }
+        postgres.exec(&format!("create role {USER} login password '{PASSWORD}'")).await;
+        let oracle = postgres.connect_to(DATABASE).await;
+        oracle.batch_execute("drop schema public; create schema shop; set search_path = shop").await.unwrap();
+        oracle.batch_execute(&script).await.unwrap();
+        data::load_postgres(&oracle, "lake", &[rates, lineitem]).await;
+        oracle
+            .batch_execute(&format!(
+                "grant usage on schema shop, lake to {USER}; grant select on all tables in schema shop, lake to {USER}; \
+                 grant insert on shop.inbox to {USER}; alter database {DATABASE} set search_path = shop, lake"
+            ))
+            .await
+            .unwrap();
+        let tusk = Daemon::start(&Setup { config: config(&postgres, &lake), ..Setup::default() });
+        Servers { postgres, tusk, _files: files }
+    }
+
+    /// Tusk.
+    pub(super) fn tusk(&self) -> Target {
+        Target { port: self.tusk.port(), link: self.link("link_tusk") }
+    }
+
+    /// PostgreSQL.
+    pub(super) fn oracle(&self) -> Target {
+        Target { port: self.postgres.port(), link: self.link("link_postgres") }
+    }
+
+    fn link(&self, database: &str) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/{database}", self.postgres.port())
+    }
+}
+
+fn config(postgres: &TestPostgres, lake: &std::path::Path) -> String {
+    format!(
+        r#"
+[[source]]
+name = "shop"
+type = "postgres"
+url = "postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
+writable = true
+
+[[source]]
+name = "lake"
+type = "files"
+path = "{lake}"
+
+[[role]]
+name = "reader"
+[[role.grant]]
+tables = ["*.*"]
+privileges = ["select"]
+[[role.grant]]
+tables = ["shop.inbox"]
+privileges = ["insert"]
+
+[[user]]
+name = "{USER}"
+roles = ["reader"]
+password = "{verifier}"
+"#,
+        port = postgres.port(),
+        lake = lake.display(),
+        verifier = verifier(PASSWORD),
+    )
+}
