@@ -82,7 +82,7 @@ fn examine(program: &'static Program, tools: &Tools, servers: &Servers) -> Findi
     for said in &theirs {
         assert!(said.ok, "{}, {} fails against PostgreSQL: {}", program.client, said.step, said.text);
         let failure = judge(said, ours.iter().find(|ours| ours.step == said.step));
-        println!(
+        eprintln!(
             "{} {} {} {}",
             said.client,
             said.version,

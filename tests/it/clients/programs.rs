@@ -190,7 +190,7 @@ pub(super) fn run(line: &Line, target: &Target) -> Vec<Said> {
     let text = printed.join().unwrap();
     let complaint = complained.join().unwrap();
     if !complaint.is_empty() {
-        println!("{}: {complaint}", line.words.last().unwrap().display());
+        eprintln!("{}: {complaint}", line.words.last().unwrap().display());
     }
     text.lines().filter_map(parse).collect()
 }
