@@ -102,7 +102,12 @@ fn examine(program: &'static Program, tools: &Tools, servers: &Servers) -> Findi
 fn judge(theirs: &Said, ours: Option<&Said>) -> Option<String> {
     match ours {
         None => Some("not reached".into()),
-        Some(ours) if !ours.ok => Some(ours.text.chars().take(SHOWN * 2).collect()),
+        // The server's own words, where they are in it.
+        Some(ours) if !ours.ok => {
+            let said = ours.text.rsplit_once("ERROR: ").map_or(ours.text.as_str(), |(_, said)| said);
+            let said = said.split_once(" [SQL: ").map_or(said, |(said, _)| said);
+            Some(said.trim().chars().take(SHOWN).collect())
+        }
         Some(ours) if ours.text != theirs.text => {
             let (ours, theirs): (Vec<char>, Vec<char>) = (ours.text.chars().collect(), theirs.text.chars().collect());
             let from = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count().saturating_sub(40);
