@@ -12,6 +12,7 @@ mod clients;
 mod config;
 mod demo;
 mod errors;
+mod evaluation;
 mod explain;
 mod federated;
 mod limits;

@@ -10,6 +10,8 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::prelude::SessionConfig;
 
+use super::evaluation::{self, EvaluationOrder};
+
 /// Puts the semantics on a session's state: no functions by name (the binder resolves PostgreSQL's own), no rules that coerce types
 /// (every expression comes with its casts), settings of the SQL parts.
 ///
@@ -18,10 +20,12 @@ use datafusion::prelude::SessionConfig;
 #[must_use]
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let config = builder.config().take().unwrap_or_default();
-    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(ResolveGroupingFunction::new())];
+    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(ResolveGroupingFunction::new()), Arc::new(EvaluationOrder)];
     builder
         .with_config(configured(config))
         .with_analyzer_rules(rules)
+        .with_optimizer_rules(evaluation::optimizer_rules())
         .with_expr_planners(Vec::new())
         .with_scalar_functions(Vec::new())
         // DataFusion's optimizer looks these up by name; the binder does not.
