@@ -72,6 +72,8 @@ sql_states! {
     INVALID_ROW_COUNT_IN_OFFSET = "2201X";
     /// A substring of negative length.
     SUBSTRING_ERROR = "22011";
+    /// An offset of a window frame that is negative.
+    INVALID_PRECEDING_OR_FOLLOWING_SIZE = "22013";
     /// A regular expression that does not compile.
     INVALID_REGULAR_EXPRESSION = "2201B";
     /// Bytes that are not UTF-8.
@@ -118,6 +120,8 @@ sql_states! {
     SYNTAX_ERROR = "42601";
     /// A name that is malformed.
     INVALID_NAME = "42602";
+    /// A name that stands for another kind of object than is wanted.
+    WRONG_OBJECT_TYPE = "42809";
     /// A cast that does not exist.
     CANNOT_COERCE = "42846";
     /// A column outside GROUP BY, or a misplaced aggregate.

@@ -56,14 +56,6 @@ pub(super) async fn execute(
             let runtime = query.parts.threads.of(planned.route.target);
             let rows = start(query, running, planned, parameters).await?;
             let mut rows = relay(runtime, running, rows, ticket);
-            if planned.relations.is_empty() {
-                // What needs no table fails before its columns are described, as where PostgreSQL folds constants.
-                let first = rows.batches.next().await.transpose()?;
-                rows.batches = match first {
-                    Some(first) => Box::pin(futures::stream::once(async { Ok(first) }).chain(rows.batches)),
-                    None => Box::pin(futures::stream::empty()),
-                };
-            }
             watch_for_drift(query, planned, &mut rows);
             Ok(outcome(rows, CommandTag::Select))
         }

@@ -109,6 +109,18 @@ pub(super) fn is_bare_label(word: &str) -> bool {
     keywords().get(word).is_none_or(|keyword| !keyword.needs_as)
 }
 
+/// An identifier as PostgreSQL's `quote_ident` writes it: in quotes where it could be read as something else.
+#[must_use]
+pub fn quote_ident(identifier: &str) -> String {
+    let plain =
+        |(at, byte): (usize, u8)| byte.is_ascii_lowercase() || byte == b'_' || (at > 0 && byte.is_ascii_digit());
+    let unreserved = keywords().get(identifier).is_none_or(|keyword| keyword.category == Category::Unreserved);
+    if !identifier.is_empty() && identifier.bytes().enumerate().all(plain) && unreserved {
+        return identifier.to_owned();
+    }
+    crate::names::quote(identifier)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@ mod keywords;
 mod lexer;
 mod marks;
 pub mod parse;
+mod places;
 pub mod print;
 pub mod rewrite;
 pub mod scope;
@@ -26,7 +27,9 @@ mod utility;
 
 pub use copy_options::{CopyFormat, CopyOptions, ForceQuote};
 pub use datafusion::sql::sqlparser::ast;
+pub use keywords::quote_ident;
 pub use parse::{parse, parse_expression};
+pub use places::Places;
 pub use rewrite::{Rewritten, rewrite, rewrite_expression};
 pub use scope::{FunctionRef, Scope, TableRef};
 pub use statement::{

@@ -3,7 +3,6 @@
 //!
 //! What becomes what:
 //! * `OPERATOR(pg_catalog.x)` -> `x`; `~~`, `!~~`, `~~*`, `!~~*` -> LIKE and ILIKE; `LIKE ANY (array)` -> `~~ ANY (array)`.
-//! * `COLLATE "C"`, `"POSIX"`, `"default"`, `ucs_basic` go away (text compares by bytes); any other is `42704`.
 //! * `pg_catalog.f(x)` -> `f(x)`; `pg_catalog.t` as a type -> `t`, built in where it is.
 //! * `x::regclass` and its kin -> `pg_regclass_in(x)`; a cast of that to text -> `pg_regclass_out(pg_regclass_in(x))`.
 //! * `type 'text'` -> a cast of the string. Bit strings are `0A000`.
@@ -70,7 +69,7 @@ pub fn output_name(name: &str) -> &str {
 /// Rewrites a query for the binder.
 ///
 /// # Errors
-/// `42704` for a collation that does not exist, `0A000` for what has no equal there.
+/// `0A000` for what has no equal there.
 pub fn rewrite(mut query: Box<Query>) -> Result<Rewritten> {
     let output_names = output_names(&query.body);
     match query.visit(&mut Rewriter) {

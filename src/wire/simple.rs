@@ -7,7 +7,6 @@ use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
 use super::respond;
-use crate::error::{Error, SqlState};
 use crate::query::{Outcome, RunningStatement};
 use crate::session::{PreparedStatement, RowCursor};
 
@@ -69,7 +68,7 @@ impl Connection {
         let mut prepared = self.io.watch(running.bounds(), preparing).await?;
         prepared.planned_in(&self.session);
         if !prepared.parameters.is_empty() {
-            return Err(Error::client(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1").into());
+            return Err(prepared.statement.unbound_parameter().into());
         }
         Ok(Arc::new(prepared))
     }

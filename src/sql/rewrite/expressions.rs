@@ -30,7 +30,6 @@ pub(super) const REG_TYPES: &[&str] = &[
 /// Rewrites an expression in place.
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     match expr {
-        Expr::Collate { .. } => collate(expr),
         Expr::Identifier(ident) if is_call(ident) => {
             let mut called = call(&ident.value, *placeholder());
             if let Expr::Function(function) = &mut called {
@@ -87,25 +86,6 @@ fn placeholder() -> Box<Expr> {
 
 fn take(expr: &mut Expr) -> Box<Expr> {
     Box::new(std::mem::replace(expr, *placeholder()))
-}
-
-fn collate(expr: &mut Expr) -> Result<()> {
-    let Expr::Collate { expr: inner, collation } = expr else { return Ok(()) };
-    let mut names = parts(collation);
-    let name = names.pop().unwrap_or_default();
-    let known = names.pop().is_none_or(|schema| schema == "pg_catalog")
-        && ["default", "C", "POSIX", "ucs_basic"].contains(&name.as_str());
-    if known {
-        *expr = *take(inner);
-        return Ok(());
-    }
-    let error =
-        Error::client(SqlState::UNDEFINED_OBJECT, format!("collation \"{name}\" for encoding \"UTF8\" does not exist"));
-    let at = collation.0.first().and_then(|part| part.as_ident()).and_then(|ident| position(ident.span));
-    Err(match at {
-        Some(at) => error.with_position(at),
-        None => error,
-    })
 }
 
 /// `type 'text'` is a cast.

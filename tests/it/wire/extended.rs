@@ -6,7 +6,7 @@ use crate::harness::raw::{bind, close, describe, error, execute, frame, parse};
 
 /// Statements with parameters whose types are found out.
 const INFERRED: &[&str] = &[
-    "select * from shop.orders where o_orderkey >= $1 and o_orderdate > $2 and o_custkey = any($3) limit $4 offset $5",
+    "select * from shop.orders where o_orderkey >= $1 and o_orderdate > $2 and o_orderstatus = any($3) limit $4 offset $5",
     "select $1",
     "select $1::int4, $2::text, $3::date",
     "select c_custkey from shop.customer where c_name like $1 and c_acctbal between $2 and $3",
@@ -83,7 +83,8 @@ async fn parameters_answer_as_postgresql() {
         all
     };
     let wrong: Script = |raw| {
-        let mut all = raw.batch(&[parse("", ORDERS, &[]), bind("", "", 0, &[Some(b"nine")], &[]), execute("", 0)]);
+        let mut all = raw.batch(&[parse("", ORDERS, &[25]), bind("", "", 0, &[Some(b"9")], &[]), execute("", 0)]);
+        all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 0, &[Some(b"nine")], &[]), execute("", 0)]));
         all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 0, &[], &[]), execute("", 0)]));
         all.extend(raw.batch(&[parse("", "select 1", &[]), bind("", "", 0, &[], &[0, 1, 0]), execute("", 0)]));
         all.extend(raw.batch(&[

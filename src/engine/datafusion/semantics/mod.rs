@@ -12,6 +12,7 @@ mod cast;
 mod coerce;
 mod datetime;
 mod errors;
+mod evaluation;
 mod facts;
 mod fold;
 mod gather;
@@ -23,6 +24,7 @@ mod numeric;
 mod ops;
 mod pg;
 mod plan;
+mod regex;
 mod resolve;
 mod session_functions;
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub async fn plan(statement: &Statement, state: &SessionState, given: &[Option<P
     let query = sql::rewrite(query.clone())?.query;
     let tables = find_tables(&query, state, &facts).await?;
     let registered = state.scalar_functions().iter().map(|(name, udf)| (name.clone(), udf.clone())).collect();
-    let around = Surroundings { tables: &tables, registered, state };
+    let around = Surroundings { tables: &tables, registered, state, places: sql::Places::of(statement) };
     let mut binder = Binder::new(facts, around, given);
     let relation = binder.statement(&query)?;
     let names = relation.columns.into_iter().map(|output| Some(output.name)).collect();

@@ -95,7 +95,20 @@ fn fits(args: &[u32], types: &[u32]) -> bool {
 /// `anyelement` and `anyarray` in one signature stand for one type and its arrays.
 fn polymorphic_types_agree(args: &[u32], types: &[u32]) -> bool {
     let mut element = None;
+    let mut compatible: Option<u32> = None;
     for (arg, declared) in args.iter().zip(types) {
+        // The `anycompatible` types want a common type: there is none between categories.
+        let one = match declared {
+            5077 | 5079 => Some(*arg),
+            5078 => crate::types::PgType::new(*arg).element().map(|element| element.oid),
+            _ => None,
+        };
+        if let Some(one) = one.filter(|one| *one != UNKNOWN) {
+            if compatible.is_some_and(|known| category(known) != category(one)) {
+                return false;
+            }
+            compatible = Some(one);
+        }
         let this = match declared {
             2283 | 2776 => *arg,
             2277 => crate::types::PgType::new(*arg).element().map_or(UNKNOWN, |e| e.oid),

@@ -5,7 +5,7 @@ use crate::sql::ast::OrderByExpr;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, SortExpr};
 
-use super::super::aggregates::{Aggregate, build};
+use super::super::aggregates::{Aggregate, build, over_sorted};
 use super::super::coerce::AtPosition;
 use super::super::keys::sort_key;
 use super::super::resolve::{Resolved, function};
@@ -47,6 +47,50 @@ impl Binder<'_> {
         }
     }
 
+    /// A call with WITHIN GROUP: its direct arguments, then what is sorted.
+    pub(super) fn ordered_set_call(
+        &mut self,
+        call: &Call<'_>,
+        order: &[OrderByExpr],
+        position: Option<u32>,
+    ) -> Result<Bound> {
+        if let Some(message) = refused_in(self.clause) {
+            return Err(Error::client(SqlState::GROUPING_ERROR, message).with_position_if(position));
+        }
+        let outer = std::mem::replace(&mut self.clause, Clause::Aggregate);
+        let result = self.ordered_set(call, order, position);
+        self.clause = outer;
+        Ok(result?.at(position))
+    }
+
+    fn ordered_set(&mut self, call: &Call<'_>, order: &[OrderByExpr], position: Option<u32>) -> Result<Bound> {
+        let [sorted] = order else { return refuse("WITHIN GROUP over several expressions") };
+        let mut args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
+        args.push(self.expr(&sorted.expr)?);
+        let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
+        let Resolved::One((declared, found)) = function(&call.name, &types) else {
+            return Err(no_function(&call.name, &types, false).with_position_if(position));
+        };
+        let mut coerced = Vec::new();
+        for (arg, to) in args.into_iter().zip(&declared) {
+            coerced.push(self.argument(arg, *to)?);
+        }
+        let filter = match call.filter {
+            None => None,
+            Some(ast) => Some(Box::new(self.within(Clause::Filter, |binder| binder.condition(ast, "FILTER"))?)),
+        };
+        let ascending = sorted.options.asc.unwrap_or(true);
+        let key = coerced.last().map(sort_key).transpose()?;
+        let order = key.map(|key| key.sort(ascending, !ascending)).into_iter().collect();
+        let returns = returned(found, &coerced);
+        let aggregate = Aggregate { args: coerced, distinct: false, order, filter };
+        match over_sorted(found.source, &aggregate, returns)? {
+            Some(bound) => Ok(bound),
+            None => Err(Error::unsupported(format!("function {} is not supported", signature(&call.name, &types)))
+                .with_position_if(position)),
+        }
+    }
+
     /// The aggregate that a call means, and its arguments in the types it declares.
     pub(super) fn aggregate_function(
         &mut self,
@@ -60,8 +104,7 @@ impl Binder<'_> {
             } else {
                 format!("function {}() does not exist", call.name)
             };
-            let state = if call.name == "count" { SqlState::from_code("42809") } else { None }
-                .unwrap_or(SqlState::UNDEFINED_FUNCTION);
+            let state = if call.name == "count" { SqlState::WRONG_OBJECT_TYPE } else { SqlState::UNDEFINED_FUNCTION };
             return Err(Error::client(state, text).with_position_if(position));
         }
         let args: Vec<Bound> = args.into_iter().map(|arg| self.typing.refresh(arg)).collect();

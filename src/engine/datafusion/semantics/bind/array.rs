@@ -24,7 +24,7 @@ impl Binder<'_> {
     /// `ARRAY(SELECT ...)`: the rows of a subquery as an array, `{}` where there are none.
     pub(super) fn array_subquery(&mut self, query: &Query) -> Result<Bound> {
         let relation = self.query(query, true)?;
-        let value = self.only_column(&relation, query, "subquery must return only one column")?;
+        let value = self.only_column(&relation, self.parenthesis(query), "subquery must return only one column")?;
         let Some(array) = value.pg.bare().array_of() else {
             return Err(Error::client(
                 SqlState::UNDEFINED_OBJECT,

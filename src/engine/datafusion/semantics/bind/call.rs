@@ -34,16 +34,35 @@ impl Binder<'_> {
         let position = self.position(&ast.name);
         let mut names = parts(&ast.name)?;
         let name = names.pop().unwrap_or_default();
-        let schema = names.pop().filter(|schema| schema != "pg_catalog");
-        if let Some(schema) = schema {
-            return self.foreign_function(&schema, &name, ast, position);
+        match names.pop().filter(|schema| schema != "pg_catalog") {
+            Some(schema) => self.foreign_function(&schema, &name, ast, position),
+            None => {
+                // The rewriting of forms takes the catalog's name away; an error has it again.
+                let result = self.named_function(name.clone(), ast, position);
+                result.map_err(|error| match self.catalog_before(&error, position) {
+                    Some(schema) => in_catalog(error, &name, Some(schema)),
+                    None => error,
+                })
+            }
         }
+    }
+
+    /// Where a function's name is written behind the catalog's, if that is what an error is about.
+    fn catalog_before(&self, error: &Error, position: Option<u32>) -> Option<u32> {
+        let position = position.filter(|at| error.position() == Some(*at))?;
+        let dot = self.places.before_is(position, ".")?;
+        self.places.before_is(dot, "pg_catalog")
+    }
+
+    fn named_function(&mut self, name: String, ast: &FunctionAst, position: Option<u32>) -> Result<Bound> {
         if let ("array", FunctionArguments::Subquery(query)) = (name.as_str(), &ast.args) {
             return Ok(self.array_subquery(query)?.at(position));
         }
         let call = written_call(name, ast)?;
-        if !ast.within_group.is_empty() {
-            return refuse("WITHIN GROUP");
+        if call.distinct && call.star {
+            let star = self.places.first_from(position.unwrap_or(0), &["*"], 0);
+            let error = Error::client(SqlState::SYNTAX_ERROR, "syntax error at or near \"*\"");
+            return Err(error.with_position_if(star));
         }
         if ast.null_treatment.is_some() {
             return refuse("IGNORE NULLS and RESPECT NULLS");
@@ -58,6 +77,9 @@ impl Binder<'_> {
         }
         let is_aggregate = pg::functions(&call.name).iter().any(|function| function.kind == b'a');
         if is_aggregate {
+            if !ast.within_group.is_empty() {
+                return self.ordered_set_call(&call, &ast.within_group, position);
+            }
             return self.aggregate_call(call, position);
         }
         if call.filter.is_some() || call.distinct || call.star || !call.order.is_empty() {
@@ -66,7 +88,9 @@ impl Binder<'_> {
         let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
         match call.name.as_str() {
             "grouping" => self.grouping(args, position),
-            "coalesce" | "nullif" | "greatest" | "least" => Ok(self.conditional(&call.name, args)?.at(position)),
+            "coalesce" | "nullif" | "greatest" | "least" => {
+                Ok(self.conditional(&call.name, args, position)?.at(position))
+            }
             _ => self.call(&call.name, args, position),
         }
     }
@@ -86,7 +110,7 @@ impl Binder<'_> {
         };
         if exists {
             let text = format!("{what} specified, but {name} is not an aggregate function");
-            return Error::client(SqlState::from_code("42809").unwrap_or(SqlState::UNDEFINED_FUNCTION), text);
+            return Error::client(SqlState::WRONG_OBJECT_TYPE, text);
         }
         Error::client(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist")).with_hint(NO_FUNCTION)
     }
@@ -130,7 +154,7 @@ impl Binder<'_> {
             b'a' => return Err(Error::internal(format!("aggregate {name} was bound as a plain function"))),
             b'w' => {
                 return Err(Error::client(
-                    SqlState::from_code("42809").unwrap_or(SqlState::WINDOWING_ERROR),
+                    SqlState::WRONG_OBJECT_TYPE,
                     format!("window function {name} requires an OVER clause"),
                 )
                 .with_position_if(position));
@@ -228,6 +252,19 @@ pub(super) fn no_function(name: &str, types: &[u32], ambiguous: bool) -> Error {
             .with_hint("Could not choose a best candidate function. You might need to add explicit type casts.");
     }
     Error::client(SqlState::UNDEFINED_FUNCTION, format!("function {signature} does not exist")).with_hint(NO_FUNCTION)
+}
+
+/// The error as PostgreSQL words it for a function that is named with its schema.
+pub(super) fn in_catalog(error: Error, name: &str, place: Option<u32>) -> Error {
+    let plain = format!("function {name}(");
+    match (error.state(), error.message().strip_prefix(&plain)) {
+        (SqlState::UNDEFINED_FUNCTION | SqlState::AMBIGUOUS_FUNCTION, Some(rest)) => {
+            let worded = Error::client(error.state(), format!("function pg_catalog.{name}({rest}"));
+            let worded = worded.with_position_if(place.or(error.position()));
+            error.hint().map(str::to_owned).into_iter().fold(worded, Error::with_hint)
+        }
+        _ => error,
+    }
 }
 
 /// A function's result type, polymorphic ones resolved.

@@ -6,7 +6,7 @@ use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
 
-use super::super::coerce::common_type;
+use super::super::coerce::{AtPosition, common_type};
 use super::super::keys::sort_key;
 use super::super::numeric;
 use super::super::pg::CastContext;
@@ -31,7 +31,8 @@ impl Binder<'_> {
                     let value = self.expr(&arm.condition)?;
                     // PostgreSQL takes an operand of unknown type for text.
                     let operand = self.typing.settle(operand.clone())?;
-                    self.operator("=", operand, value, None)?
+                    self.operator("=", operand, value)
+                        .map_err(|error| self.placed(error, |b| b.keyword_place("when", b.position(&arm.condition))))?
                 }
             };
             conditions.push(condition.expr);
@@ -102,7 +103,7 @@ impl Binder<'_> {
     }
 
     /// COALESCE, NULLIF, GREATEST and LEAST by name.
-    pub(super) fn conditional(&mut self, name: &str, args: Vec<Bound>) -> Result<Bound> {
+    pub(super) fn conditional(&mut self, name: &str, args: Vec<Bound>, position: Option<u32>) -> Result<Bound> {
         let wrong_count = || {
             Err(Error::client(SqlState::SYNTAX_ERROR, format!("wrong number of arguments of {}", name.to_uppercase())))
         };
@@ -110,7 +111,7 @@ impl Binder<'_> {
             "nullif" => {
                 let mut args = args.into_iter();
                 let (Some(l), Some(r), None) = (args.next(), args.next(), args.next()) else { return wrong_count() };
-                self.null_if(l, r)
+                self.null_if(l, r).map_err(|error| self.placed(error, |_| position))
             }
             _ if args.is_empty() => wrong_count(),
             "coalesce" => {
@@ -126,7 +127,7 @@ impl Binder<'_> {
     }
 
     fn null_if(&mut self, l: Bound, r: Bound) -> Result<Bound> {
-        let equal = self.operator("=", l.clone(), r.clone(), None)?.expr;
+        let equal = self.operator("=", l.clone(), r.clone())?.expr;
         let l = if l.unknown.is_some() && r.unknown.is_none() {
             self.typing.coerce(l, r.pg, CastContext::Implicit)?
         } else {
@@ -154,7 +155,8 @@ impl Binder<'_> {
     pub(super) fn array(&mut self, elements: &[Ast]) -> Result<Bound> {
         if elements.is_empty() {
             return Err(Error::client(SqlState::INDETERMINATE_DATATYPE, "cannot determine type of empty array")
-                .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."));
+                .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
+                .with_position_if(self.places.sequence(&["array", "[", "]"])));
         }
         if elements.iter().any(|element| matches!(element, Ast::Array(_))) {
             return refuse("an array of more than one dimension");

@@ -9,6 +9,7 @@ use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlanBuilder, TableSource};
 
+use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::pg::CastContext;
 use super::super::value::{Bound, type_name};
@@ -36,7 +37,8 @@ impl Binder<'_> {
                 return Err(Error::client(
                     SqlState::DUPLICATE_ALIAS,
                     format!("WITH query name \"{name}\" specified more than once"),
-                ));
+                )
+                .with_position_if(crate::sql::position(cte.alias.name.span)));
             }
             let recursive = with.recursive && mentions(&cte.query, &name);
             let relation = if recursive { self.recursive(cte, &name)? } else { self.query(&cte.query, true)? };
@@ -141,7 +143,8 @@ fn renamed(mut relation: Relation, cte: &CteAst) -> Result<Relation> {
                 relation.columns.len(),
                 given.len()
             ),
-        ));
+        )
+        .with_position_if(crate::sql::position(cte.alias.name.span)));
     }
     for (output, name) in relation.columns.iter_mut().zip(given) {
         output.name = ident(&name.name);

@@ -1,7 +1,7 @@
 //! Expressions: which part of the binder takes which form, names of columns, operators.
 //! Must not know: how an operator is computed.
 
-use crate::sql::ast::{BinaryOperator, Expr as Ast, Ident, UnaryOperator};
+use crate::sql::ast::{BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr, Ident, UnaryOperator};
 
 use super::super::coerce::AtPosition;
 use super::super::ops::implement;
@@ -22,17 +22,17 @@ const NO_OPERATOR: &str =
 impl Binder<'_> {
     /// Binds an expression.
     pub(super) fn expr(&mut self, ast: &Ast) -> Result<Bound> {
-        let position = || self.position(ast);
         match ast {
             Ast::Value(value) => self.value(value),
             Ast::Identifier(name) => self.column(name),
             Ast::CompoundIdentifier(names) => self.qualified(names),
             Ast::Nested(inner) => self.expr(inner),
-            Ast::BinaryOp { left, op, right } => self.binary(left, op, right, position()),
-            Ast::UnaryOp { op, expr } => self.unary(*op, expr, position()),
-            Ast::Cast { expr, data_type, kind, array: false, format: None } => {
-                self.written_cast(expr, data_type, kind, position())
+            Ast::BinaryOp { left, op, right } => {
+                let bound = self.binary(left, op, right)?;
+                Ok(bound.at(self.position(ast)))
             }
+            Ast::UnaryOp { op, expr } => self.unary(*op, expr),
+            Ast::Cast { expr, data_type, kind, array: false, format: None } => self.written_cast(expr, data_type, kind),
             Ast::TypedString(typed) => self.typed_string(typed),
             Ast::Interval(interval) => self.interval(interval),
             Ast::Case { operand, conditions, else_result, .. } => {
@@ -67,7 +67,7 @@ impl Binder<'_> {
                 let found = if out == 0 { found } else { as_outer(found)? };
                 return Ok(found.at(position));
             }
-            if out + 1 == depth && scope.table(None, &name)?.is_some() {
+            if out + 1 == depth && scope.table(None, &name).map_err(|e| e.with_position_if(position))?.is_some() {
                 return refuse("a reference to a whole row");
             }
         }
@@ -81,11 +81,16 @@ impl Binder<'_> {
     fn qualified(&mut self, names: &[Ident]) -> Result<Bound> {
         let position = names.first().and_then(|name| crate::sql::position(name.span));
         let mut parts: Vec<String> = names.iter().map(ident).collect();
+        if parts.len() == 4 && parts.first() != Some(&self.typing.facts.database) {
+            let whole = parts.join(".");
+            return Err(Error::unsupported(format!("cross-database references are not implemented: {whole}"))
+                .with_position_if(position));
+        }
         let column = parts.pop().unwrap_or_default();
         let table = parts.pop().unwrap_or_default();
         let schema = parts.pop();
         for (out, scope) in self.scopes.iter().rev().enumerate() {
-            if let Some(found) = scope.table(schema.as_deref(), &table)? {
+            if let Some(found) = scope.table(schema.as_deref(), &table).map_err(|e| e.with_position_if(position))? {
                 let found = found.column(&column).map_err(|e| e.with_position_if(position))?;
                 let found = if out == 0 { found } else { as_outer(found)? };
                 return Ok(found.at(position));
@@ -105,7 +110,10 @@ impl Binder<'_> {
         .with_position_if(position))
     }
 
-    fn binary(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast, position: Option<u32>) -> Result<Bound> {
+    fn binary(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast) -> Result<Bound> {
+        if let (Some(left), Some(right)) = (written_row(left), written_row(right)) {
+            return self.rows(&left, op, &right, None);
+        }
         match op {
             BinaryOperator::And | BinaryOperator::Or => {
                 let what = if *op == BinaryOperator::And { "AND" } else { "OR" };
@@ -114,21 +122,21 @@ impl Binder<'_> {
                 let r = self.expr(right)?;
                 let r = self.boolean(r, what)?;
                 let expr = if *op == BinaryOperator::And { l.expr.and(r.expr) } else { l.expr.or(r.expr) };
-                Ok(Bound::new(expr, PgType::BOOL).at(position))
+                Ok(Bound::new(expr, PgType::BOOL))
             }
-            _ if matches!((left, right), (Ast::Tuple(_), Ast::Tuple(_))) => self.rows(left, op, right),
             _ => {
                 let name = operator_name(op)?;
                 let l = self.expr(left)?;
                 let r = self.expr(right)?;
-                self.operator(&name, l, r, position)
+                self.operator(&name, l, r).map_err(|e| self.placed(e, |b| b.operator_place(&name, right)))
             }
         }
     }
 
     /// A binary operator over two values.
-    pub(super) fn operator(&mut self, name: &str, l: Bound, r: Bound, position: Option<u32>) -> Result<Bound> {
+    pub(super) fn operator(&mut self, name: &str, l: Bound, r: Bound) -> Result<Bound> {
         let (l, r) = (self.typing.refresh(l), self.typing.refresh(r));
+        let position = l.position;
         let (left, right) = (l.pg.oid, r.pg.oid);
         match binary_operator(name, left, right) {
             Resolved::One(op) => {
@@ -141,26 +149,24 @@ impl Binder<'_> {
                         "operator {} {name} {} is not supported",
                         type_name(left),
                         type_name(right)
-                    ))
-                    .with_position_if(position)),
+                    ))),
                 }
             }
             Resolved::Missing => Err(Error::client(
                 SqlState::UNDEFINED_FUNCTION,
                 format!("operator does not exist: {} {name} {}", type_name(left), type_name(right)),
             )
-            .with_hint(NO_OPERATOR)
-            .with_position_if(position)),
+            .with_hint(NO_OPERATOR)),
             Resolved::Ambiguous => Err(Error::client(
                 SqlState::AMBIGUOUS_FUNCTION,
                 format!("operator is not unique: {} {name} {}", type_name(left), type_name(right)),
             )
-            .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
-            .with_position_if(position)),
+            .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")),
         }
     }
 
-    fn unary(&mut self, op: UnaryOperator, operand: &Ast, position: Option<u32>) -> Result<Bound> {
+    fn unary(&mut self, op: UnaryOperator, operand: &Ast) -> Result<Bound> {
+        let position = self.sign_place(op, operand);
         let name = match op {
             UnaryOperator::Not => {
                 let bound = self.expr(operand)?;
@@ -208,12 +214,15 @@ impl Binder<'_> {
     }
 
     /// Row comparisons: equality is equality of all fields; order looks at the first fields that differ.
-    fn rows(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast) -> Result<Bound> {
+    /// `at`: where it stands, if no operator is written.
+    pub(super) fn rows(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast, at: Option<u32>) -> Result<Bound> {
+        let name = operator_name(op)?;
+        let place = |binder: &Self| at.or_else(|| binder.operator_place(&name, right));
         let (Ast::Tuple(left), Ast::Tuple(right)) = (left, right) else { return refuse("a row comparison") };
         if left.len() != right.len() {
-            return Err(Error::client(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions")
+                .with_position_if(place(self)));
         }
-        let name = operator_name(op)?;
         let mut fields = Vec::new();
         for (l, r) in left.iter().zip(right) {
             fields.push((self.expr(l)?, self.expr(r)?));
@@ -228,13 +237,13 @@ impl Binder<'_> {
         let last = fields.len();
         for (at, (l, r)) in fields.into_iter().enumerate().rev() {
             let this = if at + 1 == last { &name } else { &strict };
-            let compared = self.operator(this, l.clone(), r.clone(), None)?.expr;
+            let compared = self.operator(this, l.clone(), r.clone()).map_err(|error| self.placed(error, place))?.expr;
             result = Some(match (result, name.as_str()) {
                 (None, _) => compared,
                 (Some(rest), "=") => compared.and(rest),
                 (Some(rest), "<>") => compared.or(rest),
                 (Some(rest), _) => {
-                    let equal = self.operator("=", l, r, None)?.expr;
+                    let equal = self.operator("=", l, r)?.expr;
                     compared.or(equal.and(rest))
                 }
             });
@@ -243,6 +252,20 @@ impl Binder<'_> {
             .map(|expr| Bound::new(expr, PgType::BOOL))
             .ok_or_else(|| Error::client(SqlState::FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length"))
     }
+}
+
+/// `ROW(...)` as the list of its fields.
+pub(super) fn written_row(ast: &Ast) -> Option<Ast> {
+    let Ast::Function(function) = ast else { return matches!(ast, Ast::Tuple(_)).then(|| ast.clone()) };
+    let crate::sql::ast::FunctionArguments::List(list) = &function.args else { return None };
+    if !matches!(function.name.0.as_slice(), [only] if only.as_ident().is_some_and(|name| ident(name) == "row")) {
+        return None;
+    }
+    let field = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(ast)) => Some(ast.clone()),
+        _ => None,
+    };
+    list.args.iter().map(field).collect::<Option<Vec<_>>>().map(Ast::Tuple)
 }
 
 /// The name of an operator as PostgreSQL knows it.

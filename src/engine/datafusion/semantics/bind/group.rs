@@ -2,6 +2,7 @@
 //! Must not know: how a single aggregate is computed.
 
 use crate::sql::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier};
+use datafusion::common::Column;
 use datafusion::functions_aggregate::grouping::grouping_udaf;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlanBuilder};
@@ -14,6 +15,7 @@ use super::from::ident;
 use super::rebase::{Replacement, find_aggregates, rebase};
 use super::select::Selecting;
 use super::targets::Target;
+use super::ungrouped::Ungrouped;
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -108,7 +110,8 @@ impl Binder<'_> {
             None => self.expr(ast)?,
         };
         if !find_aggregates(std::iter::once(&value.expr)).is_empty() {
-            return Err(Error::client(SqlState::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY"));
+            return Err(Error::client(SqlState::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY")
+                .with_position_if(value.position));
         }
         self.typing.settle(value)
     }
@@ -119,13 +122,14 @@ impl Binder<'_> {
             let message = message.replace("aggregate functions", "grouping operations");
             return Err(Error::client(SqlState::GROUPING_ERROR, message).with_position_if(position));
         }
+        self.grouping_places.extend(args.iter().filter_map(|arg| Some((arg.expr.clone(), arg.position?))));
         let args = args.into_iter().map(|arg| arg.expr).collect();
         let call = AggregateFunction::new_udf(grouping_udaf(), args, false, None, Vec::new(), None);
         Ok(Bound::new(Expr::AggregateFunction(call), PgType::INT4).at(position))
     }
 
     /// Groups the rows if there is anything to group for, and lets the targets read the groups.
-    pub(super) fn aggregate_step(&mut self, selecting: &mut Selecting, groups: Groups) -> Result<()> {
+    pub(super) fn aggregate_step(&mut self, selecting: &mut Selecting, groups: &Groups) -> Result<()> {
         let read = selecting.targets.iter().map(|target| &target.value.expr).chain(&selecting.having);
         let aggregates = find_aggregates(read);
         if aggregates.is_empty() && !groups.present && selecting.having.is_none() {
@@ -152,7 +156,7 @@ impl Binder<'_> {
             ))],
         };
         for aggregate in &aggregates {
-            check_grouping(aggregate, &keys)?;
+            self.check_grouping(aggregate, &keys)?;
         }
         let mut computed = aggregates.clone();
         computed.extend(carried.iter().map(|(_, first)| first.clone()));
@@ -176,10 +180,12 @@ impl Binder<'_> {
         let scope = self.scope()?.clone();
         let schema = selecting.plan.schema().clone();
         for target in &mut selecting.targets {
-            target.value.expr = rebase(target.value.expr.clone(), &replacements, &schema, &scope)?;
+            let made = rebase(target.value.expr.clone(), &replacements, &schema, &scope);
+            target.value.expr = made.map_err(|wrong| self.not_grouped(wrong, groups))?;
         }
         if let Some(having) = selecting.having.take() {
-            let condition = rebase(having, &replacements, &schema, &scope)?;
+            let condition = rebase(having, &replacements, &schema, &scope);
+            let condition = condition.map_err(|wrong| self.not_grouped(wrong, groups))?;
             selecting.plan = LogicalPlanBuilder::from(selecting.plan.clone())
                 .having(condition)
                 .and_then(LogicalPlanBuilder::build)
@@ -189,16 +195,27 @@ impl Binder<'_> {
     }
 }
 
-/// The arguments of GROUPING must be grouping expressions.
-fn check_grouping(aggregate: &Expr, keys: &[Expr]) -> Result<()> {
-    let Expr::AggregateFunction(call) = aggregate else { return Ok(()) };
-    if call.func.name() == "grouping" && call.params.args.iter().any(|arg| !keys.contains(arg)) {
-        return Err(Error::client(
+impl Binder<'_> {
+    fn not_grouped(&mut self, (column, error): (Option<Column>, Error), groups: &Groups) -> Error {
+        let keys = groups.keys.iter().map(|key| key.expr.clone()).collect();
+        self.ungrouped = column.map(|column| Ungrouped { column, keys });
+        error
+    }
+}
+
+impl Binder<'_> {
+    /// The arguments of GROUPING must be grouping expressions.
+    fn check_grouping(&self, aggregate: &Expr, keys: &[Expr]) -> Result<()> {
+        let Expr::AggregateFunction(call) = aggregate else { return Ok(()) };
+        let wrong = call.params.args.iter().find(|arg| !keys.contains(arg)).filter(|_| call.func.name() == "grouping");
+        let Some(wrong) = wrong else { return Ok(()) };
+        let place = self.grouping_places.iter().find(|(arg, _)| arg == wrong).map(|(_, place)| *place);
+        Err(Error::client(
             SqlState::GROUPING_ERROR,
             "arguments to GROUPING must be grouping expressions of the associated query level",
-        ));
+        )
+        .with_position_if(place))
     }
-    Ok(())
 }
 
 fn cube(dimensions: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {

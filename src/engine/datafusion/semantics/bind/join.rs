@@ -79,7 +79,7 @@ impl Binder<'_> {
         for name in names {
             let l = using_column(&left.scope, name, "left")?;
             let r = using_column(&right.scope, name, "right")?;
-            let equal = self.operator("=", l.clone(), r.clone(), None)?;
+            let equal = self.operator("=", l.clone(), r.clone())?;
             conditions.push(equal.expr);
             merged.push(Col { name: name.clone(), value: self.merged(l, r, kind)? });
         }

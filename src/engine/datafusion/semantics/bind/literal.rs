@@ -49,32 +49,32 @@ impl Binder<'_> {
     }
 
     /// `CAST(x AS type)` and `x::type`.
-    pub(super) fn written_cast(
-        &mut self,
-        operand: &Ast,
-        to: &AstType,
-        kind: &CastKind,
-        position: Option<u32>,
-    ) -> Result<Bound> {
+    pub(super) fn written_cast(&mut self, operand: &Ast, to: &AstType, kind: &CastKind) -> Result<Bound> {
         if !matches!(kind, CastKind::Cast | CastKind::DoubleColon) {
             return Err(Error::client(SqlState::SYNTAX_ERROR, "syntax error: PostgreSQL has no TRY_CAST"));
         }
-        let to = pg_type(to)?;
+        let written = to;
+        let to = pg_type(written).map_err(|e| e.with_position_if(self.type_place(operand, kind, written)))?;
         if let (Ast::Array(array), Some(element)) = (operand, to.element()) {
             return self.array_of(&array.elem, element);
         }
         let bound = self.expr(operand)?;
-        let position = bound.position.or(position);
-        self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
+        self.typing.coerce(bound, to, CastContext::Explicit).map_err(|error| match error.state() {
+            SqlState::CANNOT_COERCE => error.with_position_if(self.cast_place(operand, kind)),
+            _ => error,
+        })
     }
 
     /// `DATE '2020-01-01'`.
     pub(super) fn typed_string(&mut self, typed: &TypedString) -> Result<Bound> {
-        let to = pg_type(&typed.data_type)?;
         let position = self.position(&typed.value);
+        let to = pg_type(&typed.data_type).map_err(|error| match &typed.data_type {
+            AstType::Custom(name, _) => error.with_position_if(self.position(name)),
+            _ => error,
+        })?;
         let Some(text) = text_of(&typed.value.value) else { return refuse("this form of literal") };
         let bound = Bound::unknown(Unknown::Text(text)).at(position);
-        self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
+        self.typing.coerce(bound, to, CastContext::Explicit)
     }
 
     /// `INTERVAL '1' DAY`.
@@ -97,7 +97,7 @@ impl Binder<'_> {
         let to = PgType::from_name(&name)
             .ok_or_else(|| Error::client(SqlState::SYNTAX_ERROR, "syntax error in the fields of an interval"))?;
         let bound = Bound::unknown(Unknown::Text(text)).at(position);
-        self.typing.coerce(bound, to, CastContext::Explicit).map_err(|e| e.with_position_if(position))
+        self.typing.coerce(bound, to, CastContext::Explicit)
     }
 }
 

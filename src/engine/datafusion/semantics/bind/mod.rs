@@ -12,6 +12,7 @@ mod group;
 mod join;
 mod literal;
 mod order;
+mod place;
 mod predicate;
 mod quantified;
 mod query;
@@ -25,19 +26,22 @@ mod subquery;
 mod table_function;
 mod targets;
 mod type_name;
+mod ungrouped;
 mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::sql::Places;
 use crate::sql::ast::{Query, Spanned, WindowSpec};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 
 use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
 use self::registered::Registered;
 use self::scope::Scope;
+use self::ungrouped::Ungrouped;
 use super::cast::Typing;
 use super::facts::SessionFacts;
 use super::value::Bound;
@@ -115,6 +119,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) registered: Registered,
     /// The session's state, for functions in FROM.
     pub(super) state: &'a SessionState,
+    /// Where its tokens stand.
+    pub(super) places: Places,
 }
 
 /// Binds one statement.
@@ -124,6 +130,7 @@ pub(super) struct Binder<'a> {
     tables: &'a FoundTables,
     registered: Registered,
     state: &'a SessionState,
+    places: Places,
     /// The scopes of the queries around, the innermost last.
     scopes: Vec<Scope>,
     ctes: Vec<Cte>,
@@ -132,6 +139,10 @@ pub(super) struct Binder<'a> {
     clause: Clause,
     /// How deep in subqueries of expressions it is.
     subqueries: usize,
+    /// The column that an error about grouping is about.
+    ungrouped: Option<Ungrouped>,
+    /// Where the arguments of GROUPING stand.
+    grouping_places: Vec<(Expr, u32)>,
     /// The windows that the current select names.
     windows: Vec<(String, WindowSpec)>,
 }
@@ -144,11 +155,14 @@ impl<'a> Binder<'a> {
             tables: around.tables,
             registered: around.registered,
             state: around.state,
+            places: around.places,
             scopes: Vec::new(),
             ctes: Vec::new(),
             taken: HashMap::new(),
             clause: Clause::Select,
             subqueries: 0,
+            ungrouped: None,
+            grouping_places: Vec::new(),
             windows: Vec::new(),
         }
     }

@@ -127,10 +127,13 @@ impl Binder<'_> {
         // The sort must begin with the expressions of ON, in any order.
         let leading = sorts.iter().take(on.len());
         if !leading.clone().all(|item| on.contains(&item.target)) {
+            let matched = |at: &usize| sorts.iter().take(on.len()).any(|item| item.target == *at);
+            let unmatched = on.iter().zip(exprs).find(|(at, _)| !matched(at)).map(|(_, ast)| ast);
             return Err(Error::client(
                 SqlState::INVALID_COLUMN_REFERENCE,
                 "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
-            ));
+            )
+            .with_position_if(unmatched.and_then(|ast| self.position(ast))));
         }
         Ok(on)
     }

@@ -10,7 +10,7 @@ use super::super::ops::implement;
 use super::super::pg::CastContext;
 use super::super::value::{Bound, Unknown};
 use super::{Binder, refuse};
-use crate::error::Result;
+use crate::error::{Result, SqlState};
 use crate::types::PgType;
 
 impl Binder<'_> {
@@ -36,7 +36,9 @@ impl Binder<'_> {
             Ast::ILike { negated, any: false, expr, pattern, escape_char } => {
                 self.like(if *negated { "!~~*" } else { "~~*" }, expr, pattern, escape_char.as_ref())
             }
-            Ast::SimilarTo { .. } => refuse("SIMILAR TO"),
+            Ast::SimilarTo { negated, expr, pattern, escape_char } => {
+                self.similar(expr, pattern, escape_char.as_ref(), *negated)
+            }
             Ast::Tuple(_) => refuse("a row value"),
             Ast::CompoundFieldAccess { root, access_chain } => self.subscript(root, access_chain),
             _ => refuse("this form of expression"),
@@ -53,10 +55,13 @@ impl Binder<'_> {
         Ok(self.boolean(bound, what)?.expr)
     }
 
-    fn distinct_from(&mut self, l: &Ast, r: &Ast, distinct: bool) -> Result<Bound> {
-        let (l, r) = (self.expr(l)?, self.expr(r)?);
+    fn distinct_from(&mut self, left: &Ast, right: &Ast, distinct: bool) -> Result<Bound> {
+        let (l, r) = (self.expr(left)?, self.expr(right)?);
         // Both sides NULL, or one of them, decides before the operator does.
-        let equal = self.operator("=", l.clone(), r.clone(), None)?.expr;
+        let equal = self
+            .operator("=", l.clone(), r.clone())
+            .map_err(|error| self.placed(error, |b| b.keyword_place("is", b.position(right))))?
+            .expr;
         let (l, r) = (self.typing.settle(l)?.expr, self.typing.settle(r)?.expr);
         let same = (Expr::IsNull(Box::new(l)).and(Expr::IsNull(Box::new(r)))).or(Expr::IsTrue(Box::new(equal)));
         Ok(Bound::new(if distinct { !same } else { same }, PgType::BOOL))
@@ -64,28 +69,40 @@ impl Binder<'_> {
 
     fn between(&mut self, value: &Ast, low: &Ast, high: &Ast, negated: bool) -> Result<Bound> {
         let value = self.expr(value)?;
+        let place = self.position(low);
+        let place = move |binder: &Self| binder.keyword_place("between", place);
         let (low, high) = (self.expr(low)?, self.expr(high)?);
         let (above, below) = if negated { ("<", ">") } else { (">=", "<=") };
-        let above = self.operator(above, value.clone(), low, None)?.expr;
-        let below = self.operator(below, value, high, None)?.expr;
+        let above = self.operator(above, value.clone(), low).map_err(|error| self.placed(error, place))?.expr;
+        let below = self.operator(below, value, high).map_err(|error| self.placed(error, place))?.expr;
         Ok(Bound::new(if negated { above.or(below) } else { above.and(below) }, PgType::BOOL))
     }
 
     /// IN: one common type for the list if there is one, else a chain of comparisons.
     fn in_list(&mut self, value: &Ast, list: &[Ast], negated: bool) -> Result<Bound> {
-        if matches!(value, Ast::Tuple(_)) {
-            return self.row_in_list(value, list, negated);
+        if let Some(row) = super::expr::written_row(value) {
+            return self.row_in_list(&row, list, negated);
         }
         let value = self.expr(value)?;
         let items = list.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
-        let joined = self.joined_list(&value, &items, negated)?;
+        let first = list.first().and_then(|item| self.position(item));
+        let place = move |binder: &Self| binder.keyword_place("in", first);
+        let joined = self.joined_list(&value, &items, negated).map_err(|error| match negated {
+            // The chain below names the operator that PostgreSQL looks for.
+            true => error,
+            false => self.placed(error, place),
+        });
+        let joined = match joined {
+            Err(error) if error.state() == SqlState::UNDEFINED_FUNCTION => None,
+            other => other?,
+        };
         if let Some(joined) = joined {
             return Ok(joined);
         }
         let name = if negated { "<>" } else { "=" };
         let mut result: Option<Expr> = None;
         for item in items {
-            let compared = self.operator(name, value.clone(), item, None)?.expr;
+            let compared = self.operator(name, value.clone(), item).map_err(|error| self.placed(error, place))?.expr;
             result = Some(match result {
                 None => compared,
                 Some(before) if negated => before.and(compared),
@@ -103,7 +120,7 @@ impl Binder<'_> {
         let mut left: Option<Expr> = None;
         let mut list = Vec::new();
         for item in items {
-            let compared = self.operator("=", value.clone(), item.clone(), None)?;
+            let compared = self.operator("=", value.clone(), item.clone())?;
             let Expr::BinaryExpr(binary) = compared.expr else { return Ok(None) };
             if binary.op != datafusion::logical_expr::Operator::Eq || !matches!(*binary.right, Expr::Literal(..)) {
                 return Ok(None);
@@ -119,13 +136,10 @@ impl Binder<'_> {
 
     fn row_in_list(&mut self, value: &Ast, list: &[Ast], negated: bool) -> Result<Bound> {
         let mut result: Option<Expr> = None;
+        let place = self.keyword_place("in", list.first().and_then(|item| self.position(item)));
         for item in list {
-            let equal = Ast::BinaryOp {
-                left: Box::new(value.clone()),
-                op: crate::sql::ast::BinaryOperator::Eq,
-                right: Box::new(item.clone()),
-            };
-            let equal = self.expr(&equal)?.expr;
+            let item = super::expr::written_row(item).unwrap_or_else(|| item.clone());
+            let equal = self.rows(value, &crate::sql::ast::BinaryOperator::Eq, &item, place)?.expr;
             result = Some(match result {
                 None => equal,
                 Some(before) => before.or(equal),
@@ -138,7 +152,8 @@ impl Binder<'_> {
     }
 
     fn like(&mut self, name: &str, value: &Ast, pattern: &Ast, escape: Option<&ValueWithSpan>) -> Result<Bound> {
-        let position = self.position(value);
+        let place = self.position(pattern);
+        let word = if name.ends_with('*') { "ilike" } else { "like" };
         let value = self.expr(value)?;
         let mut pattern = self.expr(pattern)?;
         if let Some(escape) = escape {
@@ -153,7 +168,19 @@ impl Binder<'_> {
             let Some(made) = made else { return refuse("LIKE ... ESCAPE") };
             pattern = made;
         }
-        self.operator(name, value, pattern, position)
+        self.operator(name, value, pattern).map_err(|error| self.placed(error, |b| b.keyword_place(word, place)))
+    }
+
+    fn similar(&mut self, value: &Ast, pattern: &Ast, escape: Option<&ValueWithSpan>, negated: bool) -> Result<Bound> {
+        let place = self.keyword_place("similar", self.position(pattern));
+        let value = self.expr(value)?;
+        let mut args = vec![self.expr(pattern)?];
+        if let Some(escape) = escape {
+            args.push(self.value(escape)?);
+        }
+        let pattern = self.call("similar_to_escape", args, place)?;
+        let name = if negated { "!~" } else { "~" };
+        self.operator(name, value, pattern).map_err(|error| self.placed(error, |_| place))
     }
 
     /// `x IN (SELECT ...)` over values that compare plainly.

@@ -35,10 +35,7 @@ impl Binder<'_> {
             array
         };
         let Some(element) = array.pg.element() else {
-            return Err(Error::client(
-                SqlState::from_code("42809").unwrap_or(SqlState::DATATYPE_MISMATCH),
-                "op ANY/ALL (array) requires array on right side",
-            ));
+            return Err(Error::client(SqlState::WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires array on right side"));
         };
         if let Some(elements) = self.known_elements(&array, element)? {
             return self.chain(name, value, elements, any);
@@ -69,7 +66,7 @@ impl Binder<'_> {
     fn chain(&mut self, name: &str, value: Bound, elements: Vec<Bound>, any: bool) -> Result<Bound> {
         let mut result: Option<Expr> = None;
         for element in elements {
-            let compared = self.operator(name, value.clone(), element, None)?;
+            let compared = self.operator(name, value.clone(), element)?;
             let compared = self.boolean(compared, "ANY/ALL")?.expr;
             result = Some(match result {
                 None => compared,

@@ -2,12 +2,18 @@
 //! Must not know: what stands inside a SELECT.
 
 use crate::sql::ast::{Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, Value};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use arrow::datatypes::DataType;
+use datafusion::common::Column;
+use datafusion::common::metadata::FieldMetadata;
+use datafusion::logical_expr::expr::Alias;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, lit};
 use datafusion::scalar::ScalarValue;
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
+use super::super::kernel::{call_volatile, external};
 use super::super::pg::CastContext;
+use super::super::windows::ranked;
 use super::{Binder, Clause, Relation, Scope, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -17,6 +23,10 @@ use crate::types::PgType;
 pub(super) struct Limits {
     pub(super) skip: Option<Expr>,
     pub(super) fetch: Option<Expr>,
+    /// Rows that are equal in the order to the last one come too.
+    pub(super) ties: bool,
+    /// The error of a constant that is no number of rows: PostgreSQL raises it when it runs.
+    wrong: Option<Error>,
 }
 
 impl Binder<'_> {
@@ -46,6 +56,9 @@ impl Binder<'_> {
                 let relation = self.set_expr(other, settle && order.is_empty())?;
                 let relation = self.order_output(relation, order)?;
                 let relation = if settle { self.settle(relation)? } else { relation };
+                if limits.ties {
+                    return refuse("WITH TIES over a set operation");
+                }
                 apply_limits(relation, &limits)
             }
         }
@@ -68,19 +81,22 @@ impl Binder<'_> {
         };
         let fetch = match &query.fetch {
             None => None,
-            Some(fetch) if fetch.with_ties || fetch.percent => return refuse("FETCH ... WITH TIES"),
-            Some(fetch) => Some(fetch.quantity.clone().unwrap_or_else(one)),
+            Some(fetch) if fetch.percent => return refuse("FETCH ... PERCENT"),
+            Some(fetch) => {
+                limits.ties = fetch.with_ties;
+                Some(fetch.quantity.clone().unwrap_or_else(one))
+            }
         };
         if let Some(limit) = limit.or(fetch.as_ref()) {
-            limits.fetch = self.limit(limit, Clause::Limit)?;
+            limits.fetch = self.limit(limit, Clause::Limit, &mut limits.wrong)?;
         }
         if let Some(offset) = offset {
-            limits.skip = self.limit(offset, Clause::Offset)?;
+            limits.skip = self.limit(offset, Clause::Offset, &mut limits.wrong)?;
         }
         Ok(limits)
     }
 
-    fn limit(&mut self, ast: &Ast, clause: Clause) -> Result<Option<Expr>> {
+    fn limit(&mut self, ast: &Ast, clause: Clause, wrong: &mut Option<Error>) -> Result<Option<Expr>> {
         let (what, state) = match clause {
             Clause::Limit => ("LIMIT", SqlState::INVALID_ROW_COUNT_IN_LIMIT),
             _ => ("OFFSET", SqlState::INVALID_ROW_COUNT_IN_OFFSET),
@@ -92,10 +108,11 @@ impl Binder<'_> {
             SqlState::UNDEFINED_COLUMN => Error::client(
                 SqlState::INVALID_COLUMN_REFERENCE,
                 format!("argument of {what} must not contain variables"),
-            ),
+            )
+            .with_position_if(error.position()),
             _ => error,
         })?;
-        let wrong = |name: String| {
+        let mistyped = |name: String| {
             Error::client(
                 SqlState::DATATYPE_MISMATCH,
                 format!("argument of {what} must be type bigint, not type {name}"),
@@ -103,19 +120,49 @@ impl Binder<'_> {
             .with_position_if(self.position(ast))
         };
         if !super::super::coerce::can_coerce(bound.pg.oid, PgType::INT8.oid, CastContext::Assignment) {
-            return Err(wrong(bound.type_name()));
+            return Err(mistyped(bound.type_name()));
         }
         let bound = self.typing.coerce(bound, PgType::INT8, CastContext::Assignment)?;
         let expr = self.typing.fold(bound)?.expr;
         match expr {
             Expr::Literal(ScalarValue::Int64(None), _) => Ok(None),
             Expr::Literal(ScalarValue::Int64(Some(rows)), _) if rows < 0 => {
-                Err(Error::client(state, format!("{what} must not be negative")))
+                wrong.get_or_insert_with(|| Error::client(state, format!("{what} must not be negative")));
+                Ok(None)
             }
             other @ (Expr::Literal(..) | Expr::Placeholder(_)) => Ok(Some(other)),
             _ => refuse(&format!("{what} with an expression that is not a constant")),
         }
     }
+}
+
+/// The rows of a sorted plan whose rank is within LIMIT and OFFSET together.
+pub(super) fn with_ties(plan: LogicalPlan, order: &[SortExpr], limits: &mut Limits) -> Result<LogicalPlan> {
+    if !std::mem::take(&mut limits.ties) {
+        return Ok(plan);
+    }
+    if order.is_empty() {
+        return Err(Error::client(SqlState::SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
+    }
+    let rows = |expr: &Option<Expr>| match expr {
+        None => Some(None),
+        Some(Expr::Literal(ScalarValue::Int64(rows), _)) => Some(*rows),
+        Some(_) => None,
+    };
+    let (Some(fetch), Some(skip)) = (rows(&limits.fetch), rows(&limits.skip)) else {
+        return refuse("WITH TIES with a number of rows that is not a constant");
+    };
+    let Some(fetch) = fetch else { return Ok(plan) };
+    limits.fetch = None;
+    let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    let rank = ranked(order.to_vec());
+    let last = lit(u64::try_from(fetch).unwrap_or(0).saturating_add(u64::try_from(skip.unwrap_or(0)).unwrap_or(0)));
+    let within = Expr::Column(Column::new_unqualified(rank.schema_name().to_string())).lt_eq(last);
+    // With no row asked for there is none to be equal to.
+    let within = if fetch == 0 { lit(false) } else { within };
+    LogicalPlanBuilder::window_plan(plan, vec![rank])
+        .and_then(|plan| LogicalPlanBuilder::from(plan).filter(within)?.project(columns)?.sort(order.to_vec())?.build())
+        .map_err(from_datafusion)
 }
 
 fn one() -> Ast {
@@ -124,16 +171,40 @@ fn one() -> Ast {
 
 /// Puts LIMIT and OFFSET on a relation.
 pub(super) fn apply_limits(relation: Relation, limits: &Limits) -> Result<Relation> {
-    if limits.skip.is_none() && limits.fetch.is_none() {
-        return Ok(relation);
-    }
     let Relation { plan, columns } = relation;
+    if let Some(error) = &limits.wrong {
+        return Ok(Relation { plan: failing(&plan, error)?, columns });
+    }
+    if limits.skip.is_none() && limits.fetch.is_none() {
+        return Ok(Relation { plan, columns });
+    }
     let skip = limits.skip.clone().or_else(|| Some(lit(0_i64)));
     let plan = LogicalPlanBuilder::from(plan)
         .limit_by_expr(skip, limits.fetch.clone())
         .and_then(LogicalPlanBuilder::build)
         .map_err(from_datafusion)?;
     Ok(Relation { plan, columns })
+}
+
+/// A plan of the same columns that fails as soon as it runs.
+fn failing(plan: &LogicalPlan, error: &Error) -> Result<LogicalPlan> {
+    let raised = error.clone();
+    let fails = call_volatile("raise", vec![lit(0_i64)], DataType::Boolean, move |_| Err(external(raised.clone())));
+    let mut columns = Vec::new();
+    for (relation, field) in plan.schema().iter() {
+        let null = ScalarValue::try_from(field.data_type()).map_err(from_datafusion)?;
+        columns.push(Expr::Alias(Alias {
+            expr: Box::new(lit(null)),
+            relation: relation.cloned(),
+            name: field.name().clone(),
+            metadata: Some(FieldMetadata::from(field.as_ref())),
+        }));
+    }
+    LogicalPlanBuilder::empty(true)
+        .filter(fails)
+        .and_then(|builder| builder.project(columns))
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)
 }
 
 fn refuse_odd_clauses(query: &Query) -> Result<()> {

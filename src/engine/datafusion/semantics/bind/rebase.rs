@@ -43,22 +43,38 @@ fn find<'e>(exprs: impl IntoIterator<Item = &'e Expr>, wanted: fn(&Expr) -> bool
 }
 
 /// Replaces what a grouping has computed. Any column left over is one that GROUP BY does not name (`42803`).
-pub(super) fn rebase(expr: Expr, replacements: &[Replacement], schema: &DFSchema, scope: &Scope) -> Result<Expr> {
-    let replaced = replace(expr, replacements)?;
+pub(super) fn rebase(
+    expr: Expr,
+    replacements: &[Replacement],
+    schema: &DFSchema,
+    scope: &Scope,
+) -> std::result::Result<Expr, (Option<Column>, Error)> {
+    let replaced = replace(expr, replacements).map_err(|error| (None, error))?;
     let mut wrong: Option<Column> = None;
+    let mut inside: Option<Column> = None;
     let _ = replaced.apply(|node| {
         match node {
             Expr::Column(column) if !schema.has_column(column) => wrong = Some(column.clone()),
-            Expr::ScalarSubquery(subquery) => check_outer(&subquery.outer_ref_columns, schema, &mut wrong),
-            Expr::Exists(exists) => check_outer(&exists.subquery.outer_ref_columns, schema, &mut wrong),
-            Expr::InSubquery(inside) => check_outer(&inside.subquery.outer_ref_columns, schema, &mut wrong),
+            Expr::ScalarSubquery(subquery) => check_outer(&subquery.outer_ref_columns, schema, &mut inside),
+            Expr::Exists(exists) => check_outer(&exists.subquery.outer_ref_columns, schema, &mut inside),
+            Expr::InSubquery(query) => check_outer(&query.subquery.outer_ref_columns, schema, &mut inside),
             _ => {}
         }
-        Ok(TreeNodeRecursion::Continue)
+        Ok(if wrong.is_some() || inside.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    match wrong {
-        None => Ok(replaced),
-        Some(column) => Err(ungrouped(&column, scope)),
+    match (wrong, inside) {
+        (None, None) => Ok(replaced),
+        (Some(column), _) => {
+            let name = visible_name(&column, scope);
+            let text =
+                format!("column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function");
+            Err((Some(column), Error::client(SqlState::GROUPING_ERROR, text)))
+        }
+        (None, Some(column)) => {
+            let name = visible_name(&column, scope);
+            let text = format!("subquery uses ungrouped column \"{name}\" from outer query");
+            Err((None, Error::client(SqlState::GROUPING_ERROR, text)))
+        }
     }
 }
 
@@ -86,16 +102,12 @@ pub(super) fn replace(expr: Expr, replacements: &[Replacement]) -> Result<Expr> 
     Ok(replaced.map_err(from_datafusion)?.data)
 }
 
-fn ungrouped(column: &Column, scope: &Scope) -> Error {
+fn visible_name(column: &Column, scope: &Scope) -> String {
     let wanted = Expr::Column(column.clone());
-    let name = scope
+    scope
         .tables
         .iter()
         .flat_map(|table| table.columns.iter().map(move |col| (table, col)))
         .find(|(_, col)| col.value.expr == wanted)
-        .map_or_else(|| column.flat_name(), |(table, col)| format!("{}.{}", table.name, col.name));
-    Error::client(
-        SqlState::GROUPING_ERROR,
-        format!("column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"),
-    )
+        .map_or_else(|| column.flat_name(), |(table, col)| format!("{}.{}", table.name, col.name))
 }

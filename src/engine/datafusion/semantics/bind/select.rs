@@ -79,7 +79,8 @@ impl Binder<'_> {
         };
         let distinct = !matches!(select.distinct, None | Some(Distinct::All));
         let visible = targets.len();
-        let sorts = self.within(Clause::OrderBy, |binder| binder.sort_items(order, &mut targets, distinct))?;
+        let listed = matches!(select.distinct, Some(Distinct::Distinct));
+        let sorts = self.within(Clause::OrderBy, |binder| binder.sort_items(order, &mut targets, listed))?;
         let groups = self.within(Clause::GroupBy, |binder| binder.group_clause(&select.group_by, &targets))?;
         let on = self.distinct_on(select, &mut targets, &sorts)?;
         if settle || distinct {
@@ -88,7 +89,7 @@ impl Binder<'_> {
             }
         }
         let mut selecting = Selecting { plan, targets, having };
-        self.aggregate_step(&mut selecting, groups)?;
+        self.aggregate_step(&mut selecting, &groups).map_err(|error| self.at_ungrouped(error, select, order))?;
         self.window_step(&mut selecting)?;
         self.finish(selecting, Shape { visible, sorts: &sorts, on, distinct, limits })
     }
@@ -128,13 +129,16 @@ impl Binder<'_> {
         if !on.is_empty() {
             plan = super::order::distinct_on(plan, &on, &columns, &order)?;
         }
+        let ties = if limits.ties { order.clone() } else { Vec::new() };
         if !order.is_empty() {
             plan = LogicalPlanBuilder::from(plan)
                 .sort(order)
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(from_datafusion)?;
         }
-        let relation = super::query::apply_limits(Relation { plan, columns: Vec::new() }, limits)?;
+        let mut limits = limits.clone();
+        plan = super::query::with_ties(plan, &ties, &mut limits)?;
+        let relation = super::query::apply_limits(Relation { plan, columns: Vec::new() }, &limits)?;
         let mut plan = relation.plan;
         if visible < columns.len() {
             columns.truncate(visible);

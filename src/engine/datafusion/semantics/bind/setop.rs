@@ -2,9 +2,10 @@
 //! Must not know: what stands in an arm.
 
 use crate::sql::ast::{Expr as Ast, SetExpr, SetOperator, SetQuantifier, Values};
+use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
-use super::super::coerce::common_type;
+use super::super::coerce::{AtPosition, common_type};
 use super::super::errors::from_datafusion;
 use super::super::keys::group_key;
 use super::super::pg::CastContext;
@@ -50,7 +51,8 @@ impl Binder<'_> {
             return Err(Error::client(
                 SqlState::SYNTAX_ERROR,
                 format!("each {what} query must have the same number of columns"),
-            ));
+            )
+            .with_position_if(right.columns.iter().find_map(|output| output.value.position)));
         }
         let mut targets = Vec::new();
         let mut types = Vec::new();
@@ -68,7 +70,10 @@ impl Binder<'_> {
         let columns = outputs(targets, &names);
         let plan = match (op, all) {
             (SetOperator::Union, _) => LogicalPlanBuilder::from(l).union(r).and_then(LogicalPlanBuilder::build),
-            (_, true) => return refuse(&format!("{what} ALL")),
+            (_, true) => {
+                plain_keys(&columns, what)?;
+                counted(l, r, op == SetOperator::Intersect)
+            }
             (SetOperator::Intersect, false) => {
                 plain_keys(&columns, what)?;
                 LogicalPlanBuilder::intersect(l, r, false)
@@ -108,7 +113,10 @@ impl Binder<'_> {
         let mut rows = rows?;
         let width = rows.first().map_or(0, Vec::len);
         if rows.iter().any(|row| row.len() != width) {
-            return Err(Error::client(SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length"));
+            let odd = rows.iter().find(|row| row.len() != width);
+            let place = odd.and_then(|row| row.iter().find_map(|cell| cell.position));
+            return Err(Error::client(SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length")
+                .with_position_if(place));
         }
         let mut shape: Vec<Bound> = Vec::new();
         for column in 0..width {
@@ -155,6 +163,26 @@ impl Binder<'_> {
         }
         Ok(Bound { pg: common, ..shape })
     }
+}
+
+/// INTERSECT ALL and EXCEPT ALL: equal rows are numbered on both sides, so that each meets one of the other side.
+fn counted(left: LogicalPlan, right: LogicalPlan, intersect: bool) -> datafusion::error::Result<LogicalPlan> {
+    let numbered = |plan: LogicalPlan| {
+        let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let number = super::super::windows::numbered(columns.clone());
+        let name = number.schema_name().to_string();
+        let exprs = columns.into_iter().chain([Expr::Column(Column::new_unqualified(name)).alias("?number?")]);
+        LogicalPlanBuilder::window_plan(plan, vec![number])
+            .and_then(|plan| LogicalPlanBuilder::from(plan).project(exprs).and_then(LogicalPlanBuilder::build))
+    };
+    let columns: Vec<Expr> = left.schema().columns().into_iter().map(Expr::Column).collect();
+    let (left, right) = (numbered(left)?, numbered(right)?);
+    let plan = if intersect {
+        LogicalPlanBuilder::intersect(left, right, false)?
+    } else {
+        LogicalPlanBuilder::except(left, right, false)?
+    };
+    LogicalPlanBuilder::from(plan).project(columns).and_then(LogicalPlanBuilder::build)
 }
 
 /// A projection to these values under these names.

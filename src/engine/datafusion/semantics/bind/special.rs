@@ -3,7 +3,7 @@
 
 use crate::sql::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
 
-use super::super::coerce::category;
+use super::super::coerce::{AtPosition, category};
 use super::super::value::Bound;
 use super::from::{ident, parts};
 use super::{Binder, refuse};
@@ -14,9 +14,9 @@ impl Binder<'_> {
     pub(super) fn special(&mut self, ast: &Ast) -> Result<Bound> {
         match ast {
             Ast::Extract { field, expr, .. } => {
-                let field = self.literal_text(field_name(field))?;
+                let field = Self::unknown_text(field_name(field));
                 let value = self.expr(expr)?;
-                self.call("extract", vec![field, value], None)
+                self.special_call("extract", vec![field, value], self.word("extract", expr))
             }
             Ast::Substring { expr, substring_from, substring_for, .. } => {
                 let mut args = vec![self.expr(expr)?];
@@ -32,7 +32,7 @@ impl Binder<'_> {
                     }
                     (None, None) => return refuse("SUBSTRING without a position"),
                 }
-                self.call("substring", args, None)
+                self.special_call("substring", args, self.word("substring", expr))
             }
             Ast::Trim { trim_where, trim_what, expr, trim_characters } => {
                 let name = match trim_where {
@@ -47,39 +47,46 @@ impl Binder<'_> {
                 for characters in trim_characters.iter().flatten() {
                     args.push(self.expr(characters)?);
                 }
-                self.call(name, args, None)
+                let start = trim_what.as_deref().filter(|_| trim_characters.is_none()).unwrap_or(expr);
+                self.special_call(name, args, self.word("trim", start))
             }
             Ast::Position { expr, r#in } => {
                 let (what, text) = (self.expr(expr)?, self.expr(r#in)?);
-                self.call("position", vec![text, what], None)
+                self.special_call("position", vec![text, what], self.word("position", expr))
             }
             Ast::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
                 let mut args = vec![self.expr(expr)?, self.expr(overlay_what)?, self.expr(overlay_from)?];
                 if let Some(length) = overlay_for {
                     args.push(self.expr(length)?);
                 }
-                self.call("overlay", args, None)
+                self.special_call("overlay", args, self.word("overlay", expr))
             }
             Ast::Ceil { expr, field } => self.rounded("ceil", expr, field),
             Ast::Floor { expr, field } => self.rounded("floor", expr, field),
             Ast::AtTimeZone { timestamp, time_zone } => {
                 let (value, zone) = (self.expr(timestamp)?, self.expr(time_zone)?);
-                self.call("timezone", vec![zone, value], None)
+                self.special_call("timezone", vec![zone, value], self.keyword_place("at", self.position(&**time_zone)))
             }
             Ast::Collate { expr, collation } => {
                 let names = parts(collation)?;
                 let name = names.last().map_or("", String::as_str);
+                let place = self.places.first_from(self.position(&**expr).unwrap_or(0), &["collate"], 0);
                 let value = self.expr(expr)?;
                 let value = self.typing.settle(value)?;
                 if category(value.pg.oid) != 'S' {
                     return Err(Error::client(
                         SqlState::DATATYPE_MISMATCH,
                         format!("collations are not supported by type {}", value.type_name()),
-                    ));
+                    )
+                    .with_position_if(place));
                 }
                 match name {
                     "C" | "POSIX" | "default" | "ucs_basic" => Ok(value),
-                    _ => refuse(&format!("collation \"{name}\"")),
+                    _ => Err(Error::client(
+                        SqlState::UNDEFINED_OBJECT,
+                        format!("collation \"{name}\" for encoding \"UTF8\" does not exist"),
+                    )
+                    .with_position_if(place)),
                 }
             }
             _ => refuse("this form of expression"),
@@ -90,12 +97,19 @@ impl Binder<'_> {
         if !matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)) {
             return refuse(&format!("{name} with a field"));
         }
+        let position = self.word(name, value);
         let value = self.expr(value)?;
-        self.call(name, vec![value], None)
+        self.call(name, vec![value], position)
     }
 
-    fn literal_text(&mut self, text: String) -> Result<Bound> {
-        self.typing.settle(Self::unknown_text(text))
+    /// The place of the word that a form begins with.
+    fn word(&self, word: &str, operand: &Ast) -> Option<u32> {
+        self.places.last_before(self.position(operand)?, &[word], 0)
+    }
+
+    /// A call that the grammar itself writes: of the catalog's function, whatever else has its name.
+    fn special_call(&mut self, name: &str, args: Vec<Bound>, position: Option<u32>) -> Result<Bound> {
+        self.call(name, args, position).map_err(|error| super::call::in_catalog(error, name, None))
     }
 }
 

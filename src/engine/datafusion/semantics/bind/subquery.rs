@@ -29,7 +29,7 @@ impl Binder<'_> {
     }
 
     /// The query of a subquery. Its columns get names that no column has: what decorrelation adds beside them keeps its own.
-    fn inner_query(&mut self, query: &Query) -> Result<Relation> {
+    pub(super) fn inner_query(&mut self, query: &Query) -> Result<Relation> {
         self.subqueries += 1;
         let result = self.query(query, true);
         self.subqueries -= 1;
@@ -39,21 +39,34 @@ impl Binder<'_> {
     /// A subquery as a value.
     pub(super) fn scalar_subquery(&mut self, query: &Query) -> Result<Bound> {
         let relation = self.inner_query(query)?;
-        let value = self.only_column(&relation, query, "subquery must return only one column")?;
-        Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(relation.plan)), value.pg, value.arrow))
+        let value = self.only_column(&relation, self.parenthesis(query), "subquery must return only one column")?;
+        let expr = Expr::ScalarSubquery(subquery(relation.plan));
+        Ok(Bound::with_arrow(expr, value.pg, value.arrow).at(self.parenthesis(query)))
     }
 
     /// The one column that a subquery has to give.
-    pub(super) fn only_column(&self, relation: &Relation, query: &Query, message: &str) -> Result<Bound> {
+    pub(super) fn only_column(&self, relation: &Relation, place: Option<u32>, message: &str) -> Result<Bound> {
         match relation.columns.as_slice() {
             [only] => Ok(only.value.clone()),
-            _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query))),
+            _ => Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(place)),
         }
     }
 
     /// `x IN (SELECT ...)`.
     pub(super) fn in_subquery(&mut self, value: &Ast, query: &Query, negated: bool) -> Result<Bound> {
-        if matches!(value, Ast::Tuple(_)) {
+        let place = self.keyword_place("in", self.position(query));
+        self.in_query(value, query, negated, place)
+    }
+
+    fn in_query(&mut self, value: &Ast, query: &Query, negated: bool, place: Option<u32>) -> Result<Bound> {
+        if let Ast::Tuple(fields) = value {
+            let relation = self.inner_query(query)?;
+            let count = relation.columns.len();
+            if count != fields.len() {
+                let what = if count < fields.len() { "few" } else { "many" };
+                let error = Error::client(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns"));
+                return Err(error.with_position_if(place));
+            }
             return refuse("IN over rows and a subquery");
         }
         let value = self.expr(value)?;
@@ -66,10 +79,10 @@ impl Binder<'_> {
                 } else {
                     "subquery has too many columns"
                 };
-                return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(self.position(query)));
+                return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position_if(place));
             }
         };
-        let compared = self.operator("=", value, column, None)?;
+        let compared = self.operator("=", value, column).map_err(|error| self.placed(error, |_| place))?;
         let (l, r) = plain_sides(compared.expr, Operator::Eq)?;
         let plan = one_column(relation.plan, r)?;
         Ok(self.plain_in_subquery(l, subquery(plan), negated))
@@ -84,19 +97,25 @@ impl Binder<'_> {
             _ => {
                 let value = self.expr(value)?;
                 let array = self.expr(right)?;
-                return self.quantified_array(&name, value, array, any);
+                return self.quantified_array(&name, value, array, any).map_err(|error| {
+                    let unplaced = error.position().is_none();
+                    if unplaced { error.with_position_if(self.operator_place(&name, right)) } else { error }
+                });
             }
         };
         if name == "=" && any {
-            return self.in_subquery(value, query, false);
+            let place = self.places.last_before(self.position(&**query).unwrap_or(0), &["="], 0);
+            return self.in_query(value, query, false, place);
         }
         if name == "<>" && !any {
-            return self.in_subquery(value, query, true);
+            let place = self.places.last_before(self.position(&**query).unwrap_or(0), &["<>", "!="], 0);
+            return self.in_query(value, query, true, place);
         }
         let value = self.expr(value)?;
         let relation = self.inner_query(query)?;
-        let column = self.only_column(&relation, query, "subquery has too many columns")?;
-        let compared = self.operator(&name, value, column, None)?;
+        let place = self.places.last_before(self.position(&**query).unwrap_or(0), &[&name], 0);
+        let column = self.only_column(&relation, place, "subquery has too many columns")?;
+        let compared = self.operator(&name, value, column).map_err(|error| self.placed(error, |_| place))?;
         let Expr::BinaryExpr(BinaryExpr { op, .. }) = &compared.expr else {
             return refuse(&format!("operator {name} ANY/ALL over this type"));
         };

@@ -2,7 +2,7 @@
 //! Must not know: how a window function is computed.
 
 use crate::sql::ast::{
-    Expr as Ast, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    Expr as Ast, Spanned, Value, WindowFrame as FrameAst, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 use datafusion::common::Column;
 use datafusion::logical_expr::{
@@ -52,7 +52,9 @@ impl Binder<'_> {
         };
         let spec = match over {
             WindowType::WindowSpec(spec) => spec.clone(),
-            WindowType::NamedWindow(name) => self.named_window(&ident(name))?,
+            WindowType::NamedWindow(name) => {
+                self.named_window(&ident(name)).map_err(|e| e.with_position_if(crate::sql::position(name.span)))?
+            }
         };
         let mut window = self.window_spec(&spec)?;
         window.filter = filter;
@@ -71,7 +73,7 @@ impl Binder<'_> {
                 self.built(call, found.source, window, returns, position)
             }
             Resolved::One(_) => Err(Error::client(
-                SqlState::from_code("42809").unwrap_or(SqlState::WINDOWING_ERROR),
+                SqlState::WRONG_OBJECT_TYPE,
                 format!("OVER specified, but {} is not a window function nor an aggregate function", call.name),
             )
             .with_position_if(position)),
@@ -176,11 +178,12 @@ fn frame_of(frame: &FrameAst, keys: usize) -> Result<WindowFrame> {
         (WindowFrameBound::CurrentRow, Some(WindowFrameBound::Preceding(_))) => {
             return wrong("frame starting from current row cannot have preceding rows");
         }
-        (
-            WindowFrameBound::Following(_),
-            None | Some(WindowFrameBound::CurrentRow | WindowFrameBound::Preceding(_)),
-        ) => {
+        (WindowFrameBound::Following(_), None | Some(WindowFrameBound::CurrentRow)) => {
             return wrong("frame starting from following row cannot end with current row");
+        }
+        (WindowFrameBound::Following(_), Some(WindowFrameBound::Preceding(Some(rows)))) => {
+            return wrong("frame starting from following row cannot have preceding rows")
+                .map_err(|error| error.with_position_if(crate::sql::position(rows.span())));
         }
         _ => {}
     }
@@ -202,7 +205,7 @@ fn bound_of(bound: &WindowFrameBound, units: DfUnits) -> Result<DfBound> {
                 _ => refuse("a frame offset that is not a number"),
             },
             Ast::UnaryOp { .. } => Err(Error::client(
-                SqlState::from_code("22013").unwrap_or(SqlState::INVALID_PARAMETER_VALUE),
+                SqlState::INVALID_PRECEDING_OR_FOLLOWING_SIZE,
                 "frame starting offset must not be negative",
             )),
             _ => refuse("a frame offset that is not a constant"),

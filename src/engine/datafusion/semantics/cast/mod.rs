@@ -99,7 +99,7 @@ impl Typing {
                 let arrow = storage(to);
                 Ok(Bound::with_arrow(self.null(to, &arrow), to, arrow))
             }
-            Some(Unknown::Text(text)) => self.literal(&text, to, context),
+            Some(Unknown::Text(text)) => self.literal(&text, to, context, position),
             Some(Unknown::Param(number)) => {
                 let known = to.bare();
                 if let Some(slot) = self.params.get_mut(number - 1) {
@@ -108,18 +108,24 @@ impl Typing {
                 let bound = placeholder(number, known);
                 if to.typmod < 0 { Ok(bound) } else { self.coerce(bound, to, context) }
             }
-            None => self.settled(value, to, context),
+            None => self.settled(value, to, context).map_err(|error| match (error.state(), context) {
+                // Of a written cast the place is the cast's, which its caller knows.
+                (SqlState::CANNOT_COERCE, CastContext::Implicit | CastContext::Assignment)
+                | (SqlState::FEATURE_NOT_SUPPORTED, _) => error.with_position_if(position),
+                _ => error,
+            }),
         };
-        result.map(|bound| bound.at(position)).map_err(|error| error.with_position_if(position))
+        result.map(|bound| bound.at(position))
     }
 
-    fn literal(&mut self, text: &str, to: PgType, context: CastContext) -> Result<Bound> {
+    /// PostgreSQL reads a literal while it analyses, at its place; what a length makes of it comes later, at none.
+    fn literal(&mut self, text: &str, to: PgType, context: CastContext, position: Option<u32>) -> Result<Bound> {
         if to.oid == PgType::NUMERIC.oid {
-            let number = numeric::literal(text)?;
+            let number = numeric::literal(text).map_err(|error| error.with_position_if(position))?;
             return modifier::apply(number, to, context);
         }
         let base = if modifier::is_length(to) { to.bare() } else { to };
-        let bound = parse(text, base, &self.facts.format)?;
+        let bound = parse(text, base, &self.facts.format).map_err(|error| error.with_position_if(position))?;
         modifier::apply(bound, to, context)
     }
 
