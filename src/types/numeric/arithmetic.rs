@@ -134,6 +134,21 @@ impl Numeric {
         }
     }
 
+    /// The square root of a number that is not negative, rounded to so many digits behind the point.
+    ///
+    /// # Errors
+    /// `22003` when it has too many digits.
+    pub fn root(&self, places: u32) -> Result<Numeric> {
+        let Numeric::Finite { unscaled, scale } = self else { return Ok(self.clone()) };
+        // The root of unscaled / 10^scale * 10^(2 places), with all digits that count for the rounding.
+        let power = 2 * i64::from(places) - i64::from(*scale);
+        let wide = if power >= 0 { unscaled * ten_to(power as u32) } else { unscaled / ten_to((-power) as u32) };
+        let root = wide.sqrt();
+        // A half lies between the squares of two neighbours: whole numbers are on one side of it.
+        let up = &wide - &root * &root > root;
+        Numeric::from_unscaled(if up { root + 1u8 } else { root }, i64::from(places))
+    }
+
     /// The remainder of `self / other`, with the sign of `self`.
     ///
     /// # Errors

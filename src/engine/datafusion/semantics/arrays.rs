@@ -199,3 +199,39 @@ pub(super) fn as_number(
         Ok(Arc::new(Int32Array::from(results)))
     })
 }
+
+/// The text of an array of texts.
+pub(super) fn array_of_texts<'t>(elements: impl IntoIterator<Item = Option<&'t str>>) -> String {
+    let mut made = "{".to_owned();
+    for (at, element) in elements.into_iter().enumerate() {
+        if at > 0 {
+            made.push(',');
+        }
+        match element {
+            None => made.push_str("NULL"),
+            Some(text) => push_element(text, &mut made),
+        }
+    }
+    made.push('}');
+    made
+}
+
+/// An element as `array_out` writes it: in quotes where it could be read as something else.
+pub(super) fn push_element(text: &str, into: &mut String) {
+    let plain = !text.is_empty()
+        && !text.eq_ignore_ascii_case("null")
+        && !text
+            .contains(|c: char| matches!(c, '{' | '}' | ',' | '"' | '\\') || (c.is_ascii_whitespace() || c == '\x0b'));
+    if plain {
+        into.push_str(text);
+        return;
+    }
+    into.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            into.push('\\');
+        }
+        into.push(c);
+    }
+    into.push('"');
+}

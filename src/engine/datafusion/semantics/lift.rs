@@ -92,6 +92,16 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// A row of these arguments.
+    pub(super) fn new(args: &'a [ArrayRef], row: usize) -> Row<'a> {
+        Row { args, row }
+    }
+
+    /// How many arguments there are.
+    pub(super) fn count(&self) -> usize {
+        self.args.len()
+    }
+
     /// A text argument.
     pub(super) fn text(&self, at: usize) -> Result<&'a str> {
         let texts = self.args.get(at).and_then(|array| array.as_string_view_opt());

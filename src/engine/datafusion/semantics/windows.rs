@@ -64,6 +64,21 @@ impl Calls for Window {
     }
 }
 
+fn ranking(function: Arc<WindowUDF>, partition: Vec<Expr>, order: Vec<SortExpr>) -> Expr {
+    let frame = WindowFrame::new((!order.is_empty()).then_some(false));
+    Window { args: Vec::new(), partition, order, frame, filter: None }.udwf(function, Vec::new())
+}
+
+/// Numbers the rows of each group of equal values.
+pub(super) fn numbered(values: Vec<Expr>) -> Expr {
+    ranking(row_number_udwf(), values, Vec::new())
+}
+
+/// The rank of each row in an order.
+pub(super) fn ranked(order: Vec<SortExpr>) -> Expr {
+    ranking(rank_udwf(), Vec::new(), order)
+}
+
 /// A window function or an aggregate over a window; none if it is not offered.
 pub(super) fn build(source: &str, window: Window, returns: PgType) -> Result<Option<Bound>> {
     if window.filter.is_some() && source.starts_with("window_") {

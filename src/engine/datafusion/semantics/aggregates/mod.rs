@@ -2,12 +2,14 @@
 //! Must not know: SQL.
 
 mod numeric_state;
+mod ordered;
+mod spread;
+mod statistics;
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
-use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::functions_aggregate::bit_and_or_xor::{bit_and_udaf, bit_or_udaf, bit_xor_udaf};
 use datafusion::functions_aggregate::bool_and_or::{bool_and_udaf, bool_or_udaf};
 use datafusion::functions_aggregate::count::count_udaf;
@@ -20,8 +22,10 @@ use datafusion::logical_expr::{AggregateUDF, Expr, SortExpr, lit};
 use datafusion::scalar::ScalarValue;
 
 use self::numeric_state::{Folding, numeric_udaf};
+use self::spread::{Spread, spread_udaf};
+use self::statistics::{Statistic, statistic_udaf};
 use super::cast::{native, padded};
-use super::keys::{blank_trimmed, group_key};
+use super::keys::{blank_trimmed, group_key, sort_key};
 use super::lift::map;
 use super::numeric;
 use super::value::Bound;
@@ -103,6 +107,27 @@ pub(super) fn plain(name: &str, args: &[Bound], calls: &dyn Calls, returns: PgTy
             };
             made(calls.call(function, vec![value.expr.clone()]))
         }
+        _ if calls.slides() || calls.distinct() => Ok(None),
+        (_, [value]) if matches!(value.pg.oid, 20 | 21 | 23 | 1700) => match Spread::named(name) {
+            Some(spread) => {
+                let number = match value.pg.oid {
+                    1700 => value.expr.clone(),
+                    _ => native(value.expr.clone(), DataType::Decimal128(19, 0)),
+                };
+                let expr = calls.call(spread_udaf(spread), vec![number]);
+                Ok(Some(Bound::with_arrow(expr, returns, DataType::Utf8View)))
+            }
+            None => Ok(None),
+        },
+        (_, [_] | [_, _]) if args.iter().all(|arg| matches!(arg.pg.oid, 700 | 701)) => {
+            match Statistic::named(name, args.len()) {
+                Some(statistic) => {
+                    let exprs = args.iter().map(|arg| arg.expr.clone()).collect();
+                    made(calls.call(statistic_udaf(statistic, args.len()), exprs))
+                }
+                None => Ok(None),
+            }
+        }
         _ => Ok(None),
     }
 }
@@ -125,7 +150,10 @@ fn sum(value: &Bound, calls: &dyn Calls, returns: PgType) -> Result<Option<Bound
             let expr = calls.call(sum_udaf(), vec![wide]);
             Ok(Some(Bound::with_arrow(expr, returns, DataType::Decimal128(29, 0))))
         }
-        701 if !calls.slides() => Ok(Some(Bound::new(calls.call(sum_udaf(), vec![value.expr.clone()]), returns))),
+        700 | 701 if !calls.slides() && !calls.distinct() => {
+            let statistic = if value.pg.oid == 700 { Statistic::Sum4 } else { Statistic::Sum8 };
+            Ok(Some(Bound::new(calls.call(statistic_udaf(statistic, 1), vec![value.expr.clone()]), returns)))
+        }
         1700 => numeric_sum(value, calls).map(|sum| sum.map(|sum| Bound { pg: returns, ..sum })),
         _ => Ok(None),
     }
@@ -171,10 +199,8 @@ fn avg(value: &Bound, calls: &dyn Calls, returns: PgType) -> Result<Option<Bound
             let expr = numeric::divide_by_count(sum, count(value, calls)?);
             Ok(Some(Bound::with_arrow(expr, returns, DataType::Utf8View)))
         }
-        700 | 701 if !calls.slides() => {
-            let wide =
-                if value.pg.oid == 700 { native(value.expr.clone(), DataType::Float64) } else { value.expr.clone() };
-            Ok(Some(Bound::new(calls.call(avg_udaf(), vec![wide]), returns)))
+        700 | 701 if !calls.slides() && !calls.distinct() => {
+            Ok(Some(Bound::new(calls.call(statistic_udaf(Statistic::Average, 1), vec![value.expr.clone()]), returns)))
         }
         _ => Ok(None),
     }
@@ -234,12 +260,16 @@ fn sorted(function: Arc<AggregateUDF>, args: Vec<Expr>, aggregate: &Aggregate) -
 
 fn array_agg(aggregate: &Aggregate, returns: PgType) -> Result<Option<Bound>> {
     let [value] = aggregate.args.as_slice() else { return Ok(None) };
-    if value.pg.is_array() || (aggregate.distinct && group_key(value)?.is_some()) {
+    if value.pg.is_array() || (aggregate.distinct && !sorts_itself(value)?) {
         return Ok(None);
     }
-    distinct_order(aggregate)?;
     let list = DataType::List(Arc::new(Field::new_list_field(value.arrow.clone(), true)));
-    Ok(Some(Bound::with_arrow(sorted(array_agg_udaf(), vec![value.expr.clone()], aggregate), returns, list)))
+    let expr = if aggregate.distinct {
+        distinct_values(value, aggregate)?
+    } else {
+        sorted(array_agg_udaf(), vec![value.expr.clone()], aggregate)
+    };
+    Ok(Some(Bound::with_arrow(expr, returns, list)))
 }
 
 fn string_agg(aggregate: &Aggregate, returns: PgType) -> Result<Option<Bound>> {
@@ -251,17 +281,45 @@ fn string_agg(aggregate: &Aggregate, returns: PgType) -> Result<Option<Bound>> {
         Some(ScalarValue::Utf8View(text)) => text.clone().unwrap_or_default(),
         _ => return Err(Error::unsupported("string_agg with a delimiter that is not a constant is not supported")),
     };
-    distinct_order(aggregate)?;
+    if aggregate.distinct {
+        let list = distinct_values(value, aggregate)?;
+        return Ok(Some(Bound::new(ordered::joined(list, delimiter), returns)));
+    }
     let delimiter = lit(ScalarValue::Utf8View(Some(delimiter)));
     let expr = sorted(string_agg_udaf(), vec![value.expr.clone(), delimiter], aggregate);
     Ok(Some(Bound::new(native(expr, DataType::Utf8View), returns)))
 }
 
+/// An aggregate over the values in their order: `mode`, `percentile_cont`, `percentile_disc`. The last argument is what is sorted.
+pub(super) fn over_sorted(name: &str, aggregate: &Aggregate, returns: PgType) -> Result<Option<Bound>> {
+    let Some((value, direct)) = aggregate.args.split_last() else { return Ok(None) };
+    let present = Expr::IsNotNull(Box::new(value.expr.clone()));
+    let filter = match aggregate.filter.as_deref() {
+        Some(filter) => filter.clone().and(present),
+        None => present,
+    };
+    let values = Aggregate { distinct: false, filter: Some(Box::new(filter)), ..aggregate.clone() };
+    let sorted = sorted(array_agg_udaf(), vec![value.expr.clone()], &values);
+    let expr = match (name, direct) {
+        ("mode", []) if group_key(value)?.is_none() => ordered::mode(sorted, value.arrow.clone()),
+        ("percentile_cont", [fraction]) if fraction.pg.oid == 701 && value.pg.oid == 701 => {
+            return Ok(Some(Bound::new(ordered::continuous(sorted, fraction.expr.clone()), returns)));
+        }
+        ("percentile_disc", [fraction]) if fraction.pg.oid == 701 => {
+            ordered::discrete(sorted, fraction.expr.clone(), value.arrow.clone())
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Bound::with_arrow(expr, value.pg, value.arrow.clone())))
+}
+
+/// Whether a type's values are their own sort key, and equal where they are equal.
+fn sorts_itself(value: &Bound) -> Result<bool> {
+    Ok(group_key(value)?.is_none() && sort_key(value)? == value.expr)
+}
+
 /// With DISTINCT, PostgreSQL sorts by the argument; without ORDER BY the order is its own (ascending).
-fn distinct_order(aggregate: &Aggregate) -> Result<()> {
-    if !aggregate.distinct {
-        return Ok(());
-    }
+fn distinct_values(value: &Bound, aggregate: &Aggregate) -> Result<Expr> {
     let first = aggregate.args.first().map(|value| &value.expr);
     if aggregate.order.iter().any(|item| Some(&item.expr) != first) {
         return Err(Error::client(
@@ -269,8 +327,10 @@ fn distinct_order(aggregate: &Aggregate) -> Result<()> {
             "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
         ));
     }
-    if aggregate.order.is_empty() {
-        return Err(Error::unsupported("DISTINCT in this aggregate without ORDER BY is not supported"));
-    }
-    Ok(())
+    let (ascending, nulls_first) = aggregate.order.first().map_or((true, false), |item| (item.asc, item.nulls_first));
+    let all = Aggregate { distinct: false, order: Vec::new(), ..aggregate.clone() };
+    let list = sorted(array_agg_udaf(), vec![value.expr.clone()], &all);
+    let returns = DataType::List(Arc::new(Field::new_list_field(value.arrow.clone(), true)));
+    // Not DataFusion's DISTINCT: beside a call with the opposite order it takes that order.
+    Ok(ordered::distinct(list, ascending, nulls_first, returns))
 }

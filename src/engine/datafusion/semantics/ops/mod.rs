@@ -1,16 +1,19 @@
 //! PostgreSQL's functions by the name of their implementation (`pg_proc.prosrc`): what is here is offered, nothing else.
 //! Must not know: how a call was resolved.
 
+mod array_calls;
 mod arrays;
 mod calendar;
 mod compare;
+mod encodings;
 mod floats;
 mod ints;
 mod math;
 mod misc;
 mod numerics;
 mod patterns;
-mod regex;
+mod regex_calls;
+mod regex_match;
 mod strings;
 mod times;
 
@@ -42,16 +45,25 @@ pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing:
     if let Some(found) = strings::implement(source, &args, returns, typing)? {
         return Ok(Some(found));
     }
+    if let Some(found) = encodings::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
     if let Some(found) = patterns::implement(source, &args)? {
         return Ok(Some(found));
     }
-    if let Some(found) = regex::implement(source, &args)? {
+    if let Some(found) = regex_match::implement(source, &args)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = regex_calls::implement(source, &args, returns) {
         return Ok(Some(found));
     }
     if let Some(found) = times::implement(source, &args, returns, typing)? {
         return Ok(Some(found));
     }
     if let Some(found) = arrays::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = array_calls::implement(source, &args, typing)? {
         return Ok(Some(found));
     }
     if let Some(found) = calendar::implement(source, &args, returns, typing)? {

@@ -48,7 +48,7 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
 
 /// Whether a text matches a LIKE pattern.
 fn matches(text: &str, pattern: &str) -> Result<bool> {
-    let pattern = parse(pattern)?;
+    let pattern = parse(pattern);
     let text: Vec<char> = text.chars().collect();
     // Greedy with one place to come back to: the last `%`.
     let (mut t, mut p) = (0, 0);
@@ -64,6 +64,11 @@ fn matches(text: &str, pattern: &str) -> Result<bool> {
                 t += 1;
                 p += 1;
                 continue;
+            }
+            // PostgreSQL finds this when it gets there.
+            Some(Piece::Dangling) if t < text.len() => {
+                let message = "LIKE pattern must not end with escape character";
+                return Err(Error::client(SqlState::INVALID_ESCAPE_SEQUENCE, message));
             }
             Some(Piece::Char(c)) if text.get(t) == Some(c) => {
                 t += 1;
@@ -88,22 +93,22 @@ enum Piece {
     Any,
     One,
     Char(char),
+    /// An escape with nothing behind it.
+    Dangling,
 }
 
-fn parse(pattern: &str) -> Result<Vec<Piece>> {
+fn parse(pattern: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         pieces.push(match c {
             '%' => Piece::Any,
             '_' => Piece::One,
-            '\\' => Piece::Char(chars.next().ok_or_else(|| {
-                Error::client(SqlState::INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
-            })?),
+            '\\' => chars.next().map_or(Piece::Dangling, Piece::Char),
             c => Piece::Char(c),
         });
     }
-    Ok(pieces)
+    pieces
 }
 
 /// A pattern with another escape character, with the backslash in its place.
@@ -160,7 +165,8 @@ mod tests {
         ] {
             assert_eq!(matches(text, pattern).unwrap(), expected, "{text} {pattern}");
         }
-        assert!(matches("a", "a\\").is_err());
+        assert!(matches("ab", "a\\").is_err());
+        assert!(!matches("a", "a\\").unwrap());
         assert_eq!(escaped("a#%b", "#").unwrap(), "a\\%b");
     }
 }

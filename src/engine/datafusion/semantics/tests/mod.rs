@@ -202,6 +202,11 @@ async fn expressions_answer_as_postgresql_does() {
 }
 
 #[tokio::test]
+async fn functions_answer_as_postgresql_does() {
+    check(include_str!("functions.txt"), 0).await;
+}
+
+#[tokio::test]
 async fn queries_answer_as_postgresql_does() {
     check(include_str!("queries.txt"), 400).await;
 }

@@ -1,4 +1,4 @@
-//! Regular expressions: only patterns that mean the same to PostgreSQL and to the engine used here.
+//! `~` and its kin: patterns that mean the same to DataFusion's engine are left to it, all others to ours (`regex`).
 //! Must not know: SQL.
 
 use datafusion::functions::regex::regexp_like;
@@ -20,20 +20,16 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
     };
     let [text, pattern] = args else { return Ok(None) };
     let folded = super::super::fold::fold(pattern.clone());
-    let Some(ScalarValue::Utf8View(Some(constant))) = folded.constant() else {
-        return Err(Error::unsupported("a regular expression that is not a constant is not supported"));
+    let own = || {
+        let expr = super::regex_calls::matches_rows(fold, text.expr.clone(), folded.expr.clone());
+        Ok(Some(Bound::new(if negated { !expr } else { expr }, PgType::BOOL)))
     };
-    if !certified(constant) || (fold && !constant.is_ascii()) {
-        return Err(Error::unsupported("this regular expression is not supported").with_hint(
-            "Supported are literals, ., *, +, ?, alternation, groups, anchors and simple bracket expressions.",
-        ));
+    let Some(ScalarValue::Utf8View(Some(constant))) = folded.constant() else { return own() };
+    if !certified(constant) || malformed(constant).is_err() || (fold && !constant.is_ascii()) {
+        return own();
     }
-    malformed(constant)?;
     // `s`: the dot matches a newline in PostgreSQL.
     let flags = if fold { "si" } else { "s" };
-    if fold && !constant.is_ascii() {
-        return Err(Error::unsupported("this regular expression is not supported"));
-    }
     let args = vec![
         text.expr.clone(),
         lit(ScalarValue::Utf8View(Some(constant.clone()))),
