@@ -32,6 +32,8 @@ sql_states! {
     CONNECT_FAILED = "08001";
     /// A source was lost while it was read.
     CONNECTION_FAILURE = "08006";
+    /// A source was lost while it committed: nobody knows whether it did.
+    TRANSACTION_RESOLUTION_UNKNOWN = "08007";
     /// A peer broke the protocol.
     PROTOCOL_VIOLATION = "08P01";
     /// A feature Tusk does not have (or refuses to approximate).
@@ -88,6 +90,30 @@ sql_states! {
     INVALID_BINARY_REPRESENTATION = "22P03";
     /// A malformed row of a text file.
     BAD_COPY_FILE_FORMAT = "22P04";
+    /// Text that is no JSON.
+    INVALID_JSON_TEXT = "22032";
+    /// Text that is no XML document.
+    INVALID_XML_DOCUMENT = "2200M";
+    /// Text that is no XML content.
+    INVALID_XML_CONTENT = "2200N";
+    /// A constraint without a code of its own.
+    INTEGRITY_CONSTRAINT_VIOLATION = "23000";
+    /// A row that others point at.
+    RESTRICT_VIOLATION = "23001";
+    /// A NULL in a column that has none.
+    NOT_NULL_VIOLATION = "23502";
+    /// A row that points at none.
+    FOREIGN_KEY_VIOLATION = "23503";
+    /// A key that is there already.
+    UNIQUE_VIOLATION = "23505";
+    /// A row that a check refuses.
+    CHECK_VIOLATION = "23514";
+    /// A row that conflicts with another.
+    EXCLUSION_VIOLATION = "23P01";
+    /// A row that the view it is added through would not show.
+    WITH_CHECK_OPTION_VIOLATION = "44000";
+    /// What a trigger or a function at a source says.
+    RAISE_EXCEPTION = "P0001";
     /// A statement that is not allowed in this transaction state.
     ACTIVE_SQL_TRANSACTION = "25001";
     /// A write in a read-only transaction.
@@ -329,6 +355,13 @@ impl Error {
     #[must_use]
     pub fn with_position(mut self, position: u32) -> Self {
         self.0.position = Some(position);
+        self
+    }
+
+    /// Without a position: what it is about does not stand in the text that the client sent.
+    #[must_use]
+    pub fn without_position(mut self) -> Self {
+        self.0.position = None;
         self
     }
 

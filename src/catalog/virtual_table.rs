@@ -48,4 +48,9 @@ pub trait VirtualTable: Debug + Send + Sync {
 
     /// What it is for, in a sentence.
     fn comment(&self) -> &str;
+
+    /// Whether it is a view to clients, not a table.
+    fn is_view(&self) -> bool {
+        true
+    }
 }

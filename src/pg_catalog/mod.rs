@@ -35,6 +35,13 @@ struct Listed {
     columns: Vec<(String, PgType)>,
 }
 
+impl Listed {
+    /// A table in PostgreSQL: its oid is fixed, as views' are not.
+    fn is_table(&self) -> bool {
+        self.schema == "pg_catalog" && self.oid < 10_000
+    }
+}
+
 fn listed() -> Vec<Listed> {
     let mut all: Vec<Listed> = Vec::new();
     for line in COLUMNS.lines() {
@@ -82,9 +89,8 @@ pub fn all() -> Vec<Arc<dyn VirtualTable>> {
                 .filter(|_| relation.schema == "pg_catalog")
                 .map(|lines| lines.iter().map(|line| parse_row(relation, line)).collect::<Vec<_>>());
             let fill = fills.remove(&(relation.schema, relation.name));
-            let relation =
-                Relation::new(relation.schema, relation.name, &relation.columns, rows.unwrap_or_default(), fill);
-            Arc::new(relation) as Arc<dyn VirtualTable>
+            let made = Relation::new(relation.schema, relation.name, &relation.columns, rows.unwrap_or_default(), fill);
+            Arc::new(made.with_table(relation.is_table())) as Arc<dyn VirtualTable>
         })
         .collect()
 }

@@ -80,6 +80,7 @@ pub(super) struct Relation {
     columns: SchemaRef,
     fixed: Vec<Vec<Value>>,
     fill: Option<Fill>,
+    view: bool,
 }
 
 impl Relation {
@@ -98,7 +99,13 @@ impl Relation {
             columns: Arc::new(Schema::new(fields)),
             fixed,
             fill,
+            view: true,
         }
+    }
+
+    /// The same as a table, where it is one in PostgreSQL.
+    pub(super) fn with_table(self, table: bool) -> Self {
+        Relation { view: !table, ..self }
     }
 
     /// What a column holds where nobody set it.
@@ -197,6 +204,10 @@ impl VirtualTable for Relation {
 
     fn comment(&self) -> &'static str {
         "As in PostgreSQL, with what you may see."
+    }
+
+    fn is_view(&self) -> bool {
+        self.view
     }
 
     fn rows(&self, viewer: &Viewer) -> Result<RecordBatch> {

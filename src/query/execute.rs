@@ -40,26 +40,48 @@ pub(super) async fn execute(
     let (fresh, world) = still_true(query, session, identity, running, prepared, planned).await?;
     let planned = fresh.as_ref().unwrap_or(planned);
     running.entry().update(|progress| progress.route = planned.route.target.name());
-    // What is answered from memory never waits for a place.
-    let ticket = match planned.route.target {
-        Target::Federated => Some(query.parts.admission.admit(identity, &running.bounds().cancel).await?),
-        Target::Catalog | Target::Utility => None,
-    };
     let notices = stale_notices(&world, planned);
     let outcome = |rows, tag| Outcome { rows: Some(rows), tag, notices };
     match planned.explain {
         Some(wanted) => {
+            let _ticket = admit(query, identity, running, planned).await?;
             let rows = explain::explain(query, running, planned, wanted, &parameters).await?;
             Ok(outcome(rows, CommandTag::Plain("EXPLAIN")))
         }
         None => {
-            let runtime = query.parts.threads.of(planned.route.target);
-            let rows = start(query, running, planned, parameters).await?;
-            let mut rows = relay(runtime, running, rows, ticket);
-            watch_for_drift(query, planned, &mut rows);
+            let rows = rows(query, identity, running, planned, parameters).await?;
             Ok(outcome(rows, CommandTag::Select))
         }
     }
+}
+
+/// Waits for a statement's turn. What is answered from memory never waits for a place.
+async fn admit(
+    query: &Query,
+    identity: &Identity,
+    running: &RunningStatement,
+    planned: &Prepared,
+) -> Result<Option<Ticket>> {
+    match planned.route.target {
+        Target::Federated => query.parts.admission.admit(identity, &running.bounds().cancel).await.map(Some),
+        Target::Catalog | Target::Utility => Ok(None),
+    }
+}
+
+/// Admits a planned statement and starts it: its rows, bounded, accounted and watched.
+pub(super) async fn rows(
+    query: &Query,
+    identity: &Identity,
+    running: &RunningStatement,
+    planned: &Prepared,
+    parameters: Vec<ArrayRef>,
+) -> Result<Rows> {
+    let ticket = admit(query, identity, running, planned).await?;
+    let runtime = query.parts.threads.of(planned.route.target);
+    let rows = start(query, running, planned, parameters).await?;
+    let mut rows = relay(runtime, running, rows, ticket);
+    watch_for_drift(query, planned, &mut rows);
+    Ok(rows)
 }
 
 /// Checks a plan against the catalog of this moment. `None`: it still holds. A statement whose tables changed, or whose functions
@@ -130,7 +152,7 @@ fn same_relation(a: &Relation, b: &Relation) -> bool {
 }
 
 /// A warning for each source that is served from its last good schema and of which the statement tells something.
-fn stale_notices(world: &World, planned: &Prepared) -> Vec<Notice> {
+pub(super) fn stale_notices(world: &World, planned: &Prepared) -> Vec<Notice> {
     let told =
         |name: &str| planned.plan.value().reads_virtual || planned.route.sources.iter().any(|source| source == name);
     world

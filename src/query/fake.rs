@@ -11,14 +11,14 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio::sync::Notify;
 
-use super::{Outcome, RunningStatement, Service, utility};
+use super::{CopyOut, Copying, Outcome, RunningStatement, Service, utility};
 use crate::error::{Error, Result, SqlState};
 use crate::history::{Begun, Running};
 use crate::policy::Identity;
 use crate::rows::{BatchStream, Bounds, CommandTag, RowShape, Rows, deadline_after, pump};
 use crate::session::{PreparedStatement, Session};
-use crate::sql::{Statement, StatementKind};
-use crate::types::{self, PgType};
+use crate::sql::{CopyOptions, Statement, StatementKind};
+use crate::types::{self, Encoding, PgType};
 
 /// Rows of one batch.
 pub(crate) const BATCH: i64 = 1_000;
@@ -163,5 +163,22 @@ impl Service for Fake {
         let rows =
             Rows { shape: Arc::new(RowShape::of_schema(&schema())), batches: pump(stream, running.bounds().clone()) };
         Ok(Outcome { rows: Some(rows), tag: CommandTag::Select, notices: Vec::new() })
+    }
+
+    async fn copy(
+        &self,
+        _session: &Session,
+        _identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &PreparedStatement,
+    ) -> Result<Copying> {
+        let StatementKind::Copy(copy) = &prepared.statement.kind else { return Err(Error::internal("no COPY")) };
+        let text = &prepared.statement.text;
+        let stream = self.rows(text, number(text, "rows").unwrap_or(1));
+        let rows =
+            Rows { shape: Arc::new(RowShape::of_schema(&schema())), batches: pump(stream, running.bounds().clone()) };
+        let options = CopyOptions::of(&copy.options, copy.from, &|_| true)?;
+        let quoted = vec![false];
+        Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding: Encoding::Utf8, quoted, notices: Vec::new() })))
     }
 }

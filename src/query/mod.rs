@@ -1,6 +1,7 @@
 //! The path of a query, from its text to its rows.
 //! Must not know: sockets, messages, wire formats.
 
+mod copy;
 mod execute;
 mod explain;
 mod facts;
@@ -18,6 +19,7 @@ use arrow::array::ArrayRef;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+pub use copy::{CopyFormat, CopyIn, CopyOut, Copying};
 pub use route::{Route, Target, route};
 pub use running::RunningStatement;
 
@@ -91,6 +93,18 @@ pub trait Service: Send + Sync {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Outcome>;
+
+    /// Runs a COPY up to its first byte of data. It is resolved, authorised and planned now, as PostgreSQL does.
+    ///
+    /// # Errors
+    /// Whatever is known before the data; later errors come with them.
+    async fn copy(
+        &self,
+        session: &Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &PreparedStatement,
+    ) -> Result<Copying>;
 }
 
 /// The runtimes of statements.
@@ -221,6 +235,18 @@ impl Service for Query {
         parameters: Vec<ArrayRef>,
     ) -> Result<Outcome> {
         execute::execute(self, session, identity, running, prepared, parameters)
+            .await
+            .inspect_err(|error| running.failed(error))
+    }
+
+    async fn copy(
+        &self,
+        session: &Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &PreparedStatement,
+    ) -> Result<Copying> {
+        copy::copy(self, session, identity, running, &prepared.statement)
             .await
             .inspect_err(|error| running.failed(error))
     }

@@ -17,7 +17,7 @@ pub use registry::{Activity, CancelKey, NewSession, SessionEntry, SessionGuard, 
 pub use transaction::{CommitOutcome, Transaction, TransactionStatus};
 pub use vars::{
     Check, Context, Kind, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable, find as find_variable,
-    join_identifiers, split_identifiers,
+    is_encoding, join_identifiers, split_identifiers,
 };
 
 use crate::error::Result;

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
+use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use futures::Stream;
 
@@ -48,6 +49,11 @@ pub trait Connector: Debug + Send + Sync {
     /// How its rows are read.
     fn access(&self) -> Access<'_>;
 
+    /// How rows are added to its tables; `None`: it is read-only.
+    fn loader(&self) -> Option<&dyn Loader> {
+        None
+    }
+
     /// Connections, for metrics and views: (in use, idle, maximum). Sources without a pool: `None`.
     fn pool(&self) -> Option<PoolStatus> {
         None
@@ -78,6 +84,53 @@ pub trait SqlReader: Send + Sync {
     /// Starts reading when the stream is first polled. The stream owns its connection; dropping it cancels the statement at the
     /// source within a second and never leaves a connection in an unknown state in the pool.
     fn read(&self, query: RemoteQuery) -> BatchStream;
+}
+
+/// A source that takes rows.
+#[async_trait]
+pub trait Loader: Send + Sync {
+    /// Opens a transaction and begins to load rows in it.
+    ///
+    /// # Errors
+    /// `08001` where there is no connection; whatever the source says of the statement.
+    async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>>;
+}
+
+/// Rows on their way into a source, in a transaction of their own. Nobody sees them before [`Load::commit`]; dropping it undoes it.
+#[async_trait]
+pub trait Load: Debug + Send + Sync {
+    /// Hands over more of the data, as it came. Waits until the source takes it.
+    ///
+    /// # Errors
+    /// The source is lost, or has refused what it got so far.
+    async fn write(&mut self, data: Bytes) -> Result<()>;
+
+    /// The data are complete: how many rows the source took.
+    ///
+    /// # Errors
+    /// What is wrong with the data, in the source's words.
+    async fn finish(&mut self) -> Result<u64>;
+
+    /// Makes the rows last.
+    ///
+    /// # Errors
+    /// What a deferred constraint says; `08007` where nobody knows whether they do.
+    async fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// A statement that takes rows.
+#[derive(Debug, Clone)]
+pub struct LoadQuery {
+    /// Opens the transaction.
+    pub begin: String,
+    /// The statement, as it is sent. For PostgreSQL: `COPY … FROM STDIN`.
+    pub sql: String,
+    /// Names the statement at the source.
+    pub query_id: String,
+    /// The table's schema and name at the source, and as the client knows them: for what the source says of it.
+    pub names: (String, String),
+    /// Whether the client may read what the source says of the row that failed, all of its columns included.
+    pub tells_rows: bool,
 }
 
 /// A source of files.
@@ -194,6 +247,8 @@ pub struct RemoteColumn {
     pub bytewise: bool,
     /// Its default, as the source prints it.
     pub default: Option<String>,
+    /// The source computes it from other columns: COPY leaves it out.
+    pub generated: bool,
     /// The comment on it.
     pub comment: Option<String>,
 }

@@ -25,7 +25,7 @@ mod tokens;
 mod type_name;
 mod utility;
 
-pub use copy_options::{CopyFormat, CopyOptions, ForceQuote};
+pub use copy_options::{CopyFormat, CopyOption, CopyOptions, ForceColumns, Header, OptionValue};
 pub use datafusion::sql::sqlparser::ast;
 pub use keywords::quote_ident;
 pub use parse::{parse, parse_expression};
@@ -33,8 +33,8 @@ pub use places::Places;
 pub use rewrite::{Rewritten, rewrite, rewrite_expression};
 pub use scope::{FunctionRef, Scope, TableRef};
 pub use statement::{
-    Assignment, Copy, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue, Statement,
-    StatementKind, TransactionModes,
+    Assignment, Copy, CopyWhat, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue,
+    Statement, StatementKind, TransactionModes,
 };
 pub use tokens::position;
 pub use type_name::{TypeName, type_name};

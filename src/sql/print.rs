@@ -13,10 +13,12 @@
 //! NUL is refused everywhere, NaN and infinity too: a source may not have them, and a filter can be applied here.
 //! Outputs are called `c0`, `c1`, ... and the table `t`: never by a user's name.
 
+mod copy;
 mod expression;
 mod literal;
 mod statement;
 
+pub use copy::{begin_copy_from, copy_from};
 pub use expression::{CastType, CompareOp, Expr};
 pub use literal::{Literal, quote_identifier, quote_literal};
 pub use statement::{Order, Output, Select, Table, copy_binary};

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::position;
-use super::statement::{Statement, StatementKind};
+use super::statement::{CopyWhat, Statement, StatementKind};
 
 /// A relation in FROM that is no common table expression. Names are folded as PostgreSQL folds them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -71,7 +71,10 @@ impl Scope {
                 Scope::of_statement(statement)
             }
             StatementKind::DeclareCursor(declare) => Scope::of_statement(&declare.statement),
-            StatementKind::Copy(copy) => Scope::of_statement(&copy.query),
+            StatementKind::Copy(copy) => match &copy.what {
+                CopyWhat::Query(statement) => Scope::of_statement(statement),
+                CopyWhat::Table { table, .. } => Scope { relations: vec![table.clone()], ..Scope::default() },
+            },
             StatementKind::Execute { arguments, .. } => {
                 let mut all = Scope::default();
                 for scope in arguments.iter().map(Scope::of_expression) {

@@ -5,7 +5,8 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::error::{Error, SqlState};
 
-use super::copy_options::CopyOptions;
+use super::copy_options::CopyOption;
+use super::scope::TableRef;
 
 /// One statement of a message.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ pub enum StatementKind {
         /// What is said.
         payload: String,
     },
-    /// COPY ... TO STDOUT.
+    /// COPY ... TO STDOUT and COPY ... FROM STDIN.
     Copy(Box<Copy>),
     /// A statement of PostgreSQL that Tusk does not execute: see [`Statement::refusal`].
     Refused {
@@ -245,13 +246,31 @@ pub enum Direction {
     Relative(i64),
 }
 
-/// COPY ... TO STDOUT.
+/// COPY ... TO STDOUT and COPY ... FROM STDIN.
 #[derive(Debug, Clone)]
 pub struct Copy {
-    /// What is copied. `COPY t (a, b)` comes as `SELECT a, b FROM t`.
-    pub query: Statement,
-    /// How it is written.
-    pub options: CopyOptions,
+    /// What is copied.
+    pub what: CopyWhat,
+    /// FROM STDIN.
+    pub from: bool,
+    /// The options as written: they are checked when it runs, as PostgreSQL does.
+    pub options: Vec<CopyOption>,
+    /// There is a WHERE (FROM only).
+    pub filtered: bool,
+}
+
+/// What COPY copies.
+#[derive(Debug, Clone)]
+pub enum CopyWhat {
+    /// A table.
+    Table {
+        /// Its name.
+        table: TableRef,
+        /// The columns, folded; none: all.
+        columns: Vec<String>,
+    },
+    /// The rows of a query.
+    Query(Statement),
 }
 
 impl Statement {
@@ -318,6 +337,12 @@ impl Statement {
     pub fn runs_in_failed_transaction(&self) -> bool {
         use StatementKind as Kind;
         matches!(self.kind, Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackToSavepoint(_))
+    }
+
+    /// Is it COPY, whose answer is a stream of its own kind?
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        matches!(self.kind, StatementKind::Copy(_))
     }
 
     /// Does it answer with rows (RowDescription), as far as the statement alone says? EXECUTE and FETCH may.

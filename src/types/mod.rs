@@ -6,7 +6,9 @@ mod binary;
 mod builtin;
 mod calendar;
 mod canonical;
+mod copy_text;
 mod encoder;
+mod encoding;
 mod format;
 mod forms;
 #[cfg(test)]
@@ -24,7 +26,9 @@ mod type_names;
 mod zone;
 
 pub use self::binary::binary_encoder;
+pub use self::copy_text::{CopyForm, CopyText, FieldStyle};
 pub use self::encoder::ColumnEncoder;
+pub use self::encoding::Encoding;
 pub use self::format::{
     ByteaOutput, DateFormat, DateOrder, DateStyle, FormatOptions, IntervalStyle, parse_extra_float_digits,
 };

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::copy_in::Loaded;
 use super::framing::{Allowed, Frame};
 use super::io::{CHUNK, Ended, Io, Stop, administrator};
 use super::messages::{FrontendMessage, Severity, decode};
@@ -37,19 +38,21 @@ pub(super) struct Connection {
     batch: bool,
     /// What Parse has begun and Execute goes on with, if both come in one batch: one statement with one clock, as in PostgreSQL.
     pub(super) begun: Option<(Arc<PreparedStatement>, RunningStatement)>,
+    /// What a COPY FROM of this batch has loaded.
+    pub(super) loaded: Option<Loaded>,
 }
 
 impl Connection {
     pub(super) fn new(io: Io, session: Session, shared: Arc<Shared>, identity: Arc<Identity>) -> Self {
-        Connection { io, session, shared, identity, state: State::Ready, batch: false, begun: None }
+        Connection { io, session, shared, identity, state: State::Ready, batch: false, begun: None, loaded: None }
     }
 
     /// The session, from its first ReadyForQuery to its end.
     pub(super) async fn run(mut self) {
         let ended = self.serve().await;
-        let Connection { mut io, session, begun, .. } = self;
+        let Connection { mut io, session, begun, loaded, .. } = self;
         // Rows that wait and statements end before the farewell, which may take its time.
-        drop((session, begun));
+        drop((session, begun, loaded));
         if let Ended::Fatal(error) = ended {
             io.farewell(&error).await;
         }
@@ -162,6 +165,7 @@ impl Connection {
     fn failed(&mut self, error: &Error, running: Option<&RunningStatement>) {
         self.io.entry.end_statement();
         self.begun = None;
+        self.loaded = None;
         respond::error(&mut self.io.out, error, Severity::Error, running);
         self.session.fail();
     }
@@ -204,6 +208,7 @@ impl Connection {
             FrontendMessage::Flush => self.io.flush().await.map_err(|ended| plain(ended.into())),
             FrontendMessage::Sync => {
                 self.state = State::Ready;
+                self.commit_loaded().await?;
                 self.session.finish_message();
                 self.ready().await.map_err(|ended| plain(ended.into()))
             }

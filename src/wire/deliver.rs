@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use futures::FutureExt;
 
 use super::connection::Connection;
-use super::encode::{Formats, RowEncoder};
+use super::encode::{EncodeRows, Formats, RowEncoder};
 use super::io::{CHUNK, Stop};
 use crate::query::{Outcome, RunningStatement};
 use crate::rows::Bounds;
@@ -51,6 +51,17 @@ impl Connection {
         limit: Option<u64>,
     ) -> Result<Delivered, Stop> {
         let mut encoder = RowEncoder::new(cursor.shape(), formats, self.session.vars.format())?;
+        self.pour(cursor, &mut encoder, bounds, limit).await
+    }
+
+    /// Sends rows, at most `limit`, as the encoder writes them.
+    pub(super) async fn pour(
+        &mut self,
+        cursor: &mut RowCursor,
+        encoder: &mut (impl EncodeRows + Send),
+        bounds: &Bounds,
+        limit: Option<u64>,
+    ) -> Result<Delivered, Stop> {
         let mut sent = 0;
         loop {
             let left = limit.map_or(u64::MAX, |limit| limit - sent);

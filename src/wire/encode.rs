@@ -58,6 +58,61 @@ pub(super) fn describe(out: &mut BackendWriter, shape: &RowShape, formats: &Form
     }))
 }
 
+/// Writes rows, whatever message each becomes.
+pub(super) trait EncodeRows {
+    /// Takes the next batch.
+    ///
+    /// # Errors
+    /// `XX000` for a batch that is not of the result's shape; a value's own error.
+    fn bind(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Writes rows of the batch until `full` bytes wait in `out`; the first row not written is returned. At least one is.
+    ///
+    /// # Errors
+    /// A value's own error; `54000` for a row beyond 1 GiB. Nothing of that row is left in `out`.
+    fn rows(&mut self, out: &mut BackendWriter, rows: Range<usize>, full: usize) -> Result<usize>;
+}
+
+/// An encoder for each column of a result, and their number.
+///
+/// # Errors
+/// A type that has no binary form where one is asked for (`0A000` or `42883`, as the types say).
+pub(super) fn column_encoders(
+    shape: &RowShape,
+    formats: &Formats,
+    options: &FormatOptions,
+) -> Result<(Vec<Box<dyn ColumnEncoder>>, i16)> {
+    let encoder = |(index, column): (usize, &crate::rows::ColumnShape)| {
+        if formats.binary(index) {
+            types::binary_encoder(&column.field)
+        } else {
+            types::text_encoder(&column.field, options)
+        }
+    };
+    let columns = shape.columns.iter().enumerate().map(encoder).collect::<Result<Vec<_>>>()?;
+    let count = i16::try_from(columns.len())
+        .map_err(|_| Error::resource(SqlState::TOO_MANY_COLUMNS, "target lists can have at most 1664 entries"))?;
+    Ok((columns, count))
+}
+
+/// Hands each encoder its column of a batch.
+///
+/// # Errors
+/// `XX000` for a batch that is not of the result's shape; a value's own error.
+pub(super) fn bind_columns(columns: &mut [Box<dyn ColumnEncoder>], batch: &RecordBatch) -> Result<()> {
+    if batch.num_columns() != columns.len() {
+        return Err(Error::internal(format!(
+            "a batch of {} columns in a result of {}",
+            batch.num_columns(),
+            columns.len()
+        )));
+    }
+    for (encoder, array) in columns.iter_mut().zip(batch.columns()) {
+        encoder.bind(array)?;
+    }
+    Ok(())
+}
+
 /// Writes the rows of one result.
 pub(super) struct RowEncoder {
     columns: Vec<Box<dyn ColumnEncoder>>,
@@ -68,44 +123,27 @@ impl RowEncoder {
     /// Chooses an encoder for each column.
     ///
     /// # Errors
-    /// A type that has no binary form where one is asked for (`0A000` or `42883`, as the types say).
+    /// Those of [`column_encoders`].
     pub(super) fn new(shape: &RowShape, formats: &Formats, options: &FormatOptions) -> Result<Self> {
-        let encoder = |(index, column): (usize, &crate::rows::ColumnShape)| {
-            if formats.binary(index) {
-                types::binary_encoder(&column.field)
-            } else {
-                types::text_encoder(&column.field, options)
-            }
-        };
-        let columns = shape.columns.iter().enumerate().map(encoder).collect::<Result<Vec<_>>>()?;
-        let count = i16::try_from(columns.len())
-            .map_err(|_| Error::resource(SqlState::TOO_MANY_COLUMNS, "target lists can have at most 1664 entries"))?;
+        let (columns, count) = column_encoders(shape, formats, options)?;
         Ok(RowEncoder { columns, count })
     }
 
-    /// Takes the next batch.
-    ///
-    /// # Errors
-    /// `XX000` for a batch that is not of the result's shape; a value's own error.
-    pub(super) fn bind(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.num_columns() != self.columns.len() {
-            return Err(Error::internal(format!(
-                "a batch of {} columns in a result of {}",
-                batch.num_columns(),
-                self.columns.len()
-            )));
-        }
-        for (encoder, array) in self.columns.iter_mut().zip(batch.columns()) {
-            encoder.bind(array)?;
+    #[inline]
+    fn fields(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        for column in &mut self.columns {
+            column.encode(row, out)?;
         }
         Ok(())
     }
+}
 
-    /// Writes rows of the batch until `full` bytes wait in `out`; the first row not written is returned. At least one is.
-    ///
-    /// # Errors
-    /// A value's own error; `54000` for a row beyond 1 GiB. Nothing of that row is left in `out`.
-    pub(super) fn rows(&mut self, out: &mut BackendWriter, rows: Range<usize>, full: usize) -> Result<usize> {
+impl EncodeRows for RowEncoder {
+    fn bind(&mut self, batch: &RecordBatch) -> Result<()> {
+        bind_columns(&mut self.columns, batch)
+    }
+
+    fn rows(&mut self, out: &mut BackendWriter, rows: Range<usize>, full: usize) -> Result<usize> {
         let end = rows.end;
         for row in rows {
             let mark = out.begin_row(self.count);
@@ -119,13 +157,5 @@ impl RowEncoder {
             }
         }
         Ok(end)
-    }
-
-    #[inline]
-    fn fields(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
-        for column in &mut self.columns {
-            column.encode(row, out)?;
-        }
-        Ok(())
     }
 }

@@ -180,6 +180,7 @@ impl Connection {
 
     /// Execute: runs a portal, or goes on with it. `max_rows` of zero or less means all.
     pub(super) async fn execute(&mut self, name: &str, max_rows: i32) -> Run<()> {
+        self.nothing_loaded().map_err(plain)?;
         let mut portal = self.session.portals.take(name).map_err(plain)?;
         self.session.start_statement(false);
         let transaction = self.session.transaction.serial();
@@ -211,6 +212,9 @@ impl Connection {
             PortalState::Bound => {
                 self.refresh_identity().map_err(plain)?;
                 let running = self.begin(&prepared);
+                if prepared.statement.is_copy() {
+                    return self.copy(&running, &prepared, false).await.map_err(|stop| (stop, Some(running)));
+                }
                 let parameters = std::mem::take(&mut portal.parameters);
                 let outcome = self.start(&running, &prepared, parameters).await;
                 let Outcome { rows, tag, notices } = outcome.map_err(|stop| (stop, Some(running.clone())))?;

@@ -7,6 +7,8 @@
 
 pub mod auth;
 mod connection;
+mod copy;
+mod copy_in;
 mod deliver;
 mod encode;
 mod extended;

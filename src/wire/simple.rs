@@ -16,6 +16,7 @@ impl Connection {
     /// # Errors
     /// What the client is told, and the statement that it is about.
     pub(super) async fn query(&mut self, text: &str) -> Result<(), (Stop, Option<RunningStatement>)> {
+        self.nothing_loaded().map_err(|error| (error.into(), None))?;
         // As PostgreSQL: a Query is the end of the unnamed statement.
         self.session.prepared.remove("");
         self.session.portals.close("");
@@ -74,6 +75,9 @@ impl Connection {
     }
 
     async fn run_simple(&mut self, running: &RunningStatement, prepared: &Arc<PreparedStatement>) -> Result<(), Stop> {
+        if prepared.statement.is_copy() {
+            return self.copy(running, prepared, true).await;
+        }
         let Outcome { rows, tag, notices } = self.start(running, prepared, Vec::new()).await?;
         respond::notices(&mut self.io.out, &notices, &self.session.vars);
         let mut sent = 0;

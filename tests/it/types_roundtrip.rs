@@ -6,7 +6,7 @@ use crate::harness::postgres::TestPostgres;
 use crate::harness::raw::{Message, Raw, bind, describe, error, execute, parse, printable, rows};
 
 /// A type, and its values as literals of it.
-const TYPES: &[(&str, &[&str])] = &[
+pub(crate) const TYPES: &[(&str, &[&str])] = &[
     ("boolean", &["true", "false"]),
     ("smallint", &["-32768", "0", "32767"]),
     ("integer", &["-2147483648", "0", "2147483647"]),
@@ -131,15 +131,15 @@ const TYPES: &[(&str, &[&str])] = &[
 ];
 
 /// Types that PostgreSQL sends in binary as their own, which Tusk hands out as text: compared in text only.
-const TEXT_ONLY: &[&str] = &["mood", "mood[]", "pair", "tsvector", "positive", "short_text", "money_amount"];
+pub(crate) const TEXT_ONLY: &[&str] = &["mood", "mood[]", "pair", "tsvector", "positive", "short_text", "money_amount"];
 
-fn column(at: usize) -> String {
+pub(crate) fn column(at: usize) -> String {
     // Names that need quotes, too.
     if at.is_multiple_of(3) { format!("\"Mixed Case {at}\"") } else { format!("c{at}") }
 }
 
 /// One table a type: a row a value, and a NULL.
-async fn fill(postgres: &TestPostgres) {
+pub(crate) async fn fill(postgres: &TestPostgres) {
     let mut sql = String::from(
         "create type mood as enum ('sad', 'happy day'); create domain positive as integer check (value > 0); \
          create domain short_text as varchar(5); create domain money_amount as numeric(10,2); create type pair as (a int, b text);",

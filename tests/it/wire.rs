@@ -1,6 +1,8 @@
 //! The protocol by hand: what a real PostgreSQL answers to the same bytes over the same tables is what Tusk answers.
 //! Must not know: how messages are handled inside.
 
+mod copy;
+mod copy_in;
 mod extended;
 mod portals;
 mod simple;

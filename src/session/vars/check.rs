@@ -194,6 +194,13 @@ fn encoding(text: &str) -> Result<String> {
     }
 }
 
+/// Whether PostgreSQL knows an encoding by this name, of which letters and digits count.
+#[must_use]
+pub fn is_encoding(text: &str) -> bool {
+    let clean: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    matches!(clean.as_str(), "utf8" | "unicode" | "sqlascii") || OTHER_ENCODINGS.contains(&clean.as_str())
+}
+
 /// A variable that only has one legal value for now.
 pub(super) fn legal(variable: &Variable, value: &Value) -> Result<()> {
     if variable.name == "standard_conforming_strings" && *value == Value::Bool(false) {

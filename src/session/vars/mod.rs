@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+pub use check::is_encoding;
 pub use names::{join_identifiers, split_identifiers};
 pub use table::VARIABLES;
 pub use value::Value;

@@ -286,5 +286,14 @@ fn mismatch(candidate: &Candidate, state: SqlState, what: String) -> Error {
 }
 
 fn remote(name: String, ty: PgType, not_null: bool) -> RemoteColumn {
-    RemoteColumn { name, ty, not_null, remote_type: String::new(), bytewise: true, default: None, comment: None }
+    RemoteColumn {
+        name,
+        ty,
+        not_null,
+        remote_type: String::new(),
+        bytewise: true,
+        default: None,
+        generated: false,
+        comment: None,
+    }
 }

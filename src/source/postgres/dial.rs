@@ -2,6 +2,7 @@
 //! Must not know: pools, statements.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) born: Instant,
     endpoint: Endpoint,
+    errors: Arc<AtomicU64>,
     driver: AbortHandle,
     end: Arc<OnceLock<tokio_postgres::Error>>,
 }
@@ -131,8 +133,9 @@ impl Dialer {
         let mut config = config.clone();
         let mode = self.mode(&endpoint.address);
         config.ssl_mode(mode);
-        let socket = Frames::plain(wire, mode != WireSslMode::Disable);
-        let connected = config.connect_raw(socket, self.tls_to(&endpoint.host)).await;
+        let errors = Arc::new(AtomicU64::new(0));
+        let socket = Frames::plain(wire, mode != WireSslMode::Disable, Arc::clone(&errors));
+        let connected = config.connect_raw(socket, self.tls_to(&endpoint.host, &errors)).await;
         let (client, connection) = connected.map_err(|error| Failure::login(error, None))?;
         let end = Arc::new(OnceLock::new());
         let driver = tokio::spawn({
@@ -151,13 +154,13 @@ impl Dialer {
         // Since PostgreSQL 14, and not on every system: the server notices within two seconds that we are gone.
         let _ = client.batch_execute("SET client_connection_check_interval = '2s'").await;
         cut.armed = false;
-        Ok(Connection { client, born: Instant::now(), endpoint, driver, end })
+        Ok(Connection { client, born: Instant::now(), endpoint, errors, driver, end })
     }
 
     /// TLS to a host. A name that cannot be one is found out in the handshake.
-    fn tls_to(&self, host: &str) -> Tls {
+    fn tls_to(&self, host: &str, errors: &Arc<AtomicU64>) -> Tls {
         match MakeTlsConnect::<Frames<Socket>>::make_tls_connect(&mut self.tls.clone(), host) {
-            Ok(connect) => Watched(connect),
+            Ok(connect) => Watched(connect, Arc::clone(errors)),
             Err(never) => match never {},
         }
     }
@@ -176,8 +179,9 @@ impl Dialer {
         let Canceler { token, endpoint } = canceler;
         let request = async {
             let wire = endpoint.address.open().await.map_err(|error| error.to_string())?;
-            let socket = Frames::plain(wire, self.mode(&endpoint.address) != WireSslMode::Disable);
-            let sent = token.cancel_query_raw(socket, self.tls_to(&endpoint.host)).await;
+            let errors = Arc::default();
+            let socket = Frames::plain(wire, self.mode(&endpoint.address) != WireSslMode::Disable, Arc::clone(&errors));
+            let sent = token.cancel_query_raw(socket, self.tls_to(&endpoint.host, &errors)).await;
             sent.map_err(|error| error.to_string())
         };
         match timeout(CANCEL_TIME, request).await {
@@ -192,6 +196,11 @@ impl Connection {
     /// What cancels its statement.
     pub(super) fn canceler(&self) -> Canceler {
         Canceler { token: self.client.cancel_token(), endpoint: self.endpoint.clone() }
+    }
+
+    /// Errors that the server has sent since the login.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Acquire)
     }
 
     /// Why it ended, if it ended with an error.
@@ -243,11 +252,11 @@ pub(super) fn application_name(source: &str, query_id: &str) -> String {
 }
 
 fn session_setup(settings: &PostgresSettings) -> String {
-    let read_only = if settings.writable { "off" } else { "on" };
-    let mut setup = format!(
+    // Of a writable source too: what writes opens its transaction READ WRITE by name.
+    let mut setup = String::from(
         "SET standard_conforming_strings = on; SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
          SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1; \
-         SET client_min_messages = warning; SET default_transaction_read_only = {read_only}"
+         SET client_min_messages = warning; SET default_transaction_read_only = on",
     );
     if !settings.statement_timeout.is_zero() {
         // PostgreSQL takes up to i32::MAX milliseconds; less than one would mean none.

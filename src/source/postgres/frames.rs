@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -88,6 +90,8 @@ const HEADER: At = At::Header { bytes: [0; 5], seen: 0 };
 /// The part that does not read: fed with bytes, it objects or does not.
 struct Watch {
     at: At,
+    /// Counts the errors that the server has sent since the login.
+    errors: Arc<AtomicU64>,
     login: bool,
     login_bytes: usize,
     encrypted: bool,
@@ -174,6 +178,9 @@ impl Watch {
         } else if left > OTHER_MESSAGE {
             return Err(Breach::Malformed);
         }
+        if kind == b'E' && !self.login {
+            self.errors.fetch_add(1, Ordering::Release);
+        }
         let kept = (self.login && kind == b'R').then(Vec::new);
         if kind == b'Z' {
             self.login = false;
@@ -213,15 +220,15 @@ pub(super) struct Frames<S> {
 }
 
 impl<S> Frames<S> {
-    /// Over a socket. `asks`: the first byte answers a request for TLS.
-    pub(super) fn plain(inner: S, asks: bool) -> Self {
+    /// Over a socket. `asks`: the first byte answers a request for TLS. `errors` counts what the server complains of after the login.
+    pub(super) fn plain(inner: S, asks: bool, errors: Arc<AtomicU64>) -> Self {
         let at = if asks { At::Answer } else { HEADER };
-        Frames { inner, watch: Watch { at, login: true, login_bytes: 0, encrypted: false } }
+        Frames { inner, watch: Watch { at, errors, login: true, login_bytes: 0, encrypted: false } }
     }
 
     /// Over TLS.
-    pub(super) fn encrypted(inner: S) -> Self {
-        Frames { inner, watch: Watch { at: HEADER, login: true, login_bytes: 0, encrypted: true } }
+    pub(super) fn encrypted(inner: S, errors: Arc<AtomicU64>) -> Self {
+        Frames { inner, watch: Watch { at: HEADER, errors, login: true, login_bytes: 0, encrypted: true } }
     }
 }
 
@@ -266,7 +273,8 @@ mod tests {
     }
 
     fn feed(asks: bool, encrypted: bool, bytes: &[u8], step: usize) -> Result<(), Breach> {
-        let mut frames = if encrypted { Frames::encrypted(()) } else { Frames::plain((), asks) };
+        let errors = Arc::default();
+        let mut frames = if encrypted { Frames::encrypted((), errors) } else { Frames::plain((), asks, errors) };
         bytes.chunks(step).try_for_each(|chunk| frames.watch.feed(chunk))
     }
 
@@ -281,6 +289,15 @@ mod tests {
             assert_eq!(feed(true, false, &bytes, step), Ok(()));
         }
         assert_eq!(feed(true, false, b"S\x16\x03\x01 anything", 1), Ok(()));
+    }
+
+    #[test]
+    fn errors_are_counted_after_the_login() {
+        let errors = Arc::new(AtomicU64::new(0));
+        let mut frames = Frames::plain((), false, Arc::clone(&errors));
+        let bytes = [message(b'E', b"no"), message(b'Z', b"I"), message(b'd', b"E"), message(b'E', b"no")].concat();
+        bytes.chunks(3).try_for_each(|chunk| frames.watch.feed(chunk)).unwrap();
+        assert_eq!(errors.load(Ordering::Acquire), 1);
     }
 
     #[test]

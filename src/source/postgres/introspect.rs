@@ -145,6 +145,7 @@ fn column(row: &Row) -> Result<Result<RemoteColumn, String>, tokio_postgres::Err
         bytewise: bytewise && remote_type.is_empty(),
         remote_type,
         default: row.try_get("default_text")?,
+        generated: row.try_get("generated")?,
         comment: row.try_get("comment")?,
     }))
 }

@@ -7,6 +7,7 @@ mod dial;
 mod errors;
 mod frames;
 mod introspect;
+mod load;
 mod pool;
 mod read;
 mod socket;
@@ -22,7 +23,9 @@ use tokio::time::timeout;
 pub use self::ask::{Answer, ask};
 pub use self::pool::Lease;
 use self::pool::Pool;
-use super::{Access, BatchStream, Connector, PoolStatus, RemoteQuery, RemoteSchema, SqlReader};
+use super::{
+    Access, BatchStream, Connector, Load, LoadQuery, Loader, PoolStatus, RemoteQuery, RemoteSchema, SqlReader,
+};
 use crate::config::{Patterns, PostgresSettings, SourceKind};
 use crate::error::Result;
 
@@ -36,6 +39,7 @@ pub struct PostgresConnector {
     schemas: Option<Vec<String>>,
     tables: Patterns,
     introspection_time: Duration,
+    writable: bool,
 }
 
 impl PostgresConnector {
@@ -49,12 +53,12 @@ impl PostgresConnector {
             pool: Pool::new(name, settings)?,
             schemas: settings.schemas.as_ref().map(|schemas| schemas.keys().cloned().collect()),
             tables: tables.clone(),
+            writable: settings.writable,
             introspection_time: if statement_timeout.is_zero() { INTROSPECTION_TIME } else { statement_timeout },
         })
     }
 
-    /// A connection for one statement after another, set up as every connection of this source: UTC, read-only unless the source is
-    /// writable, empty search path. `query_id` names the statement at the source.
+    /// A connection for one statement after another, set up as every connection of this source: UTC, read-only, empty search path. `query_id` names the statement at the source.
     ///
     /// # Errors
     /// `08001` where no connection is to be had within the connect timeout.
@@ -104,8 +108,19 @@ impl Connector for PostgresConnector {
         Access::Sql(self)
     }
 
+    fn loader(&self) -> Option<&dyn Loader> {
+        self.writable.then_some(self)
+    }
+
     fn pool(&self) -> Option<PoolStatus> {
         Some(self.pool.status())
+    }
+}
+
+#[async_trait]
+impl Loader for PostgresConnector {
+    async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {
+        load::load(&self.pool, query).await
     }
 }
 

@@ -193,6 +193,11 @@ impl Lease {
         self.clean = true;
     }
 
+    /// Errors that the server has sent on this connection: more of them than before a statement, and the statement has failed.
+    pub(super) fn errors(&self) -> u64 {
+        self.connection.as_ref().map_or(0, Connection::errors)
+    }
+
     /// Why the connection ended, if it did.
     pub(super) fn end(&self) -> Option<&tokio_postgres::Error> {
         self.connection.as_ref().and_then(Connection::end)

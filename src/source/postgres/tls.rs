@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures::FutureExt;
 use rustls::client::WebPkiServerVerifier;
@@ -153,8 +154,8 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// A TLS handshake whose stream is watched.
-pub(super) struct Watched<C>(pub(super) C);
+/// A TLS handshake whose stream is watched, its errors counted.
+pub(super) struct Watched<C>(pub(super) C, pub(super) Arc<AtomicU64>);
 
 impl<S, C> TlsConnect<S> for Watched<C>
 where
@@ -166,6 +167,7 @@ where
     type Future = Pin<Box<dyn Future<Output = std::result::Result<Self::Stream, Self::Error>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        Box::pin(self.0.connect(stream).map(|stream| stream.map(Frames::encrypted)))
+        let errors = self.1;
+        Box::pin(self.0.connect(stream).map(|stream| stream.map(|stream| Frames::encrypted(stream, errors))))
     }
 }

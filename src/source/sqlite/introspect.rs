@@ -154,6 +154,7 @@ fn read_columns(connection: &Connection, table: &Found, bytewise: bool) -> rusql
             remote_type: String::new(),
             bytewise: bytewise || !is_text(ty),
             default: row.get(3)?,
+            generated: false,
             comment: None,
         });
     }

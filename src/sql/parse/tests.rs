@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::sql::{
-    CopyFormat, Direction, Discard, ForceQuote, SetArgument, SetScope, SetValue, StatementKind as Is, TransactionModes,
+    Copy, CopyFormat, CopyOptions, CopyWhat, Direction, Discard, ForceColumns, Header, SetArgument, SetScope, SetValue,
+    StatementKind as Is, TransactionModes,
 };
 
 fn one(message: &str) -> Statement {
@@ -99,7 +100,6 @@ fn writes_are_refused_as_in_a_read_only_transaction() {
         ("select a from t for update", "SELECT FOR UPDATE"),
         ("select a from t for no key update", "SELECT FOR NO KEY UPDATE"),
         ("with x as (select 1) delete from t", "DELETE"),
-        ("copy t from stdin", "COPY FROM"),
         ("explain insert into t values (1)", "INSERT"),
         ("copy (delete from t) to stdout", "DELETE"),
     ] {
@@ -231,33 +231,80 @@ fn explain_in_both_syntaxes() {
     }
 }
 
-#[test]
-fn copy_to_stdout() {
-    let copy = |sql: &str| match one(sql).kind {
+fn copy(sql: &str) -> Copy {
+    match one(sql).kind {
         Is::Copy(copy) => *copy,
         other => panic!("{sql}: {other:?}"),
-    };
+    }
+}
+
+fn copy_options(sql: &str) -> Result<CopyOptions> {
+    let copy = copy(sql);
+    CopyOptions::of(&copy.options, copy.from, &|name| name == "utf8")
+}
+
+#[test]
+fn copy_to_stdout() {
     let csv = copy("copy t (a, \"B\") to stdout with (format csv, header, null 'x', force_quote (a))");
-    assert_eq!(csv.query.text, "SELECT \"a\", \"B\" FROM \"t\"");
-    let options = csv.options;
-    assert!(options.format == CopyFormat::Csv && options.header && options.null == "x" && options.delimiter == b',');
-    assert_eq!(options.force_quote, ForceQuote::Columns(vec!["a".to_owned()]));
+    let CopyWhat::Table { table, columns } = csv.what else { panic!("no table") };
+    assert_eq!((table.table.as_str(), table.schema, columns), ("t", None, vec!["a".to_owned(), "B".to_owned()]));
+    let options =
+        copy_options("copy t to stdout with (format csv, header, null 'x', force_quote (a), encoding utf8)").unwrap();
+    assert!(options.format == CopyFormat::Csv && options.header == Header::On && options.null == "x");
+    assert!(options.delimiter == b',' && options.encoding.as_deref() == Some("utf8"));
+    assert_eq!(options.force_quote, ForceColumns::Named(vec!["a".to_owned()]));
     for binary in [
         "copy (select 1) to stdout (format binary)",
         "COPY (SELECT 1) TO STDOUT (FORMAT \"binary\")",
         "copy binary t to stdout",
         "copy t to stdout with binary",
     ] {
-        assert_eq!(copy(binary).options.format, CopyFormat::Binary, "{binary}");
+        assert_eq!(copy_options(binary).unwrap().format, CopyFormat::Binary, "{binary}");
     }
-    let old = copy("copy t to stdout csv header delimiter as ';' force quote *").options;
-    assert!(old.header && old.delimiter == b';' && old.force_quote == ForceQuote::All);
-    let table = copy("copy s.t to stdout");
-    assert_eq!((table.query.text.as_str(), table.options.null.as_str()), ("SELECT * FROM \"s\".\"t\"", "\\N"));
-    assert_eq!(failure("copy t to stdout (format xml)").1, "COPY format \"xml\" not recognized");
-    assert_eq!(failure("copy t to stdout (delimiter 'ab')").1, "COPY delimiter must be a single one-byte character");
-    assert_eq!(failure("copy t to stdout (foo)").1, "option \"foo\" not recognized");
-    assert_eq!(failure("copy t to stdout (header, header)").1, "conflicting or redundant options");
+    let old = copy_options("copy t to stdout csv header delimiter as ';' force quote *").unwrap();
+    assert!(old.header == Header::On && old.delimiter == b';' && old.force_quote == ForceColumns::All);
+    assert_eq!(copy_options("copy s.t to stdin").unwrap().null, "\\N");
+    assert_eq!(
+        copy_options("copy s.t from stdout using delimiters '|' freeze").map(|o| (o.delimiter, o.freeze)).unwrap(),
+        (b'|', true)
+    );
+    assert!(copy("copy t from stdin where a = 1").filtered);
+    let CopyWhat::Query(query) = copy("copy (select ')', \"(\") to stdout").what else { panic!("no query") };
+    assert_eq!(query.text, "select ')', \"(\"");
+}
+
+#[test]
+fn options_of_copy_are_checked_as_in_postgresql() {
+    for (sql, state, message, position) in [
+        ("copy t to stdout (format xml)", "22023", "COPY format \"xml\" not recognized", Some(19)),
+        ("copy t to stdout (delimiter 'ab')", "0A000", "COPY delimiter must be a single one-byte character", None),
+        ("copy t to stdout (foo)", "42601", "option \"foo\" not recognized", Some(19)),
+        ("copy t to stdout (header, header)", "42601", "conflicting or redundant options", Some(27)),
+        ("copy t to stdout (header 1.0)", "42601", "header requires a Boolean value or \"match\"", None),
+        ("copy t to stdout (header '1')", "42601", "header requires a Boolean value or \"match\"", None),
+        ("copy t to stdout (header match)", "0A000", "cannot use \"match\" with HEADER in COPY TO", None),
+        ("copy t to stdout (null)", "42601", "null requires a parameter", None),
+        (
+            "copy t to stdout (encoding nope)",
+            "22023",
+            "argument to option \"encoding\" must be a valid encoding name",
+            Some(19),
+        ),
+        ("copy t from stdin csv force quote a", "0A000", "COPY force quote only available using COPY TO", None),
+    ] {
+        let error = copy_options(sql).expect_err(sql);
+        assert_eq!((error.state().code(), error.message(), error.position()), (state, message, position));
+    }
+    for (sql, text, position) in [
+        ("copy (select 1) from stdin", "syntax error at or near \"from\"", 17),
+        ("copy (select 1) to stdout using delimiters ','", "syntax error at or near \"using\"", 27),
+        ("copy binary (select 1) to stdout", "syntax error at or near \"(\"", 13),
+        ("copy t to stdout where a = 1", "WHERE clause not allowed with COPY TO", 18),
+        ("copy t to stdout (format csv,)", "syntax error at or near \")\"", 30),
+        ("copy t.a.b.c to stdout", "improper qualified name (too many dotted names): t.a.b.c", 6),
+    ] {
+        assert_eq!(failure(sql), ("42601", text.to_owned(), Some(position)), "{sql}");
+    }
 }
 
 #[test]

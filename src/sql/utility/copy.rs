@@ -1,57 +1,107 @@
-//! COPY: only TO STDOUT runs; files and programs of the server, and COPY FROM, are refused.
-//! Must not know: how rows are written.
+//! COPY: TO STDOUT and FROM STDIN; files and programs of the server are refused.
+//! Must not know: how rows are written, what the options mean together.
 
 use crate::error::{Error, Result, SqlState};
-use crate::names::quote;
 
-use super::super::copy_options::{CopyFormat, ForceQuote, Raw, finish};
+use super::super::copy_options::{CopyOption, OptionValue};
 use super::super::cursor::Cursor;
-use super::super::lexer::Lexeme;
 use super::super::parse;
-use super::super::statement::{Copy, Refusal, Statement, StatementKind};
+use super::super::scope::TableRef;
+use super::super::statement::{Copy, CopyWhat, Refusal, Statement, StatementKind};
 
 const TO_FILE: &str = "must be superuser or have privileges of the pg_write_server_files role to COPY to a file";
-const TO_PROGRAM: &str =
+const FROM_FILE: &str = "must be superuser or have privileges of the pg_read_server_files role to COPY from a file";
+const PROGRAM: &str =
     "must be superuser or have privileges of the pg_execute_server_program role to COPY to or from an external program";
 
 pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
-    let mut raw = Raw::default();
-    if cursor.eat("binary") {
-        raw.format = Some(CopyFormat::Binary);
-    }
-    let query = if cursor.sees_symbol("(") { subquery(cursor)? } else { table(cursor)? };
-    if cursor.eat("from") {
-        return Ok(StatementKind::Refused { tag: "COPY FROM", why: Refusal::ReadOnly });
-    }
+    if cursor.sees_symbol("(") { copy_query(cursor) } else { copy_table(cursor) }
+}
+
+fn copy_query(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let query = subquery(cursor)?;
+    let to = at(cursor);
     cursor.expect("to")?;
-    if cursor.eat("program") {
-        return Ok(StatementKind::Refused { tag: "COPY", why: Refusal::Privilege(TO_PROGRAM) });
+    if let Some(refused) = peer(cursor, false, Some(to))? {
+        return Ok(refused);
     }
-    if cursor.text().is_some() {
-        return Ok(StatementKind::Refused { tag: "COPY", why: Refusal::Privilege(TO_FILE) });
-    }
-    // PostgreSQL takes either word in either direction.
-    if !(cursor.eat("stdout") || cursor.eat("stdin")) {
-        return Err(cursor.error());
-    }
-    let delimiters = cursor.eat("using");
-    if delimiters {
-        cursor.expect("delimiters")?;
-        raw.delimiter = Some(text(cursor)?);
-    }
-    cursor.eat("with");
-    if cursor.eat_symbol("(") {
-        options(cursor, &mut raw)?
-    } else {
-        old_options(cursor, &mut raw)?
-    }
-    if cursor.sees(0, "where") {
-        return Err(Error::client(SqlState::SYNTAX_ERROR, "WHERE clause not allowed with COPY TO"));
-    }
+    let mut options = Vec::new();
+    with_options(cursor, &mut options)?;
+    cursor.finish()?;
     if matches!(query.kind, StatementKind::Refused { .. }) {
         return Ok(query.kind);
     }
-    Ok(StatementKind::Copy(Box::new(Copy { query, options: finish(raw)? })))
+    let copy = Copy { what: CopyWhat::Query(query), from: false, options, filtered: false };
+    Ok(StatementKind::Copy(Box::new(copy)))
+}
+
+fn copy_table(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    let mut options = Vec::new();
+    let position = at(cursor);
+    if cursor.eat("binary") {
+        options.push(said("format", "binary", position));
+    }
+    let what = table(cursor)?;
+    let from = cursor.eat("from");
+    if !from {
+        cursor.expect("to")?;
+    }
+    if let Some(refused) = peer(cursor, from, None)? {
+        return Ok(refused);
+    }
+    let position = at(cursor);
+    let using = cursor.eat("using");
+    if cursor.eat("delimiters") {
+        options.push(text_option("delimiter", position, cursor)?);
+    } else if using {
+        return Err(cursor.error());
+    }
+    with_options(cursor, &mut options)?;
+    let filtered = filter(cursor, from)?;
+    Ok(StatementKind::Copy(Box::new(Copy { what, from, options, filtered })))
+}
+
+/// STDIN and STDOUT, each in either direction, as PostgreSQL takes them. What needs a privilege of PostgreSQL's is refused.
+fn peer(cursor: &mut Cursor<'_>, from: bool, position: Option<u32>) -> Result<Option<StatementKind>> {
+    let program = cursor.eat("program");
+    if cursor.text().is_some() {
+        let why = match (program, from) {
+            (true, _) => PROGRAM,
+            (false, true) => FROM_FILE,
+            (false, false) => TO_FILE,
+        };
+        return Ok(Some(StatementKind::Refused { tag: "COPY", why: Refusal::Privilege(why) }));
+    }
+    if !(cursor.eat("stdout") || cursor.eat("stdin")) {
+        return Err(cursor.error());
+    }
+    if program {
+        let error = Error::client(SqlState::SYNTAX_ERROR, "STDIN/STDOUT not allowed with PROGRAM");
+        return Err(match position {
+            Some(position) => error.with_position(position),
+            None => error,
+        });
+    }
+    Ok(None)
+}
+
+/// WHERE, for FROM alone.
+fn filter(cursor: &mut Cursor<'_>, from: bool) -> Result<bool> {
+    let position = at(cursor);
+    if !cursor.eat("where") {
+        return Ok(false);
+    }
+    if !from {
+        return Err(
+            Error::client(SqlState::SYNTAX_ERROR, "WHERE clause not allowed with COPY TO").with_position(position)
+        );
+    }
+    if cursor.is_done() {
+        return Err(cursor.error());
+    }
+    parse::expressions(cursor)?;
+    while cursor.next().is_some() {}
+    Ok(true)
 }
 
 /// `(query)`.
@@ -59,11 +109,8 @@ fn subquery(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let rest = cursor.rest();
     let mut depth = 0i32;
     let close = rest.iter().position(|lexeme| {
-        depth += match cursor.lexed.raw(lexeme) {
-            "(" => 1,
-            ")" => -1,
-            _ => 0,
-        };
+        // Only symbols: a name in quotes or a string may look like one.
+        depth += i32::from(cursor.lexed.is_symbol(lexeme, "(")) - i32::from(cursor.lexed.is_symbol(lexeme, ")"));
         depth == 0
     });
     let Some((inner, close)) = close.and_then(|close| Some((rest.get(1..close)?, rest.get(close)?))) else {
@@ -82,140 +129,30 @@ fn subquery(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(statement)
 }
 
-/// `t (a, b)`: becomes the query that reads it. Positions are kept, as the names' own lexemes are used.
-fn table(cursor: &mut Cursor<'_>) -> Result<Statement> {
-    let start = cursor.rest();
-    let mut table = vec![quote(&cursor.name()?)];
+/// `t (a, b)`.
+fn table(cursor: &mut Cursor<'_>) -> Result<CopyWhat> {
+    let position = at(cursor);
+    let mut parts = vec![cursor.name()?];
     while cursor.eat_symbol(".") {
-        table.push(quote(&cursor.label()?));
+        parts.push(cursor.label()?);
     }
-    let mut columns = Vec::new();
-    if cursor.eat_symbol("(") {
-        loop {
-            columns.push(quote(&cursor.name()?));
-            if !cursor.eat_symbol(",") {
-                break;
-            }
-        }
-        cursor.expect_symbol(")")?;
+    let written = parts.join(".");
+    let table = parts.pop().unwrap_or_default();
+    let (schema, catalog) = (parts.pop(), parts.pop());
+    if !parts.is_empty() {
+        let message = format!("improper qualified name (too many dotted names): {written}");
+        return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position(position));
     }
-    let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(", ") };
-    let text = format!("SELECT {columns} FROM {}", table.join("."));
-    let position = start.first().map_or(1, |lexeme: &Lexeme| lexeme.position);
-    let mut statements = parse::parse(&text)?;
-    match statements.pop() {
-        Some(mut statement) => {
-            statement.offset = position - 1;
-            Ok(statement)
-        }
-        None => Err(cursor.error()),
-    }
+    let columns = if cursor.sees_symbol("(") { name_list(cursor)? } else { Vec::new() };
+    Ok(CopyWhat::Table { table: TableRef { catalog, schema, table, position }, columns })
 }
 
-fn text(cursor: &mut Cursor<'_>) -> Result<String> {
-    cursor.text().ok_or_else(|| cursor.error())
-}
-
-fn redundant(position: Option<u32>) -> Error {
-    let error = Error::client(SqlState::SYNTAX_ERROR, "conflicting or redundant options");
-    match position {
-        Some(position) => error.with_position(position),
-        None => error,
-    }
-}
-
-fn put<T>(slot: &mut Option<T>, value: T, position: Option<u32>) -> Result<()> {
-    if slot.is_some() {
-        return Err(redundant(position));
-    }
-    *slot = Some(value);
-    Ok(())
-}
-
-/// `(FORMAT csv, HEADER, ...)`, the opening parenthesis already read.
-fn options(cursor: &mut Cursor<'_>, raw: &mut Raw) -> Result<()> {
-    loop {
-        option(cursor, raw)?;
-        if !cursor.eat_symbol(",") {
-            return cursor.expect_symbol(")");
-        }
-    }
-}
-
-fn option(cursor: &mut Cursor<'_>, raw: &mut Raw) -> Result<()> {
-    let at = cursor.peek().map(|lexeme| lexeme.position);
-    let name = cursor.label()?;
-    match name.as_str() {
-        "format" => {
-            let value_at = cursor.peek().map(|lexeme| lexeme.position);
-            let value = super::value(cursor)?;
-            let format = match value.as_str() {
-                "text" => CopyFormat::Text,
-                "csv" => CopyFormat::Csv,
-                "binary" => CopyFormat::Binary,
-                _ => {
-                    let message = format!("COPY format \"{value}\" not recognized");
-                    return Err(positioned(Error::client(SqlState::INVALID_PARAMETER_VALUE, message), at.or(value_at)));
-                }
-            };
-            put(&mut raw.format, format, at)
-        }
-        "delimiter" => put(&mut raw.delimiter, super::value(cursor)?, at),
-        "null" => put(&mut raw.null, super::value(cursor)?, at),
-        "quote" => put(&mut raw.quote, super::value(cursor)?, at),
-        "escape" => put(&mut raw.escape, super::value(cursor)?, at),
-        "encoding" => put(&mut raw.encoding, super::value(cursor)?, at),
-        "header" => {
-            let value = boolean(cursor, "header")?;
-            put(&mut raw.header, value, at)
-        }
-        "force_quote" => {
-            let columns = force_quote(cursor)?;
-            put(&mut raw.force_quote, columns, at)
-        }
-        "freeze" => boolean(cursor, "freeze").map(|_| ()),
-        "force_not_null" | "force_null" => {
-            Err(Error::unsupported(format!("COPY {} only available using COPY FROM", name.replace('_', " "))))
-        }
-        _ => {
-            let error = Error::client(SqlState::SYNTAX_ERROR, format!("option \"{name}\" not recognized"));
-            Err(positioned(error, at))
-        }
-    }
-}
-
-fn positioned(error: Error, position: Option<u32>) -> Error {
-    match position {
-        Some(position) => error.with_position(position),
-        None => error,
-    }
-}
-
-fn boolean(cursor: &mut Cursor<'_>, name: &str) -> Result<bool> {
-    if cursor.sees_symbol(",") || cursor.sees_symbol(")") {
-        return Ok(true);
-    }
-    let value = super::value(cursor)?;
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" => Ok(true),
-        "false" | "off" | "0" => Ok(false),
-        "match" if name == "header" => Err(Error::unsupported("cannot use \"match\" with HEADER in COPY TO")),
-        _ if name == "header" => {
-            Err(Error::client(SqlState::SYNTAX_ERROR, "header requires a Boolean value or \"match\""))
-        }
-        _ => Err(Error::client(SqlState::SYNTAX_ERROR, format!("{name} requires a Boolean value"))),
-    }
-}
-
-/// `*` or `(a, b)`.
-fn force_quote(cursor: &mut Cursor<'_>) -> Result<ForceQuote> {
-    if cursor.eat_symbol("*") {
-        return Ok(ForceQuote::All);
-    }
+/// `(a, b)`.
+fn name_list(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
     cursor.expect_symbol("(")?;
-    let columns = names(cursor)?;
+    let names = names(cursor)?;
     cursor.expect_symbol(")")?;
-    Ok(ForceQuote::Columns(columns))
+    Ok(names)
 }
 
 fn names(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
@@ -226,38 +163,108 @@ fn names(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The syntax before PostgreSQL 9.0: `WITH CSV HEADER DELIMITER ','`.
-fn old_options(cursor: &mut Cursor<'_>, raw: &mut Raw) -> Result<()> {
-    while let Some(lexeme) = cursor.peek() {
-        let at = Some(lexeme.position);
-        if cursor.eat("binary") {
-            put(&mut raw.format, CopyFormat::Binary, at)?;
-        } else if cursor.eat("csv") {
-            put(&mut raw.format, CopyFormat::Csv, at)?;
-        } else if cursor.eat("header") {
-            put(&mut raw.header, true, at)?;
-        } else if cursor.eat("delimiter") {
-            cursor.eat("as");
-            put(&mut raw.delimiter, text(cursor)?, at)?;
-        } else if cursor.eat("null") {
-            cursor.eat("as");
-            put(&mut raw.null, text(cursor)?, at)?;
-        } else if cursor.eat("quote") {
-            cursor.eat("as");
-            put(&mut raw.quote, text(cursor)?, at)?;
-        } else if cursor.eat("escape") {
-            cursor.eat("as");
-            put(&mut raw.escape, text(cursor)?, at)?;
-        } else if cursor.eat("encoding") {
-            put(&mut raw.encoding, text(cursor)?, at)?;
-        } else if cursor.eat("force quote") {
-            let columns = if cursor.eat_symbol("*") { ForceQuote::All } else { ForceQuote::Columns(names(cursor)?) };
-            put(&mut raw.force_quote, columns, at)?;
-        } else if cursor.sees(0, "where") {
-            return Ok(());
-        } else {
-            return Err(cursor.error());
+/// Where the next lexeme stands; 0 at the end, where nothing stands that an error could point at.
+fn at(cursor: &Cursor<'_>) -> u32 {
+    cursor.peek().map_or(0, |lexeme| lexeme.position)
+}
+
+fn said(name: &str, text: &str, position: u32) -> CopyOption {
+    CopyOption { name: name.to_owned(), value: OptionValue::Text(text.to_owned()), position }
+}
+
+fn text_option(name: &str, position: u32, cursor: &mut Cursor<'_>) -> Result<CopyOption> {
+    let text = cursor.text().ok_or_else(|| cursor.error())?;
+    Ok(said(name, &text, position))
+}
+
+/// `[WITH]` and either list of options.
+fn with_options(cursor: &mut Cursor<'_>, options: &mut Vec<CopyOption>) -> Result<()> {
+    cursor.eat("with");
+    if !cursor.eat_symbol("(") {
+        return old_options(cursor, options);
+    }
+    loop {
+        let position = at(cursor);
+        let name = cursor.label()?;
+        options.push(CopyOption { name, value: value(cursor)?, position });
+        if !cursor.eat_symbol(",") {
+            return cursor.expect_symbol(")");
         }
     }
+}
+
+/// What stands behind the name of an option in parentheses.
+fn value(cursor: &mut Cursor<'_>) -> Result<OptionValue> {
+    if cursor.sees_symbol(",") || cursor.sees_symbol(")") {
+        return Ok(OptionValue::None);
+    }
+    if cursor.eat_symbol("*") {
+        return Ok(OptionValue::Star);
+    }
+    if let Some(number) = cursor.number() {
+        return Ok(OptionValue::Number(number));
+    }
+    if !cursor.eat_symbol("(") {
+        return word(cursor).map(OptionValue::Text);
+    }
+    let mut list = vec![word(cursor)?];
+    while cursor.eat_symbol(",") {
+        list.push(word(cursor)?);
+    }
+    cursor.expect_symbol(")")?;
+    Ok(OptionValue::List(list))
+}
+
+/// A string, a name, or one of the reserved words that mean yes and no.
+fn word(cursor: &mut Cursor<'_>) -> Result<String> {
+    if let Some(text) = cursor.text() {
+        return Ok(text);
+    }
+    match cursor.word() {
+        Some("true" | "false" | "on" | "binary" | "freeze") => cursor.label(),
+        _ => cursor.name(),
+    }
+}
+
+/// The syntax before PostgreSQL 9.0: `CSV HEADER DELIMITER ','`.
+fn old_options(cursor: &mut Cursor<'_>, options: &mut Vec<CopyOption>) -> Result<()> {
+    while !cursor.is_done() && !cursor.sees(0, "where") {
+        let position = at(cursor);
+        let option = if cursor.eat("binary") {
+            said("format", "binary", position)
+        } else if cursor.eat("csv") {
+            said("format", "csv", position)
+        } else if cursor.eat("freeze") {
+            said("freeze", "true", position)
+        } else if cursor.eat("header") {
+            said("header", "true", position)
+        } else if cursor.eat("encoding") {
+            text_option("encoding", position, cursor)?
+        } else if cursor.eat("force") {
+            forced(cursor, position)?
+        } else {
+            let known = ["delimiter", "null", "quote", "escape"];
+            let Some(name) = known.into_iter().find(|name| cursor.eat(name)) else { return Err(cursor.error()) };
+            cursor.eat("as");
+            text_option(name, position, cursor)?
+        };
+        options.push(option);
+    }
     Ok(())
+}
+
+/// `FORCE QUOTE a, b`, `FORCE NOT NULL a`, `FORCE NULL a`.
+fn forced(cursor: &mut Cursor<'_>, position: u32) -> Result<CopyOption> {
+    let name = if cursor.eat("quote") {
+        "force_quote"
+    } else if cursor.eat("not null") {
+        "force_not_null"
+    } else if cursor.eat("null") {
+        "force_null"
+    } else {
+        return Err(cursor.error());
+    };
+    let star = name == "force_quote" && cursor.eat_symbol("*");
+    let value = if star { OptionValue::Star } else { OptionValue::List(names(cursor)?) };
+    Ok(CopyOption { name: name.to_owned(), value, position })
 }

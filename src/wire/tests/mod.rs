@@ -1,6 +1,7 @@
 //! Sessions over a pipe in memory, with a service that answers by what the text says.
 //! Must not know: engines, sources.
 
+mod copy;
 mod extended;
 mod life;
 mod simple;

@@ -1,0 +1,115 @@
+//! COPY FROM STDIN on the wire: what the client sends goes to the source in bounded pieces, until it says that it is done or gives up.
+//! Must not know: what the data mean, how a source takes them.
+
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::framing::{Allowed, Frame, violation};
+use super::io::{Ended, Io, Stop, administrator};
+use super::messages::{CopyFormat as WireFormat, FrontendMessage, Severity, decode};
+use super::respond;
+use crate::error::{Error, Result, SqlState};
+use crate::query::{CopyIn, RunningStatement};
+use crate::rows::{Bounds, CommandTag};
+
+/// Rows that a source has taken and that are committed at Sync, as everything of an extended batch.
+pub(super) struct Loaded {
+    copy: CopyIn,
+    running: RunningStatement,
+}
+
+impl Connection {
+    /// Takes the data, and answers with how many rows they were. `at_once`: commits; otherwise [`Connection::commit_loaded`] does.
+    pub(super) async fn copy_in(
+        &mut self,
+        running: &RunningStatement,
+        mut copy: CopyIn,
+        at_once: bool,
+    ) -> Result<(), Stop> {
+        let format = if copy.binary { WireFormat::Binary } else { WireFormat::Text };
+        self.io.out.copy_in_response(format, copy.columns)?;
+        let bounds = running.bounds();
+        self.io.push(bounds).await?;
+        loop {
+            let frame = self.copy_frame(bounds).await?;
+            match frame.kind {
+                b'd' => self.io.watch(bounds, copy.write(frame.body.freeze())).await?,
+                b'c' => break,
+                b'f' => return Err(given_up(frame)?.into()),
+                // Flush and Sync mean nothing here, as in PostgreSQL.
+                b'H' | b'S' => {}
+                kind => return Err(self.out_of_step(kind, running)),
+            }
+        }
+        let rows = self.io.watch(bounds, copy.finish()).await?;
+        if at_once {
+            copy.commit().await?;
+        } else {
+            self.loaded = Some(Loaded { copy, running: running.clone() });
+        }
+        self.io.out.command_complete(&CommandTag::Copy.text(rows));
+        Ok(())
+    }
+
+    /// Commits what a COPY FROM of this batch has loaded.
+    pub(super) async fn commit_loaded(&mut self) -> Result<(), (Stop, Option<RunningStatement>)> {
+        match self.loaded.take() {
+            Some(Loaded { copy, running }) => copy.commit().await.map_err(|error| (error.into(), Some(running))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a statement behind a COPY FROM in one transaction: it would not see the rows, which PostgreSQL's would.
+    pub(super) fn nothing_loaded(&self) -> Result<()> {
+        match &self.loaded {
+            Some(_) => Err(Error::unsupported("a statement behind COPY FROM in the same transaction is not supported")
+                .with_hint("Send Sync behind the COPY FROM.")),
+            None => Ok(()),
+        }
+    }
+
+    /// The next message of the client, within the statement's bounds; silence has an end, too.
+    async fn copy_frame(&mut self, bounds: &Bounds) -> Result<Frame, Stop> {
+        let limit = self.shared.settings.max_message_size;
+        let silence = self.longest_silence();
+        let Io { reader, entry, shutdown, .. } = &mut self.io;
+        let ended = tokio::select! {
+            biased;
+            read = bounds.guard(async { Ok(reader.next(Allowed::Session, limit).await) }) => match read? {
+                Ok(Some(frame)) => return Ok(frame),
+                Ok(None) => Ended::Gone,
+                Err(error) => Ended::Fatal(error),
+            },
+            () = entry.terminated() => Ended::Fatal(administrator()),
+            () = shutdown.stopped() => Ended::Fatal(administrator()),
+            () = tokio::time::sleep(silence) => Ended::Fatal(Error::resource(
+                SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout",
+            )),
+        };
+        bounds.cancel.cancel();
+        Err(Stop::Ended(ended))
+    }
+
+    /// How long a client may send nothing while a source holds a transaction for it.
+    fn longest_silence(&self) -> Duration {
+        const FOREVER: Duration = Duration::from_secs(86_400 * 365);
+        let limits =
+            [self.session.vars.idle_in_transaction_timeout(), Some(self.shared.settings.idle_in_transaction_timeout)];
+        limits.into_iter().flatten().filter(|limit| !limit.is_zero()).min().unwrap_or(FOREVER).min(FOREVER)
+    }
+
+    /// A message that cannot be one of COPY data: PostgreSQL has not read it whole then, and ends the session.
+    fn out_of_step(&mut self, kind: u8, running: &RunningStatement) -> Stop {
+        let error = violation(format!("unexpected message type 0x{kind:02X} during COPY from stdin"));
+        respond::error(&mut self.io.out, &error, Severity::Error, Some(running));
+        running.bounds().cancel.cancel();
+        Stop::Ended(Ended::Fatal(violation("terminating connection because protocol synchronization was lost")))
+    }
+}
+
+/// The client has given up, and says why.
+fn given_up(frame: Frame) -> Result<Error> {
+    let FrontendMessage::CopyFail(why) = decode(frame)? else { return Err(violation("invalid message format")) };
+    Ok(Error::client(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {why}")))
+}
