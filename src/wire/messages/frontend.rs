@@ -93,20 +93,23 @@ pub fn decode(frame: Frame) -> Result<FrontendMessage> {
         b'P' => body.parse()?,
         b'B' => body.bind()?,
         b'D' => {
-            let kind = body.target("DESCRIBE")?;
-            FrontendMessage::Describe { kind, name: body.text()? }
+            let (kind, name) = body.target("DESCRIBE")?;
+            FrontendMessage::Describe { kind, name }
         }
         b'E' => FrontendMessage::Execute { portal: body.text()?, max_rows: body.int32()? },
         b'C' => {
-            let kind = body.target("CLOSE")?;
-            FrontendMessage::Close { kind, name: body.text()? }
+            let (kind, name) = body.target("CLOSE")?;
+            FrontendMessage::Close { kind, name }
         }
         b'H' => FrontendMessage::Flush,
         b'S' => FrontendMessage::Sync,
-        b'X' => FrontendMessage::Terminate,
+        // Of these PostgreSQL looks at the type alone: what else they carry makes no difference.
+        b'X' | b'c' => {
+            body.rest();
+            if frame.kind == b'X' { FrontendMessage::Terminate } else { FrontendMessage::CopyDone }
+        }
         b'd' => FrontendMessage::CopyData(body.rest()),
-        b'c' => FrontendMessage::CopyDone,
-        b'f' => FrontendMessage::CopyFail(body.text()?),
+        b'f' => FrontendMessage::CopyFail(body.reason()),
         b'F' => {
             body.rest();
             FrontendMessage::FunctionCall
@@ -160,13 +163,23 @@ impl Body {
         if self.0.is_empty() { Ok(()) } else { Err(violation("invalid message format")) }
     }
 
-    fn target(&mut self, message: &str) -> Result<Target> {
+    /// Why a COPY was given up: up to the first NUL or the end. Outside COPY nobody asks for its form.
+    fn reason(&mut self) -> String {
+        let bytes = self.rest();
+        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    }
+
+    /// Subtype and name, read before either is judged, as PostgreSQL does.
+    fn target(&mut self, message: &str) -> Result<(Target, String)> {
         if self.0.is_empty() {
             return Err(violation("no data left in message"));
         }
-        match self.array()? {
-            [b'S'] => Ok(Target::Statement),
-            [b'P'] => Ok(Target::Portal),
+        let kind: [u8; 1] = self.array()?;
+        let name = self.text()?;
+        match kind {
+            [b'S'] => Ok((Target::Statement, name)),
+            [b'P'] => Ok((Target::Portal, name)),
             [other] => Err(violation(format!("invalid {message} message subtype {other}"))),
         }
     }
