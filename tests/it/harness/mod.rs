@@ -4,6 +4,7 @@
 pub(crate) mod daemon;
 pub(crate) mod data;
 pub(crate) mod federation;
+pub(crate) mod peer;
 pub(crate) mod postgres;
 pub(crate) mod raw;
 pub(crate) mod tls;
