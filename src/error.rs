@@ -86,6 +86,8 @@ sql_states! {
     INVALID_ESCAPE_SEQUENCE = "22025";
     /// Text that is not a value of the wanted type.
     INVALID_TEXT_REPRESENTATION = "22P02";
+    /// Text that is no XML.
+    INVALID_XML_CONTENT = "2200N";
     /// A binary value that is malformed.
     INVALID_BINARY_REPRESENTATION = "22P03";
     /// A malformed row of a text file.
@@ -148,6 +150,8 @@ sql_states! {
     INVALID_NAME = "42602";
     /// A name that stands for another kind of object than is wanted.
     WRONG_OBJECT_TYPE = "42809";
+    /// A name that is too long where it may not be cut.
+    NAME_TOO_LONG = "42622";
     /// A cast that does not exist.
     CANNOT_COERCE = "42846";
     /// A column outside GROUP BY, or a misplaced aggregate.

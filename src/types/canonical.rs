@@ -265,12 +265,11 @@ mod tests {
         // Another scale than the field's would be another number.
         let cents: ArrayRef = Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(15, 3).unwrap());
         assert!(binary(&field("c", PgType::numeric(15, 2), true), &cents, 0).is_err());
-        let geometric = field("c", PgType::BOX, true);
-        let boxes: ArrayRef = Arc::new(StringViewArray::from(vec!["(1,1),(0,0)"]));
-        assert_eq!(
-            binary(&geometric, &boxes, 0).unwrap_err().message(),
-            "no binary output function available for type box"
-        );
+        let none = field("c", PgType::ACLITEM, true);
+        let items: ArrayRef = Arc::new(StringViewArray::from(vec!["postgres=r/postgres"]));
+        let error = binary(&none, &items, 0).unwrap_err();
+        assert_eq!(error.message(), "no binary output function available for type aclitem");
+        assert_eq!(error.state(), SqlState::UNDEFINED_FUNCTION);
     }
 
     #[test]

@@ -1,29 +1,24 @@
-//! For each type that may be held as text: how that text is sent, and how what was sent becomes text.
+//! For each type that may be held as text: how that text is sent.
 //! Must not know: Arrow arrays.
 
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
 
-use super::binary::{array, bad_binary, form, numeric, range, scalar};
-use super::format::{ByteaOutput, FormatOptions, IntervalStyle};
-use super::input::network::{Inet, parse_mac, parse_mac8, write_mac};
+use super::binary::{array, geometry, numeric, range, scalar, search};
+use super::format::{FormatOptions, IntervalStyle};
+use super::input::network::{Inet, parse_mac, parse_mac8};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid, trim};
 use super::input::{bits, datetime, interval};
 use super::pg_type::PgType;
-use super::text::datetime::{ZoneClock, write_date, write_offset, write_time, write_timestamp};
-use super::text::line::{Line, write_int};
-use super::text::{bytes as bytes_text, float, interval as interval_text};
-use crate::error::{Error, Result, SqlState};
+use super::text::datetime::{write_offset, write_time};
+use super::text::line::Line;
+use crate::error::{Error, Result};
 
 /// Appends the send format of a value from its text.
 pub(crate) type Send<'a> = &'a dyn Fn(&str, &mut BytesMut) -> Result<()>;
-/// Appends the text of a value from its send format.
-pub(crate) type Receive<'a> = &'a dyn Fn(&[u8], &mut BytesMut) -> Result<()>;
 /// A sender that can be kept.
 pub(crate) type OwnedSend = Arc<dyn Fn(&str, &mut BytesMut) -> Result<()> + std::marker::Send + Sync>;
-/// A receiver that can be kept.
-pub(crate) type OwnedReceive = Arc<dyn Fn(&[u8], &mut BytesMut) -> Result<()> + std::marker::Send + Sync>;
 
 fn defaults() -> FormatOptions {
     FormatOptions::default()
@@ -42,6 +37,19 @@ pub(crate) fn range_bound(oid: u32) -> Option<PgType> {
     })
 }
 
+/// The type of a multirange's ranges.
+pub(crate) fn multirange_of(oid: u32) -> Option<PgType> {
+    Some(match oid {
+        4451 => PgType::INT4RANGE,
+        4532 => PgType::NUMRANGE,
+        4533 => PgType::TSRANGE,
+        4534 => PgType::TSTZRANGE,
+        4535 => PgType::DATERANGE,
+        4536 => PgType::INT8RANGE,
+        _ => return None,
+    })
+}
+
 /// How the text of a type is sent; None where the type has no binary form here.
 pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
     if let Some(element) = pg.element() {
@@ -55,13 +63,18 @@ pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
         let send = sender(bound)?;
         return Some(Arc::new(move |text, out| range::send_text(text, &*send, out)));
     }
+    if let Some(bound) = multirange_of(pg.oid).and_then(|of| range_bound(of.oid)) {
+        let send = sender(bound)?;
+        return Some(Arc::new(move |text, out| range::send_multirange(text, &*send, out)));
+    }
+    let oid = pg.oid;
+    if matches!(oid, 600..=604 | 628 | 718) {
+        return Some(Arc::new(move |text, out| geometry::send_text(oid, text, out)));
+    }
     let send: fn(&str, &mut BytesMut) -> Result<()> = match pg.oid {
         16 => |t, out| parse_bool(t).map(|v| out.put_u8(u8::from(v))),
         17 => |t, out| bits::parse_bytea(t).map(|v| out.extend_from_slice(&v)),
-        18 => |t, out| {
-            out.put_u8(t.as_bytes().first().copied().unwrap_or(0));
-            Ok(())
-        },
+        18 => send_char,
         19 | 25 | 114 | 142 | 705 | 1042 | 1043 | 1790 | 2275 => |t, out| {
             out.extend_from_slice(t.as_bytes());
             Ok(())
@@ -79,7 +92,6 @@ pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
             out.extend_from_slice(t.as_bytes());
             Ok(())
         },
-        600 => send_point,
         650 => |t, out| Inet::parse(t, true).map(|v| v.send(out)),
         869 => |t, out| Inet::parse(t, false).map(|v| v.send(out)),
         700 => |t, out| parse_f32(t).map(|v| out.put_f32(v)),
@@ -100,6 +112,8 @@ pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
         1700 => numeric::send_text,
         2950 => |t, out| bits::parse_uuid(t).map(|v| out.extend_from_slice(&v)),
         3220 => |t, out| parse_lsn(t).map(|v| out.put_u64(v)),
+        3614 => search::send_vector,
+        3615 => search::send_query,
         5069 => |t, out| match trim(t).parse::<u64>() {
             Ok(v) => {
                 out.put_u64(v);
@@ -112,6 +126,16 @@ pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
     Some(Arc::new(send))
 }
 
+/// A byte, which stands in octal where it is no character of its own.
+fn send_char(text: &str, out: &mut BytesMut) -> Result<()> {
+    out.put_u8(match text.as_bytes() {
+        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'),
+        [byte, ..] => *byte,
+        [] => 0,
+    });
+    Ok(())
+}
+
 /// A reg* value as its oid. Of names only those of built-in types are known here.
 fn send_registered(text: &str, out: &mut BytesMut) -> Result<()> {
     let oid = match text {
@@ -119,7 +143,7 @@ fn send_registered(text: &str, out: &mut BytesMut) -> Result<()> {
         _ if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
         _ => PgType::from_name(text).map(|found| found.oid),
     };
-    out.put_u32(oid.ok_or_else(|| form("regclass"))?);
+    out.put_u32(oid.ok_or_else(|| Error::unsupported("the oid of a name that comes from a source is not known"))?);
     Ok(())
 }
 
@@ -132,176 +156,11 @@ fn send_tid(text: &str, out: &mut BytesMut) -> Result<()> {
     Ok(())
 }
 
-fn send_point(text: &str, out: &mut BytesMut) -> Result<()> {
-    let body = trim(text);
-    let body = body.strip_prefix('(').and_then(|t| t.strip_suffix(')')).unwrap_or(body);
-    let (x, y) = body.split_once(',').ok_or_else(|| super::input::number::invalid("point", text))?;
-    out.put_f64(parse_f64(x)?);
-    out.put_f64(parse_f64(y)?);
-    Ok(())
-}
-
 fn parse_lsn(text: &str) -> Result<u64> {
     let part = |t: &str| u32::from_str_radix(t, 16).ok().filter(|_| !t.starts_with('+')).map(u64::from);
     text.split_once('/')
         .and_then(|(high, low)| Some(part(high)? << 32 | part(low)?))
         .ok_or_else(|| super::input::number::invalid("pg_lsn", text))
-}
-
-/// How the send format of a type becomes its text (in PostgreSQL's default styles, UTC); None where it is not known
-/// here.
-pub(crate) fn receiver(pg: PgType) -> Option<OwnedReceive> {
-    if let Some(element) = pg.element() {
-        let receive = receiver(element)?;
-        return Some(match pg.oid {
-            22 | 30 => Arc::new(move |bytes, out| receive_vector(bytes, element, &*receive, out)),
-            _ => Arc::new(move |bytes, out| array::receive_text(bytes, element, &*receive, out)),
-        });
-    }
-    if let Some(bound) = range_bound(pg.oid) {
-        let receive = receiver(bound)?;
-        return Some(Arc::new(move |bytes, out| range::receive_text(bytes, &*receive, out)));
-    }
-    let receive: fn(&[u8], &mut BytesMut) -> Result<()> = match pg.oid {
-        16 => |b, out| match b {
-            [value] => {
-                out.put_u8(if *value != 0 { b't' } else { b'f' });
-                Ok(())
-            }
-            _ => Err(bad_binary("boolean")),
-        },
-        17 => |b, out| {
-            bytes_text::write_bytea(b, ByteaOutput::Hex, out);
-            Ok(())
-        },
-        18 => receive_char,
-        19 | 25 | 114 | 142 | 705 | 1042 | 1043 | 1790 | 2275 => receive_utf8,
-        20 => |b, out| scalar::exact(b, "bigint").map(|v| write_int(i64::from_be_bytes(v), out)),
-        21 => |b, out| scalar::exact(b, "smallint").map(|v| write_int(i16::from_be_bytes(v).into(), out)),
-        23 => |b, out| scalar::exact(b, "integer").map(|v| write_int(i32::from_be_bytes(v).into(), out)),
-        26 | 28 | 29 => |b, out| scalar::exact(b, "oid").map(|v| write_int(u32::from_be_bytes(v).into(), out)),
-        27 => receive_tid,
-        3802 | 4072 => |b, out| match b {
-            [1, text @ ..] => receive_utf8(text, out),
-            _ => Err(bad_binary("jsonb")),
-        },
-        600 => receive_point,
-        650 => |b, out| receive_inet(b, true, out),
-        869 => |b, out| receive_inet(b, false, out),
-        700 => |b, out| scalar::exact(b, "real").map(|v| float::write_float(f32::from_be_bytes(v), 1, out)),
-        701 => |b, out| scalar::exact(b, "double precision").map(|v| float::write_float(f64::from_be_bytes(v), 1, out)),
-        774 => |b, out| scalar::exact::<8>(b, "macaddr8").map(|v| write_mac(&v, out)),
-        829 => |b, out| scalar::exact::<6>(b, "macaddr").map(|v| write_mac(&v, out)),
-        1082 => |b, out| scalar::receive_date(b).map(|v| write_date(v, Default::default(), out)),
-        1083 => |b, out| scalar::receive_time(b).map(|v| write_time(v, out)),
-        1114 => |b, out| scalar::receive_timestamp(b).map(|v| write_timestamp(v, Default::default(), out)),
-        1184 => |b, out| {
-            let usecs = scalar::receive_timestamp(b)?;
-            ZoneClock::new(Default::default()).write(usecs, Default::default(), out);
-            Ok(())
-        },
-        1186 => {
-            |b, out| scalar::receive_interval(b).map(|v| interval_text::write_interval(v, IntervalStyle::Postgres, out))
-        }
-        1266 => |b, out| scalar::receive_timetz(b).map(|(usecs, east)| write_timetz(usecs, east, out)),
-        1560 | 1562 => scalar::receive_bits,
-        1700 => |b, out| numeric::receive(b).map(|v| numeric::write_text(&v, out)),
-        2950 => |b, out| scalar::exact::<16>(b, "uuid").map(|v| bytes_text::write_uuid(&v, out)),
-        3220 => |b, out| {
-            let value = u64::from_be_bytes(scalar::exact(b, "pg_lsn")?);
-            out.extend_from_slice(format!("{:X}/{:X}", value >> 32, value & 0xffff_ffff).as_bytes());
-            Ok(())
-        },
-        5069 => |b, out| {
-            let mut line = Line::<20>::new();
-            line.padded(u64::from_be_bytes(scalar::exact(b, "xid8")?), 1);
-            line.flush(out);
-            Ok(())
-        },
-        _ => return None,
-    };
-    Some(Arc::new(receive))
-}
-
-fn receive_vector(bytes: &[u8], element: PgType, receive: Receive, out: &mut BytesMut) -> Result<()> {
-    let mut text = BytesMut::new();
-    array::receive_text(bytes, element, receive, &mut text)?;
-    // `[0:1]={1,2}` as an array; as a vector its elements with blanks between.
-    let inside = text.iter().position(|b| *b == b'{').map_or(0, |at| at + 1);
-    let inside = text.get(inside..text.len().saturating_sub(1)).unwrap_or_default();
-    out.extend(inside.iter().map(|b| if *b == b',' { b' ' } else { *b }));
-    Ok(())
-}
-
-/// Checks that bytes are UTF-8 without NUL and appends them.
-pub(crate) fn receive_utf8(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
-    utf8(bytes)?;
-    out.extend_from_slice(bytes);
-    Ok(())
-}
-
-/// Bytes as text: `22021` where they are not UTF-8, or have a NUL in them.
-#[inline]
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
-    let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error.valid_up_to()))?;
-    if bytes.contains(&0) {
-        return Err(invalid_utf8(bytes, bytes.iter().position(|b| *b == 0).unwrap_or(0)));
-    }
-    Ok(text)
-}
-
-#[cold]
-fn invalid_utf8(bytes: &[u8], at: usize) -> Error {
-    let rest = bytes.get(at..).unwrap_or_default();
-    // As many bytes as the first one announces, which is what PostgreSQL shows.
-    let announced = match rest.first() {
-        Some(0xf0..=0xf7) => 4,
-        Some(0xe0..=0xef) => 3,
-        Some(0xc0..=0xdf) => 2,
-        _ => 1,
-    };
-    let shown: Vec<String> = rest.iter().take(announced).map(|b| format!("0x{b:02x}")).collect();
-    let message = format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" "));
-    Error::client(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message)
-}
-
-fn receive_char(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
-    match bytes {
-        [0] => Ok(()),
-        [byte] if byte.is_ascii() => {
-            out.put_u8(*byte);
-            Ok(())
-        }
-        // A byte that is no character of its own, as later versions of PostgreSQL write it.
-        [byte] => {
-            out.extend_from_slice(&[b'\\', b'0' + (byte >> 6), b'0' + ((byte >> 3) & 7), b'0' + (byte & 7)]);
-            Ok(())
-        }
-        _ => Err(bad_binary("\"char\"")),
-    }
-}
-
-fn receive_tid(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
-    let [a, b, c, d, e, f] = scalar::exact(bytes, "tid")?;
-    let (block, offset) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]));
-    out.extend_from_slice(format!("({block},{offset})").as_bytes());
-    Ok(())
-}
-
-fn receive_point(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
-    let (x, y) = bytes.split_at_checked(8).ok_or_else(|| bad_binary("point"))?;
-    out.put_u8(b'(');
-    float::write_float(f64::from_be_bytes(scalar::exact(x, "point")?), 1, out);
-    out.put_u8(b',');
-    float::write_float(f64::from_be_bytes(scalar::exact(y, "point")?), 1, out);
-    out.put_u8(b')');
-    Ok(())
-}
-
-fn receive_inet(bytes: &[u8], cidr: bool, out: &mut BytesMut) -> Result<()> {
-    let value = Inet::receive(bytes).filter(|value| value.cidr == cidr);
-    value.ok_or_else(|| bad_binary(if cidr { "cidr" } else { "inet" }))?.write(out);
-    Ok(())
 }
 
 pub(crate) fn write_timetz(usecs: i64, east: i32, out: &mut BytesMut) {

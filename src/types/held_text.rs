@@ -4,23 +4,31 @@
 use bytes::{BufMut, BytesMut};
 
 use super::binary::array;
+use super::binary::input::Input;
 use super::format::{ByteaOutput, DateFormat, FormatOptions, IntervalStyle};
-use super::forms::{range_bound, receiver, sender, write_timetz};
+use super::forms::{multirange_of, range_bound, sender, write_timetz};
 use super::input::array::parse_array;
 use super::input::network::{Inet, parse_mac, parse_mac8, write_mac};
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
-use super::input::{bits, datetime, interval, json, range};
+use super::input::{bits, datetime, geometry, interval, json, multirange, range, search, search_query, xml};
 use super::numeric::Numeric;
 use super::pg_type::PgType;
+use super::receive::receiver;
 use super::text::datetime::{ZoneClock, write_date, write_time, write_timestamp};
 use super::text::line::write_int;
 use super::text::list::write_element;
 use super::text::{bytes as bytes_text, float, interval as interval_text};
 use crate::error::{Error, Result};
 
+/// Bytes of text that a value sent in a much shorter form may become (a numeric of ten bytes has 130,000 digits).
+pub(crate) const MAX_HELD: usize = 256 << 20;
+
 /// Appends the text PostgreSQL would hold for a value of a type that is held as text, checking it as its input
 /// function does.
-/// Types that are not known here are taken as they are. Values of scalar types come out in the default styles.
+/// Values of scalar types come out in the default styles.
+///
+/// # Errors
+/// The input function's own; `0A000` for a type whose text is not known here.
 pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, out: &mut BytesMut) -> Result<()> {
     if let Some(element) = pg.element().filter(|_| !matches!(pg.oid, 22 | 30)) {
         return canonical_array(element, text, options, out);
@@ -28,18 +36,26 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
     if let Some(bound) = range_bound(pg.oid) {
         return range::write_canonical(bound, text, options, out);
     }
+    if let Some(bound) = multirange_of(pg.oid).and_then(|of| range_bound(of.oid)) {
+        return multirange::write_canonical(bound, text, options, out);
+    }
     let precision = pg.typmod;
     match pg.oid {
         16 => out.put_u8(if parse_bool(text)? { b't' } else { b'f' }),
         17 => bytes_text::write_bytea(&bits::parse_bytea(text)?, ByteaOutput::Hex, out),
-        18 => {
-            out.extend_from_slice(text.chars().next().map_or("", |c| text.get(..c.len_utf8()).unwrap_or("")).as_bytes())
-        }
+        // The first byte alone, which need not be a character: then in octal, as it is received.
+        18 => through_binary(pg, text, out)?,
         19 => out.extend_from_slice(bits::fit_name(text).as_bytes()),
         20 => write_int(parse_i64(text)?, out),
         21 => write_int(parse_i16(text)?.into(), out),
         23 => write_int(parse_i32(text)?.into(), out),
         26 | 28 | 29 => write_int(parse_oid(text, "oid")?.into(), out),
+        22 => write_vector(text, |item| parse_i16(item).map(i64::from), out)?,
+        30 => write_vector(text, |item| parse_oid(item, "oid").map(i64::from), out)?,
+        142 => {
+            xml::check_content(text)?;
+            out.extend_from_slice(text.as_bytes());
+        }
         114 => {
             json::check_json(text)?;
             out.extend_from_slice(text.as_bytes());
@@ -82,18 +98,41 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         1700 if pg.typmod < 0 && is_canonical_number(text.as_bytes()) => out.extend_from_slice(text.as_bytes()),
         1700 => out.extend_from_slice(canonical_numeric(pg, text)?.to_string().as_bytes()),
         2950 => bytes_text::write_uuid(&bits::parse_uuid(text)?, out),
-        27 | 600 | 3220 | 5069 => {
-            // Through the send format and back.
-            let mut sent = BytesMut::new();
-            if let (Some(send), Some(receive)) = (sender(pg), receiver(pg)) {
-                send(text, &mut sent)?;
-                receive(&sent, out)?;
-            }
-        }
-        790 => return Err(Error::unsupported("type money is not supported")),
-        _ => out.extend_from_slice(text.as_bytes()),
+        27 | 3220 | 5069 => through_binary(pg, text, out)?,
+        600..=604 | 628 | 718 => geometry::parse(pg.oid, text)?.write(1, out),
+        3614 => search::write_vector(&search::parse_vector(text)?, out),
+        3615 => search_query::write_query(&search_query::parse_query(text)?, out)?,
+        _ if is_taken_as_is(pg) => out.extend_from_slice(text.as_bytes()),
+        _ => return Err(Error::unsupported(format!("type {} is not supported", pg.bare().display_name()))),
     }
     Ok(())
+}
+
+/// Numbers with one blank between them.
+fn write_vector(text: &str, read: fn(&str) -> Result<i64>, out: &mut BytesMut) -> Result<()> {
+    for (at, item) in text.split_ascii_whitespace().enumerate() {
+        if at > 0 {
+            out.put_u8(b' ');
+        }
+        write_int(read(item)?, out);
+    }
+    Ok(())
+}
+
+/// Through the send format and back.
+fn through_binary(pg: PgType, text: &str, out: &mut BytesMut) -> Result<()> {
+    let mut sent = BytesMut::new();
+    if let (Some(send), Some(receive)) = (sender(pg), receiver(pg)) {
+        send(text, &mut sent)?;
+        receive(&mut Input::new(&sent), out)?;
+    }
+    Ok(())
+}
+
+/// Types whose text is the value (text, cursor names), and those that are not PostgreSQL's own.
+fn is_taken_as_is(pg: PgType) -> bool {
+    matches!(pg.oid, 24 | 25 | 705 | 1790 | 2202..=2206 | 2275 | 2278 | 3734 | 3769 | 4089 | 4096 | 4191)
+        || pg.row().is_none()
 }
 
 /// Whether a short number is written as PostgreSQL writes it: no exponent, no needless zeros before it, digits
@@ -153,6 +192,12 @@ fn rewrite_array(
 /// A restyling function that can be kept.
 pub(crate) type Restyle = Box<dyn FnMut(&str, &mut BytesMut) -> Result<()> + std::marker::Send>;
 
+/// Whether these options make the text of a value that is held as text another one.
+#[must_use]
+pub fn shown_otherwise(pg: PgType, options: &FormatOptions) -> bool {
+    restyled(pg, options).is_some()
+}
+
 /// How the text of an array or a range from a source is shown under these options; None where it is shown as it is
 /// held.
 ///
@@ -161,6 +206,20 @@ pub(crate) fn restyled(pg: PgType, options: &FormatOptions) -> Option<Restyle> {
     if let Some(element) = pg.element() {
         let mut inner = restyled(element, options).or_else(|| restyled_scalar(element, options))?;
         return Some(Box::new(move |text, out| rewrite_array(element, text, out, &mut inner)));
+    }
+    if let Some(of) = multirange_of(pg.oid) {
+        let mut inner = restyled_scalar(range_bound(of.oid)?, options)?;
+        return Some(Box::new(move |text, out| multirange::rewrite(text, out, &mut inner)));
+    }
+    if matches!(pg.oid, 600..=604 | 628 | 718) {
+        let (oid, digits) = (pg.oid, options.extra_float_digits);
+        let differs = digits <= 0;
+        return differs.then(|| -> Restyle {
+            Box::new(move |text, out| {
+                geometry::parse(oid, text)?.write(digits, out);
+                Ok(())
+            })
+        });
     }
     let mut inner = restyled_scalar(range_bound(pg.oid)?, options)?;
     Some(Box::new(move |text, out| range::rewrite_range(text, out, &mut inner)))

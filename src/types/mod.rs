@@ -20,10 +20,13 @@ mod params;
 mod pg_type;
 mod read;
 mod read_decimal;
+mod receive;
+mod record;
 mod storage;
 mod text;
 mod type_names;
 mod zone;
+mod zone_rule;
 
 pub use self::binary::binary_encoder;
 pub use self::copy_text::{CopyForm, CopyText, FieldStyle};
@@ -32,9 +35,10 @@ pub use self::encoding::Encoding;
 pub use self::format::{
     ByteaOutput, DateFormat, DateOrder, DateStyle, FormatOptions, IntervalStyle, parse_extra_float_digits,
 };
+pub use self::held_text::shown_otherwise;
 pub(crate) use self::input::array::{ArrayText, Dimension, parse_array};
 pub use self::numeric::Numeric;
-pub use self::params::{decode_param, text_to_array};
+pub use self::params::{Param, decode_param, text_to_array};
 pub use self::pg_type::{PgType, TypeRow, builtin_types};
 pub use self::read::{ColumnBuilder, binary_readable};
 pub use self::storage::{
@@ -42,3 +46,4 @@ pub use self::storage::{
 };
 pub use self::text::{row_text, text_encoder};
 pub use self::zone::TimeZone;
+pub use self::zone_rule::ZoneRule;

@@ -11,15 +11,16 @@ use arrow::array::{
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use bytes::BytesMut;
 
-use super::binary::{bad_binary, scalar};
+use super::binary::input::{Input, exact};
+use super::binary::scalar;
 use super::format::FormatOptions;
-use super::forms::{OwnedReceive, receiver, utf8};
 use super::held_text::write_canonical;
 use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
 use super::input::{bits, datetime, interval};
 use super::numeric::Numeric;
 use super::pg_type::PgType;
 use super::read_decimal::{decimal128_from_binary, decimal128_from_text, decimal256_from_binary};
+use super::receive::{OwnedReceive, receiver, utf8};
 use super::storage::storage;
 use super::text::interval::Interval;
 use crate::error::{Error, Result, SqlState};
@@ -158,13 +159,15 @@ impl ColumnBuilder {
             self.count(bytes.len())?;
         }
         match &mut self.kind {
-            Kind::Int32(b) => b.append_value(i32::from_be_bytes(scalar::exact(bytes, "integer")?)),
-            Kind::Int64(b) => b.append_value(i64::from_be_bytes(scalar::exact(bytes, "bigint")?)),
-            Kind::Float64(b) => b.append_value(f64::from_be_bytes(scalar::exact(bytes, "double precision")?)),
+            Kind::Int32(b) => b.append_value(i32::from_be_bytes(exact(bytes)?)),
+            Kind::Int64(b) => b.append_value(i64::from_be_bytes(exact(bytes)?)),
+            Kind::Float64(b) => b.append_value(f64::from_be_bytes(exact(bytes)?)),
             Kind::Decimal128(b, p, s) => b.append_value(decimal128_from_binary(bytes, *p, *s)?),
             Kind::Text(b, FromBinary::Utf8) => b.append_value(utf8(bytes)?),
-            Kind::Date(b) => b.append_value(scalar::receive_date(bytes)?),
-            Kind::Timestamp(b) | Kind::Timestamptz(b) => b.append_value(scalar::receive_timestamp(bytes)?),
+            Kind::Date(b) => b.append_value(scalar::date(i32::from_be_bytes(exact(bytes)?))?),
+            Kind::Timestamp(b) | Kind::Timestamptz(b) => {
+                b.append_value(scalar::timestamp(i64::from_be_bytes(exact(bytes)?))?);
+            }
             _ => self.append_other_binary(bytes)?,
         }
         self.len += 1;
@@ -173,20 +176,23 @@ impl ColumnBuilder {
 
     fn append_other_binary(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.kind {
-            Kind::Bool(b) => match bytes {
-                [value] => b.append_value(*value != 0),
-                _ => return Err(bad_binary("boolean")),
-            },
-            Kind::Int16(b) => b.append_value(i16::from_be_bytes(scalar::exact(bytes, "smallint")?)),
-            Kind::Oid(b) => b.append_value(u32::from_be_bytes(scalar::exact(bytes, "oid")?)),
-            Kind::Float32(b) => b.append_value(f32::from_be_bytes(scalar::exact(bytes, "real")?)),
+            Kind::Bool(b) => b.append_value(exact::<1>(bytes)? != [0]),
+            Kind::Int16(b) => b.append_value(i16::from_be_bytes(exact(bytes)?)),
+            Kind::Oid(b) => b.append_value(u32::from_be_bytes(exact(bytes)?)),
+            Kind::Float32(b) => b.append_value(f32::from_be_bytes(exact(bytes)?)),
             Kind::Decimal256(b, p, s) => b.append_value(decimal256_from_binary(bytes, *p, *s)?),
             Kind::Bytes(b) => b.append_value(bytes),
-            Kind::Time(b) => b.append_value(scalar::receive_time(bytes)?),
-            Kind::Interval(b) => b.append_value(to_arrow(scalar::receive_interval(bytes)?)?),
+            Kind::Time(b) => b.append_value(scalar::time(i64::from_be_bytes(exact(bytes)?))?),
+            Kind::Interval(b) => {
+                let sent: [u8; 16] = exact(bytes)?;
+                let mut input = Input::new(&sent);
+                b.append_value(to_arrow(scalar::receive_interval(&mut input)?)?);
+            }
             Kind::Text(b, FromBinary::Through(receive)) => {
                 self.scratch.clear();
-                receive(bytes, &mut self.scratch)?;
+                let mut input = Input::new(bytes);
+                receive(&mut input, &mut self.scratch)?;
+                input.end()?;
                 b.append_value(utf8(&self.scratch)?);
             }
             _ => {
@@ -195,6 +201,25 @@ impl ColumnBuilder {
             }
         }
         Ok(())
+    }
+
+    /// Appends a text that a source of PostgreSQL's kind wrote under the default options, or NULL: text columns take it as
+    /// it is.
+    ///
+    /// # Errors
+    /// Those of [`ColumnBuilder::append_text`].
+    pub fn append_held(&mut self, value: Option<&str>) -> Result<()> {
+        match (&mut self.kind, value) {
+            (Kind::Text(..), Some(text)) => {
+                self.count(text.len())?;
+                if let Kind::Text(builder, _) = &mut self.kind {
+                    builder.append_value(text);
+                }
+                self.len += 1;
+                Ok(())
+            }
+            _ => self.append_text(value, &FormatOptions::default()),
+        }
     }
 
     /// Appends a value from its text, read as PostgreSQL's input function does, or NULL. The modifier of the type is
@@ -289,7 +314,7 @@ fn new_kind(pg: PgType, capacity: usize) -> Kind {
 
 fn from_binary(pg: PgType) -> FromBinary {
     match pg.oid {
-        19 | 25 | 114 | 142 | 705 | 1042 | 1043 | 1790 | 2275 => FromBinary::Utf8,
+        25 | 142 | 705 | 1042 | 1043 | 1790 | 2275 => FromBinary::Utf8,
         _ => receiver(pg).map_or(FromBinary::Unknown, FromBinary::Through),
     }
 }
@@ -408,7 +433,7 @@ mod tests {
         assert_eq!(message(PgType::numeric(5, 2), "12345.678"), "22003 numeric field overflow");
         assert_eq!(message(PgType::MONEY, "1"), "0A000 type money is not supported");
         assert_eq!(message(PgType::INT4_ARRAY, "{x}"), "22P02 invalid input syntax for type integer: \"x\"");
-        assert!(!binary_readable(790) && !binary_readable(3614) && binary_readable(1007));
+        assert!(!binary_readable(790) && !binary_readable(2206) && binary_readable(1007));
         let nan = ColumnBuilder::new(PgType::numeric(5, 2), 1).append_binary(Some(&[0, 0, 0, 0, 0xc0, 0, 0, 0]));
         assert_eq!(nan.unwrap_err().message(), "NaN cannot be held by numeric(5,2)");
         let bad = ColumnBuilder::new(PgType::TEXT, 1).append_binary(Some(b"a\xff"));

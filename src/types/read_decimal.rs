@@ -3,6 +3,7 @@
 
 use arrow::datatypes::i256;
 
+use super::binary::input::Input;
 use super::binary::numeric::{Received, receive, to_i128, write_text};
 use super::numeric::{Numeric, field_overflow, not_held};
 use crate::error::Result;
@@ -22,10 +23,19 @@ fn within(value: i128, precision: u8) -> bool {
     TEN_TO.get(usize::from(precision)).is_some_and(|bound| value > -bound && value < *bound)
 }
 
+/// A numeric with nothing behind it.
+#[inline]
+fn whole(bytes: &[u8]) -> Result<Received<'_>> {
+    let mut input = Input::new(bytes);
+    let received = receive(&mut input)?;
+    input.end()?;
+    Ok(received)
+}
+
 /// A `numeric(precision, scale)` with a precision of at most 38 from its send format.
 #[inline]
 pub(super) fn decimal128_from_binary(bytes: &[u8], precision: u8, scale: i8) -> Result<i128> {
-    let received = receive(bytes)?;
+    let received = whole(bytes)?;
     if let Received::Finite { negative, weight, digits, .. } = received
         && let Some(value) = to_i128(negative, weight, digits, i32::from(scale))
         && within(value, precision)
@@ -37,7 +47,7 @@ pub(super) fn decimal128_from_binary(bytes: &[u8], precision: u8, scale: i8) -> 
 
 /// A `numeric(precision, scale)` with a precision of at most 76 from its send format.
 pub(super) fn decimal256_from_binary(bytes: &[u8], precision: u8, scale: i8) -> Result<i256> {
-    let received = receive(bytes)?;
+    let received = whole(bytes)?;
     if let Received::Finite { negative, weight, digits, .. } = received
         && let Some(value) = to_i128(negative, weight, digits, i32::from(scale))
     {

@@ -8,17 +8,17 @@ use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
 
 use super::abbreviations::ABBREVIATIONS;
 use super::calendar::{civil, days_from_civil, is_leap, weekday};
+use super::zone_rule::{MAX_HOURS, ZoneRule, offset};
 use crate::error::{Error, Result, SqlState};
 
 const SECS_PER_DAY: i64 = 86_400;
-/// PostgreSQL takes no fixed offset beyond a week less an hour.
-const MAX_HOURS: i64 = 167;
-
 /// A time zone as `SET TimeZone` takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeZone {
     /// A zone of the tz database.
     Named(Tz),
+    /// A POSIX zone with summer time.
+    Rule(Arc<ZoneRule>),
     /// A fixed offset.
     Fixed {
         /// Seconds east of UTC.
@@ -38,8 +38,7 @@ impl Default for TimeZone {
 
 impl TimeZone {
     /// The zone a setting's text means: a name of the tz database in any case, hours east of UTC (`+02`, `-3.5`), or
-    /// a POSIX zone without
-    /// daylight time (`UTC+3` is three hours west).
+    /// a POSIX zone (`UTC+3` is three hours west).
     ///
     /// # Errors
     /// `22023` in PostgreSQL's words.
@@ -90,6 +89,7 @@ impl TimeZone {
     pub fn name(&self) -> &str {
         match self {
             TimeZone::Named(zone) => zone.name(),
+            TimeZone::Rule(rule) => rule.name(),
             TimeZone::Fixed { name, .. } => name,
         }
     }
@@ -100,6 +100,7 @@ impl TimeZone {
         match self {
             TimeZone::Named(Tz::UTC) => 0,
             TimeZone::Named(zone) => named_offset(*zone, unix_seconds).fix().local_minus_utc(),
+            TimeZone::Rule(rule) => rule.at(unix_seconds).0,
             TimeZone::Fixed { east, .. } => *east,
         }
     }
@@ -111,6 +112,7 @@ impl TimeZone {
                 let offset = named_offset(*zone, unix_seconds);
                 offset.abbreviation().map_or_else(|| numeric_name(offset.fix().local_minus_utc()), str::to_owned)
             }
+            TimeZone::Rule(rule) => rule.at(unix_seconds).1.to_owned(),
             TimeZone::Fixed { abbreviation, .. } => abbreviation.to_string(),
         }
     }
@@ -184,7 +186,7 @@ fn numeric_name(east: i32) -> String {
     }
 }
 
-/// `ABC3`, `<+02>-02`, `UTC+3:30`, `+05:30`: a POSIX zone without daylight time. Positive is west.
+/// `ABC3`, `<+02>-02`, `UTC+3:30`, `+05:30`, `EST5EDT,M3.2.0,M11.1.0`: a POSIX zone. Positive is west.
 fn posix(text: &str) -> Option<TimeZone> {
     let upper = text.to_ascii_uppercase();
     let (abbreviation, rest) = match upper.strip_prefix('<') {
@@ -194,22 +196,11 @@ fn posix(text: &str) -> Option<TimeZone> {
     if !abbreviation.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b':' | b'/' | b'_')) {
         return None;
     }
-    let (sign, digits) = match rest.as_bytes().first()? {
-        b'-' => (1, rest.get(1..)?),
-        b'+' => (-1, rest.get(1..)?),
-        _ => (-1, rest),
-    };
-    let mut seconds = 0;
-    let mut unit = 3600;
-    for part in digits.split(':') {
-        let number: i64 = part.parse().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit()))?;
-        if unit == 0 || number > if unit == 3600 { MAX_HOURS } else { 59 } {
-            return None;
-        }
-        seconds += number * unit;
-        unit /= 60;
+    let (west, rest) = offset(rest)?;
+    if !rest.is_empty() {
+        return ZoneRule::parse(&upper).map(|rule| TimeZone::Rule(Arc::new(rule)));
     }
-    let east = i32::try_from(sign * seconds).ok()?;
+    let east = i32::try_from(-west).ok()?;
     Some(TimeZone::Fixed { east, name: upper.as_str().into(), abbreviation: abbreviation.into() })
 }
 

@@ -41,6 +41,22 @@ fn binary(format: i16) -> Result<bool> {
     }
 }
 
+/// Says of which parameter an error speaks, as PostgreSQL does where `log_parameter_max_length_on_error` is 0: that there was a
+/// text, not what it was.
+fn in_parameter(error: Error, portal: &str, param: &types::Param<'_>) -> Error {
+    let place = if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
+    // What is no text at all has failed before.
+    let text = if error.state() == SqlState::CHARACTER_NOT_IN_REPERTOIRE { None } else { param.value };
+    let shown = match (param.format, text) {
+        (0, Some([])) => " = ''",
+        (0, Some(_)) => " = '...'",
+        _ => "",
+    };
+    let number = param.number;
+    let inner = error.context().map(|context| format!("{context}\n")).unwrap_or_default();
+    error.with_context(format!("{inner}{place} parameter ${number}{shown}"))
+}
+
 impl Connection {
     /// Parse.
     pub(super) async fn parse(&mut self, name: &str, text: &str, types: &[u32]) -> Run<()> {
@@ -137,11 +153,8 @@ impl Connection {
                 [all] => *all,
                 each => each.get(index).copied().unwrap_or(0),
             };
-            types::decode_param(*ty, format, value.as_deref(), options).map_err(|error| {
-                let place =
-                    if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
-                error.with_context(format!("{place} parameter ${}", index + 1))
-            })
+            let param = types::Param { number: index + 1, format, value: value.as_deref() };
+            types::decode_param(*ty, param, options).map_err(|error| in_parameter(error, portal, &param))
         };
         wanted.iter().zip(&values.values).enumerate().map(one).collect()
     }

@@ -28,5 +28,6 @@ mod sources_down;
 mod streaming;
 mod tidy;
 mod transcripts;
+mod types_matrix;
 mod types_roundtrip;
 mod wire;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::errors;
 use super::frames::ROW_BYTES;
 use crate::error::{Error, Result, SqlState};
-use crate::types::{ColumnBuilder, FormatOptions, pg_type_of};
+use crate::types::{ColumnBuilder, pg_type_of};
 
 /// Rows of the first batch: few, so that the first row leaves early.
 const FIRST_ROWS: usize = 512;
@@ -47,7 +47,6 @@ pub(super) struct Decoder {
     source: String,
     schema: SchemaRef,
     columns: Vec<Column>,
-    format: FormatOptions,
     at: At,
     /// What arrived and is not decoded: the tail of earlier chunks with the chunk behind it, or the last chunk alone.
     input: Bytes,
@@ -85,7 +84,6 @@ impl Decoder {
             source: source.to_owned(),
             schema: Arc::clone(schema),
             columns,
-            format: FormatOptions::default(),
             at: At::Header,
             input: Bytes::new(),
             position: 0,
@@ -232,7 +230,7 @@ impl Decoder {
         for (column, (start, end)) in self.columns.iter_mut().zip(&self.fields) {
             // `at` is never zero, so a NULL's end is before its start.
             let value = input.get(*start..*end);
-            column.append(value, &self.format).map_err(|error| errors::value(&self.source, &column.name, error))?;
+            column.append(value).map_err(|error| errors::value(&self.source, &column.name, error))?;
         }
         self.position = at;
         self.rows += 1;
@@ -245,14 +243,14 @@ impl Decoder {
 }
 
 impl Column {
-    fn append(&mut self, value: Option<&[u8]>, format: &FormatOptions) -> Result<()> {
+    fn append(&mut self, value: Option<&[u8]>) -> Result<()> {
         if !self.text {
             return self.builder.append_binary(value);
         }
         let text = value.map(std::str::from_utf8).transpose().map_err(|_| {
             Error::source_fault(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
         })?;
-        self.builder.append_text(text, format)
+        self.builder.append_held(text)
     }
 }
 

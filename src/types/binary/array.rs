@@ -4,15 +4,17 @@
 use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use bytes::{BufMut, BytesMut};
 
-use super::{bad_binary, form};
+use super::input::{Input, invalid};
 use crate::error::{Error, Result, SqlState};
 use crate::types::encoder::{ColumnEncoder, field_length, unexpected};
 use crate::types::forms::Send;
-use crate::types::input::array::{Dimension, MAX_DIMENSIONS, parse_array};
+use crate::types::held_text::MAX_HELD;
+use crate::types::input::array::{Dimension, MAX_DIMENSIONS, parse_array, too_many_dimensions};
 use crate::types::pg_type::PgType;
+use crate::types::receive::Receive;
 use crate::types::text::list::{range, write_element};
 
-/// No value of the protocol has more elements than bytes.
+/// The most elements of PostgreSQL's arrays.
 const MAX_ELEMENTS: i64 = 134_217_727;
 
 fn header(dimensions: &[Dimension], has_nulls: bool, element: u32, out: &mut BytesMut) {
@@ -58,78 +60,126 @@ fn send_item(item: Option<&str>, send: Send, out: &mut BytesMut) -> Result<()> {
     Ok(())
 }
 
-/// Reads values from the front of bytes.
-struct Cursor<'a> {
-    bytes: &'a [u8],
+/// What stands before the elements of an array.
+struct Header {
+    dimensions: Vec<Dimension>,
+    /// How many elements there are.
+    total: usize,
 }
 
-impl<'a> Cursor<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
-        let (head, tail) = self.bytes.split_at_checked(count).ok_or_else(|| bad_binary("array"))?;
-        self.bytes = tail;
-        Ok(head)
-    }
-
-    fn int(&mut self) -> Result<i32> {
-        Ok(i32::from_be_bytes(super::scalar::exact(self.take(4)?, "array")?))
-    }
+fn too_large() -> Error {
+    let message = format!("array size exceeds the maximum allowed ({MAX_ELEMENTS})");
+    Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
 }
 
-/// Appends the text of an array as it was sent. `receive` writes the text of one element.
-pub(crate) fn receive_text(
-    bytes: &[u8],
-    element: PgType,
-    mut receive: impl FnMut(&[u8], &mut BytesMut) -> Result<()>,
-    out: &mut BytesMut,
-) -> Result<()> {
-    let mut cursor = Cursor { bytes };
-    let count = cursor.int()?;
-    let flags = cursor.int()?;
-    let oid = cursor.int()? as u32;
-    let dimension_count = usize::try_from(count).ok().filter(|count| *count <= MAX_DIMENSIONS);
-    let dimension_count = dimension_count.ok_or_else(|| bad_binary("array"))?;
-    if !(0..=1).contains(&flags) {
-        return Err(bad_binary("array"));
+fn receive_header(input: &mut Input<'_>, element: PgType) -> Result<Header> {
+    let count = input.i32()?;
+    let dimension_count =
+        usize::try_from(count).map_err(|_| invalid(format!("invalid number of dimensions: {count}")))?;
+    if dimension_count > MAX_DIMENSIONS {
+        return Err(too_many_dimensions(dimension_count));
     }
+    if !(0..=1).contains(&input.i32()?) {
+        return Err(invalid("invalid array flags"));
+    }
+    let oid = input.u32()?;
     if oid != element.oid {
-        let message = format!("binary data has array element type {oid} instead of expected {}", element.oid);
+        let (found, wanted) = (PgType::new(oid).display_name(), element.bare().display_name());
+        let message = format!(
+            "binary data has array element type {oid} ({found}) instead of expected {} ({wanted})",
+            element.oid
+        );
         return Err(Error::client(SqlState::DATATYPE_MISMATCH, message));
     }
     let mut dimensions = Vec::with_capacity(dimension_count);
-    let mut total = 1i64;
     for _ in 0..dimension_count {
-        let dimension = Dimension { length: cursor.int()?, lower: cursor.int()? };
-        let end = i64::from(dimension.lower) + i64::from(dimension.length);
-        if dimension.length < 0 || end > i64::from(i32::MAX) {
-            return Err(bad_binary("array"));
-        }
-        total = total.saturating_mul(i64::from(dimension.length));
-        dimensions.push(dimension);
+        dimensions.push(Dimension { length: input.i32()?, lower: input.i32()? });
     }
-    // Each element takes four bytes at least: a count beyond that is a lie.
-    if dimension_count == 0 || total == 0 {
+    let total = dimensions.iter().try_fold(i64::from(dimension_count > 0), |total, dimension| {
+        let total = total.checked_mul(i64::from(dimension.length)).filter(|total| *total <= i64::from(i32::MAX));
+        total.filter(|_| dimension.length >= 0).ok_or_else(too_large)
+    })?;
+    if total > MAX_ELEMENTS {
+        return Err(too_large());
+    }
+    if let Some(high) = dimensions.iter().find(|dimension| dimension.length.checked_add(dimension.lower).is_none()) {
+        let message = format!("array lower bound is too large: {}", high.lower);
+        return Err(Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+    }
+    Ok(Header { dimensions, total: usize::try_from(total).unwrap_or(0) })
+}
+
+/// Appends the text of an array as it was sent. `receive` writes the text of one element.
+pub(crate) fn receive_text(input: &mut Input<'_>, element: PgType, receive: Receive, out: &mut BytesMut) -> Result<()> {
+    let Header { dimensions, total } = receive_header(input, element)?;
+    if total == 0 {
         out.extend_from_slice(b"{}");
-        return if cursor.bytes.is_empty() { Ok(()) } else { Err(bad_binary("array")) };
-    }
-    if total > MAX_ELEMENTS || total as usize > cursor.bytes.len() / 4 {
-        return Err(bad_binary("array"));
+        return Ok(());
     }
     let delimiter = element.row().map_or(b',', |row| row.delimiter);
     let mut scratch = BytesMut::new();
+    let mut number = 0;
     let mut item = |out: &mut BytesMut| -> Result<()> {
-        match cursor.int()? {
-            -1 => out.extend_from_slice(b"NULL"),
-            length => {
-                let length = usize::try_from(length).map_err(|_| bad_binary("array"))?;
-                scratch.clear();
-                receive(cursor.take(length)?, &mut scratch)?;
-                write_element(&scratch, delimiter, out);
-            }
+        number += 1;
+        match receive_item(input, number, receive, &mut scratch)? {
+            true => write_element(&scratch, delimiter, out),
+            false => out.extend_from_slice(b"NULL"),
         }
-        Ok(())
+        if out.len() > MAX_HELD { Err(held_too_large()) } else { Ok(()) }
     };
-    write_array(&dimensions, delimiter, &mut item, out)?;
-    if cursor.bytes.is_empty() { Ok(()) } else { Err(bad_binary("array")) }
+    write_array(&dimensions, delimiter, &mut item, out)
+}
+
+#[cold]
+fn held_too_large() -> Error {
+    Error::resource(SqlState::PROGRAM_LIMIT_EXCEEDED, "array is too large to be held")
+}
+
+/// One element's text in `scratch`; false for NULL.
+fn receive_item(input: &mut Input<'_>, number: usize, receive: Receive, scratch: &mut BytesMut) -> Result<bool> {
+    let length = input.i32()?;
+    if length == -1 {
+        return Ok(false);
+    }
+    let length = usize::try_from(length).ok().filter(|length| *length <= input.left());
+    // PostgreSQL's words for what is missing, under another code than elsewhere.
+    let length = length.ok_or_else(|| invalid("insufficient data left in message"))?;
+    let mut bytes = Input::new(input.take(length)?);
+    scratch.clear();
+    receive(&mut bytes, scratch)?;
+    if bytes.left() > 0 {
+        return Err(invalid(format!("improper binary format in array element {number}")));
+    }
+    Ok(true)
+}
+
+/// Appends the text of an int2vector or oidvector, which come as arrays of one dimension that start at 0.
+pub(crate) fn receive_vector(
+    input: &mut Input<'_>,
+    vector: PgType,
+    element: PgType,
+    receive: Receive,
+    out: &mut BytesMut,
+) -> Result<()> {
+    let wrong = || invalid(format!("invalid {} data", vector.name()));
+    let Header { dimensions, total } = receive_header(input, element)?;
+    let mut scratch = BytesMut::new();
+    let mut nulls = false;
+    for number in 1..=total {
+        if receive_item(input, number, receive, &mut scratch)? {
+            if number > 1 {
+                out.put_u8(b' ');
+            }
+            out.extend_from_slice(&scratch);
+        } else {
+            nulls = true;
+        }
+    }
+    // Its own empty vectors PostgreSQL sends with a dimension of no length, and would not take back; here they may come.
+    if nulls || dimensions.len() != 1 || dimensions.iter().any(|dimension| dimension.lower != 0) {
+        return Err(wrong());
+    }
+    Ok(())
 }
 
 /// Appends an array's text: bounds where they are unusual, then the elements in nested braces.
@@ -183,7 +233,7 @@ impl ListBinary {
     /// `depth` lists within each other around elements that `inner` writes.
     pub(crate) fn new(element: PgType, depth: usize, inner: Box<dyn ColumnEncoder>) -> Result<ListBinary> {
         if depth > MAX_DIMENSIONS {
-            return Err(form("array of more than 6 dimensions"));
+            return Err(too_many_dimensions(depth));
         }
         Ok(ListBinary { element, depth, levels: Vec::new(), inner })
     }
@@ -240,16 +290,23 @@ impl ColumnEncoder for ListBinary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::forms::{receiver, sender};
+    use crate::types::forms::sender;
+    use crate::types::receive::receiver;
+
+    fn receive(pg: PgType, bytes: &[u8]) -> Result<String> {
+        let (mut input, mut out) = (Input::new(bytes), BytesMut::new());
+        receiver(pg).unwrap()(&mut input, &mut out)?;
+        input.end()?;
+        Ok(String::from_utf8(out.to_vec()).unwrap())
+    }
 
     fn there_and_back(text: &str, pg: PgType) -> String {
-        let (mut sent, mut out) = (BytesMut::new(), BytesMut::new());
+        let mut sent = BytesMut::new();
         sender(pg).unwrap()(text, &mut sent).unwrap();
-        receiver(pg).unwrap()(&sent, &mut out).unwrap();
         for cut in 0..sent.len() {
-            assert!(receiver(pg).unwrap()(&sent[..cut], &mut BytesMut::new()).is_err(), "{text} cut at {cut}");
+            assert!(receive(pg, &sent[..cut]).is_err(), "{text} cut at {cut}");
         }
-        String::from_utf8(out.to_vec()).unwrap()
+        receive(pg, &sent).unwrap()
     }
 
     #[test]
@@ -267,9 +324,9 @@ mod tests {
 
     #[test]
     fn hostile_headers() {
-        let receive = |words: &[i32]| {
+        let of = |words: &[i32]| {
             let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();
-            receiver(PgType::INT4_ARRAY).unwrap()(&bytes, &mut BytesMut::new())
+            receive(PgType::INT4_ARRAY, &bytes)
         };
         for words in [
             &[7, 0, 23][..],
@@ -284,8 +341,8 @@ mod tests {
             &[1, 0, 23, 1, i32::MAX, 4, 7],
             &[0, 0, 23, 0],
         ] {
-            assert!(receive(words).is_err(), "{words:?}");
+            assert!(of(words).is_err(), "{words:?}");
         }
-        assert!(receive(&[1, 0, 23, 1, 1, 4, 7]).is_ok());
+        assert!(of(&[1, 0, 23, 1, 1, 4, 7]).is_ok());
     }
 }

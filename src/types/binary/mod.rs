@@ -2,9 +2,12 @@
 //! Must not know: the wire, text options (the binary form has none).
 
 pub(crate) mod array;
+pub(crate) mod geometry;
+pub(crate) mod input;
 pub(crate) mod numeric;
 pub(crate) mod range;
 pub(crate) mod scalar;
+pub(crate) mod search;
 
 use std::sync::Arc;
 
@@ -20,6 +23,7 @@ use super::encoder::{ByteValues, ColumnEncoder, Converted, TextValues, casting, 
 use super::format::FormatOptions;
 use super::forms::sender;
 use super::pg_type::PgType;
+use super::record::record_binary;
 use super::storage::pg_type_of;
 use super::text::{is_nested, json, no_form, retyped, to_interval};
 use crate::error::{Error, Result, SqlState};
@@ -27,7 +31,8 @@ use crate::error::{Error, Result, SqlState};
 /// The encoder that writes a column's binary form.
 ///
 /// # Errors
-/// `0A000` for a type without a binary form (it is never sent as text instead), `XX000` when its array cannot be
+/// `42883` for a type without a binary form, `0A000` for one whose binary form is not known here (it is never sent as
+/// text instead), `XX000` when its array cannot be
 /// what its field says.
 pub fn binary_encoder(field: &Field) -> Result<Box<dyn ColumnEncoder>> {
     let pg = pg_type_of(field);
@@ -37,23 +42,21 @@ pub fn binary_encoder(field: &Field) -> Result<Box<dyn ColumnEncoder>> {
     let plan = canonical(pg, field.data_type());
     let inner = match &plan.arrow {
         DataType::List(item) => list_encoder(pg, item)?,
+        DataType::Struct(fields) if pg.oid == PgType::RECORD.oid => record_binary(fields)?,
         DataType::Struct(_) | DataType::Map(..) => return json_text(field, pg),
         other => scalar_encoder(pg, other)?,
     };
     plan.before(pg, field.data_type(), inner)
 }
 
-/// The error for a type that has no binary form here.
+/// The error for a type that has no binary form: PostgreSQL's where it has none either.
 #[cold]
-pub(crate) fn form(type_name: &str) -> Error {
-    Error::unsupported(format!("no binary output function available for type {type_name}"))
-}
-
-/// The error for bytes that are not a value of the type.
-#[cold]
-pub(crate) fn bad_binary(type_name: &str) -> Error {
-    let message = format!("incorrect binary data format for type {type_name}");
-    Error::client(SqlState::INVALID_BINARY_REPRESENTATION, message)
+pub(crate) fn no_output(pg: PgType) -> Error {
+    let message = format!("no binary output function available for type {}", pg.bare().display_name());
+    if pg.row().is_some_and(|row| !row.has_send) {
+        return Error::client(SqlState::UNDEFINED_FUNCTION, message);
+    }
+    Error::unsupported(message)
 }
 
 /// Structs and the like are JSON, whose binary form is its text (with a version before it for jsonb).
@@ -160,7 +163,7 @@ fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>
             })
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-            let send = sender(pg).ok_or_else(|| form(&pg.display_name()))?;
+            let send = sender(pg).ok_or_else(|| no_output(pg))?;
             leaf::<TextValues, _>(move |v, out| send(v, out))
         }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
@@ -201,7 +204,7 @@ fn as_declared(pg: PgType, arrow: &DataType, encoder: Box<dyn ColumnEncoder>) ->
         return Ok(encoder);
     }
     if !pg.is_textual() {
-        return Err(form(&pg.display_name()));
+        return Err(no_output(pg));
     }
     // A column declared text whose array is of another kind: its text, as in the text form.
     let text = super::text::text_encoder(&Field::new("", arrow.clone(), true), &FormatOptions::default())?;

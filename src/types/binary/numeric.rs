@@ -4,7 +4,7 @@
 use arrow::datatypes::i256;
 use bytes::{BufMut, BytesMut};
 
-use super::bad_binary;
+use super::input::{Input, invalid, missing};
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::Numeric;
 use crate::types::text::decimal::{digits_128, digits_256, magnitude};
@@ -185,34 +185,34 @@ pub(crate) enum Received<'a> {
     Finite { negative: bool, weight: i32, scale: u16, digits: &'a [u8] },
 }
 
-fn invalid(what: &str) -> Error {
-    Error::client(SqlState::INVALID_BINARY_REPRESENTATION, format!("invalid {what} in external \"numeric\" value"))
+fn wrong(what: &str) -> Error {
+    invalid(format!("invalid {what} in external \"numeric\" value"))
 }
 
-/// Checks the bytes of a numeric.
-pub(crate) fn receive(bytes: &[u8]) -> Result<Received<'_>> {
-    let [c1, c0, w1, w0, s1, s0, d1, d0, digits @ ..] = bytes else { return Err(bad_binary("numeric")) };
-    let count = usize::from(u16::from_be_bytes([*c1, *c0]));
-    let weight = i32::from(i16::from_be_bytes([*w1, *w0]));
-    let scale = u16::from_be_bytes([*d1, *d0]);
-    if digits.len() != count * 2 {
-        return Err(bad_binary("numeric"));
+/// Reads a numeric and checks it. Digits behind the scale that it announces are for the caller to leave out.
+#[inline]
+pub(crate) fn receive<'a>(input: &mut Input<'a>) -> Result<Received<'a>> {
+    let (count, weight, sign) = (usize::from(input.u16()?), i32::from(input.i16()?), input.u16()?);
+    if !matches!(sign, POSITIVE | NEGATIVE | NAN | INFINITY | NEG_INFINITY) {
+        return Err(wrong("sign"));
     }
-    let negative = match u16::from_be_bytes([*s1, *s0]) {
-        POSITIVE => false,
-        NEGATIVE => true,
-        NAN => return Ok(Received::NaN),
-        INFINITY => return Ok(Received::Infinity),
-        NEG_INFINITY => return Ok(Received::NegInfinity),
-        _ => return Err(invalid("sign")),
-    };
+    let scale = input.u16()?;
     if scale > MAX_SCALE {
-        return Err(invalid("scale"));
+        return Err(wrong("scale"));
     }
+    let digits = input.take((count * 2).min(input.left()))?;
     if digits.chunks_exact(2).any(|pair| u16::from_be_bytes([pair[0], pair[1]]) > 9999) {
-        return Err(invalid("digit"));
+        return Err(wrong("digit"));
     }
-    Ok(Received::Finite { negative, weight, scale, digits })
+    if digits.len() < count * 2 {
+        return Err(missing());
+    }
+    Ok(match sign {
+        NAN => Received::NaN,
+        INFINITY => Received::Infinity,
+        NEG_INFINITY => Received::NegInfinity,
+        _ => Received::Finite { negative: sign == NEGATIVE, weight, scale, digits },
+    })
 }
 
 /// The 128-bit decimal of a received numeric, rounded half away from zero to `scale`; None when it has more digits
@@ -265,7 +265,8 @@ pub(crate) fn write_text(received: &Received<'_>, out: &mut BytesMut) {
         let at = usize::try_from(weight - index).ok().map(|at| at * 2);
         at.and_then(|at| digits.get(at..at + 2)).map_or(0, |pair| u64::from(u16::from_be_bytes([pair[0], pair[1]])))
     };
-    if negative && digits.iter().any(|b| *b != 0) {
+    let mark = out.len();
+    if negative {
         out.put_u8(b'-');
     }
     let mut leading = true;
@@ -279,9 +280,17 @@ pub(crate) fn write_text(received: &Received<'_>, out: &mut BytesMut) {
         line.flush(out);
         leading = false;
     }
-    if scale == 0 {
-        return;
+    if scale > 0 {
+        write_fraction(&group, scale, out);
     }
+    // Zero has no sign, whatever the digits behind its scale are.
+    if negative && !out[mark..].iter().any(|byte| matches!(byte, b'1'..=b'9')) {
+        let unsigned = out.split_off(mark).split_off(1);
+        out.extend_from_slice(&unsigned);
+    }
+}
+
+fn write_fraction(group: &dyn Fn(i32) -> u64, scale: usize, out: &mut BytesMut) {
     out.put_u8(b'.');
     let mut missing = scale;
     let mut index = -1;
@@ -329,7 +338,7 @@ mod tests {
             "12345678901234567890123456789012345678901234567890.5",
         ] {
             let mut out = BytesMut::new();
-            write_text(&receive(&sent(text)).unwrap(), &mut out);
+            write_text(&receive(&mut Input::new(&sent(text))).unwrap(), &mut out);
             assert_eq!(out, text);
         }
         assert_eq!(sent("NaN"), [0, 0, 0, 0, 0xc0, 0, 0, 0]);
@@ -348,7 +357,7 @@ mod tests {
                 let text = std::str::from_utf8(&text).unwrap().to_owned();
                 assert_eq!(narrow, sent(&text), "{text}");
                 assert_eq!(wide, narrow);
-                let received = receive(&narrow).unwrap();
+                let received = receive(&mut Input::new(&narrow)).unwrap();
                 if let Received::Finite { negative, weight, digits, .. } = received
                     && value != i128::MIN
                 {
@@ -362,7 +371,7 @@ mod tests {
 
     #[test]
     fn rounding_and_hostile_bytes() {
-        let value = |text: &str, scale| match receive(&sent(text)).unwrap() {
+        let value = |text: &str, scale| match receive(&mut Input::new(&sent(text))).unwrap() {
             Received::Finite { negative, weight, digits, .. } => to_i128(negative, weight, digits, scale),
             _ => None,
         };
@@ -383,7 +392,8 @@ mod tests {
             b"\0\0\0\0\0\0\xff\xff",
             b"\0\0\0\0\0\0\0\0\0",
         ] {
-            assert!(receive(bytes).is_err());
+            let mut input = Input::new(bytes);
+            assert!(receive(&mut input).and_then(|_| input.end()).is_err());
         }
     }
 }

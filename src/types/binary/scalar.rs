@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::bad_binary;
+use super::input::{Input, invalid, missing};
 use crate::error::{Error, Result, SqlState};
 use crate::types::calendar::{
     DATE_INFINITY, DATE_NEG_INFINITY, MAX_DATE, MIN_DATE, PG_EPOCH_DAYS, PG_EPOCH_USECS, TS_INFINITY, TS_NEG_INFINITY,
@@ -11,6 +11,9 @@ use crate::types::calendar::{
 };
 use crate::types::input::datetime::MIN_TIMESTAMP;
 use crate::types::text::interval::Interval;
+
+/// Bits of the longest bit string.
+const MAX_BITS: i32 = i32::MAX - 7;
 
 fn out_of_range(what: &str) -> Error {
     Error::client(SqlState::DATETIME_FIELD_OVERFLOW, format!("{what} out of range"))
@@ -27,8 +30,8 @@ pub(crate) fn send_date(days: i32, out: &mut BytesMut) -> Result<()> {
 }
 
 /// Days since 1970 of a date as it was sent.
-pub(crate) fn receive_date(bytes: &[u8]) -> Result<i32> {
-    let sent = i32::from_be_bytes(exact(bytes, "date")?);
+#[inline]
+pub(crate) fn date(sent: i32) -> Result<i32> {
     if sent == DATE_INFINITY || sent == DATE_NEG_INFINITY {
         return Ok(sent);
     }
@@ -50,8 +53,8 @@ pub(crate) fn send_timestamp(usecs: i64, out: &mut BytesMut) -> Result<()> {
 }
 
 /// Microseconds since 1970 of a timestamp as it was sent. What does not fit (after the year 294246) is refused.
-pub(crate) fn receive_timestamp(bytes: &[u8]) -> Result<i64> {
-    let sent = i64::from_be_bytes(exact(bytes, "timestamp")?);
+#[inline]
+pub(crate) fn timestamp(sent: i64) -> Result<i64> {
     if sent == TS_INFINITY || sent == TS_NEG_INFINITY {
         return Ok(sent);
     }
@@ -61,8 +64,8 @@ pub(crate) fn receive_timestamp(bytes: &[u8]) -> Result<i64> {
 }
 
 /// Microseconds since midnight of a time as it was sent.
-pub(crate) fn receive_time(bytes: &[u8]) -> Result<i64> {
-    let usecs = i64::from_be_bytes(exact(bytes, "time")?);
+#[inline]
+pub(crate) fn time(usecs: i64) -> Result<i64> {
     if !(0..=USECS_PER_DAY).contains(&usecs) {
         return Err(out_of_range("time"));
     }
@@ -76,10 +79,9 @@ pub(crate) fn send_timetz(usecs: i64, east: i32, out: &mut BytesMut) {
 }
 
 /// Microseconds and seconds east of UTC of a time with time zone as it was sent.
-pub(crate) fn receive_timetz(bytes: &[u8]) -> Result<(i64, i32)> {
-    let (time, zone) = bytes.split_at_checked(8).ok_or_else(|| bad_binary("time with time zone"))?;
-    let usecs = receive_time(time)?;
-    let west = i32::from_be_bytes(exact(zone, "time with time zone")?);
+pub(crate) fn receive_timetz(input: &mut Input<'_>) -> Result<(i64, i32)> {
+    let usecs = time(input.i64()?)?;
+    let west = input.i32()?;
     if west.unsigned_abs() >= 16 * 3600 {
         return Err(Error::client(SqlState::INVALID_TIME_ZONE_DISPLACEMENT, "time zone displacement out of range"));
     }
@@ -94,20 +96,8 @@ pub(crate) fn send_interval(value: Interval, out: &mut BytesMut) {
 }
 
 /// An interval as it was sent.
-pub(crate) fn receive_interval(bytes: &[u8]) -> Result<Interval> {
-    let bytes: [u8; 16] = exact(bytes, "interval")?;
-    let [a, b, c, d, e, f, g, h, d1, d2, d3, d4, m1, m2, m3, m4] = bytes;
-    Ok(Interval {
-        usecs: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
-        days: i32::from_be_bytes([d1, d2, d3, d4]),
-        months: i32::from_be_bytes([m1, m2, m3, m4]),
-    })
-}
-
-/// The bytes, if they are exactly as many as the type has.
-#[inline]
-pub(crate) fn exact<const N: usize>(bytes: &[u8], type_name: &str) -> Result<[u8; N]> {
-    bytes.try_into().map_err(|_| bad_binary(type_name))
+pub(crate) fn receive_interval(input: &mut Input<'_>) -> Result<Interval> {
+    Ok(Interval { usecs: input.i64()?, days: input.i32()?, months: input.i32()? })
 }
 
 /// Sends a bit string of digits `0` and `1`: the number of bits, then the bits.
@@ -119,16 +109,15 @@ pub(crate) fn send_bits(digits: &str, out: &mut BytesMut) {
     }
 }
 
-/// Appends the digits of a bit string as it was sent.
-pub(crate) fn receive_bits(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
-    let (length, packed) = bytes.split_at_checked(4).ok_or_else(|| bad_binary("bit"))?;
-    let length = i32::from_be_bytes(exact(length, "bit")?);
-    let count = usize::try_from(length).map_err(|_| bad_binary("bit"))?;
-    if packed.len() != count.div_ceil(8) {
-        return Err(bad_binary("bit"));
-    }
+/// Appends the digits of a bit string as it was sent. Bits behind its end count for nothing.
+pub(crate) fn receive_bits(input: &mut Input<'_>, out: &mut BytesMut) -> Result<()> {
+    let length = input.i32()?;
+    let count = usize::try_from(length).ok().filter(|_| length <= MAX_BITS);
+    let count = count.ok_or_else(|| invalid("invalid length in external bit string"))?;
+    let packed = input.take(count.div_ceil(8))?;
+    out.reserve(count);
     for at in 0..count {
-        let byte = packed.get(at / 8).copied().unwrap_or(0);
+        let byte = packed.get(at / 8).copied().ok_or_else(missing)?;
         out.put_u8(b'0' + (byte >> (7 - at % 8) & 1));
     }
     Ok(())
@@ -144,24 +133,25 @@ mod tests {
         for days in [i32::MAX, i32::MIN, 0, -2_440_588, 2_145_042_905] {
             out.clear();
             send_date(days, &mut out).unwrap();
-            assert_eq!(receive_date(&out).unwrap(), days);
+            assert_eq!(date(Input::new(&out).i32().unwrap()).unwrap(), days);
         }
         for usecs in [i64::MAX, i64::MIN, 0, MIN_TIMESTAMP, i64::MAX - 1] {
             out.clear();
             send_timestamp(usecs, &mut out).unwrap();
-            assert_eq!(receive_timestamp(&out).unwrap(), usecs);
+            assert_eq!(timestamp(Input::new(&out).i64().unwrap()).unwrap(), usecs);
         }
         // 294276-12-31 is a timestamp of PostgreSQL, but not one that is held here.
-        assert!(receive_timestamp(&9_223_371_331_199_999_999i64.to_be_bytes()).is_err());
-        assert!(receive_date(&[1, 2, 3]).is_err() && receive_time(&[0xff; 8]).is_err());
-        assert!(receive_interval(&[0; 15]).is_err() && receive_timetz(&[0; 8]).is_err());
+        assert!(timestamp(9_223_371_331_199_999_999).is_err());
+        assert!(time(-1).is_err() && receive_interval(&mut Input::new(&[0; 15])).is_err());
+        assert!(receive_timetz(&mut Input::new(&[0; 8])).is_err());
         out.clear();
         send_bits("10101010101", &mut out);
         assert_eq!(&out[..], [0, 0, 0, 11, 0xaa, 0xa0]);
         let bytes = out.split();
-        receive_bits(&bytes, &mut out).unwrap();
+        receive_bits(&mut Input::new(&bytes), &mut out).unwrap();
         assert_eq!(out, "10101010101");
-        assert!(receive_bits(&[0xff, 0xff, 0xff, 0xff], &mut out).is_err());
-        assert!(receive_bits(&[0, 0, 0, 9, 1], &mut out).is_err());
+        for bytes in [&[0xff; 4][..], &[0, 0, 0, 9, 1], &[0x7f, 0xff, 0xff, 0xff]] {
+            assert!(receive_bits(&mut Input::new(bytes), &mut out).is_err());
+        }
     }
 }

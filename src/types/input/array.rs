@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn too_many_dimensions(found: usize) -> Error {
+pub(crate) fn too_many_dimensions(found: usize) -> Error {
     let message = format!("number of array dimensions ({found}) exceeds the maximum allowed ({MAX_DIMENSIONS})");
     Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
 }

@@ -8,6 +8,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::number::{invalid, trim};
 use crate::error::{Error, Result, SqlState};
+use crate::types::binary::input::{Input, invalid as invalid_binary};
 use crate::types::text::line::Line;
 
 /// PostgreSQL's numbers of the two address families.
@@ -81,19 +82,31 @@ impl Inet {
         out.put_slice(octets);
     }
 
-    /// Reads PostgreSQL's send format.
-    pub(crate) fn receive(bytes: &[u8]) -> Option<Inet> {
-        let [family, bits, cidr, length, octets @ ..] = bytes else { return None };
-        if *cidr > 1 || usize::from(*length) != octets.len() {
-            return None;
+    /// Reads PostgreSQL's send format. What it says of being a cidr does not count.
+    pub(crate) fn receive(input: &mut Input<'_>, cidr: bool) -> Result<Inet> {
+        let name = if cidr { "cidr" } else { "inet" };
+        let wrong = |what: &str| invalid_binary(format!("invalid {what} in external \"{name}\" value"));
+        let family = input.u8()?;
+        if family != FAMILY_V4 && family != FAMILY_V6 {
+            return Err(wrong("address family"));
         }
-        let address = match *family {
-            FAMILY_V4 => IpAddr::from(<[u8; 4]>::try_from(octets).ok()?),
-            FAMILY_V6 => IpAddr::from(<[u8; 16]>::try_from(octets).ok()?),
-            _ => return None,
+        let bits = input.u8()?;
+        if bits > if family == FAMILY_V4 { 32 } else { 128 } {
+            return Err(wrong("bits"));
+        }
+        let (_, length) = (input.u8()?, input.u8()?);
+        let address = match (family, length) {
+            (FAMILY_V4, 4) => IpAddr::from(input.array::<4>()?),
+            (FAMILY_V6, 16) => IpAddr::from(input.array::<16>()?),
+            _ => return Err(wrong("length")),
         };
-        let value = Inet { address, bits: *bits, cidr: *cidr == 1 };
-        (*bits <= value.width() && !(value.cidr && value.has_host_bits())).then_some(value)
+        let value = Inet { address, bits, cidr };
+        if cidr && value.has_host_bits() {
+            return Err(
+                invalid_binary("invalid external \"cidr\" value").with_detail("Value has bits set to right of mask.")
+            );
+        }
+        Ok(value)
     }
 }
 
@@ -238,7 +251,7 @@ mod tests {
         let (mut out, mut sent) = (BytesMut::new(), BytesMut::new());
         value.write(&mut out);
         value.send(&mut sent);
-        assert_eq!(Inet::receive(&sent), Some(value));
+        assert_eq!(Inet::receive(&mut Input::new(&sent), cidr).unwrap(), value);
         String::from_utf8(out.to_vec()).unwrap()
     }
 
@@ -277,8 +290,14 @@ mod tests {
             Inet::parse("192.168.1.5/24", true).unwrap_err().detail(),
             Some("Value has bits set to right of mask.")
         );
-        for bytes in [&b""[..], b"\x02\x21\x00\x04abcd", b"\x02\x18\x00\x05abcde", b"\x04\x18\x00\x04abcd"] {
-            assert_eq!(Inet::receive(bytes), None);
+        for bytes in [
+            &b""[..],
+            b"\x02\x21\x00\x04abcd",
+            b"\x02\x18\x00\x05abcde",
+            b"\x02\x18\x00\x04abc",
+            b"\x04\x18\x00\x04abcd",
+        ] {
+            assert!(Inet::receive(&mut Input::new(bytes), false).is_err());
         }
     }
 

@@ -152,50 +152,115 @@ fn next(bound: PgType, value: Bound) -> Result<Bound> {
     Ok(Bound::Whole(whole + 1))
 }
 
+/// A range with something in it, in the form PostgreSQL holds; None for a bound that is infinite.
+pub(crate) struct Range {
+    lower: Option<Bound>,
+    upper: Option<Bound>,
+    lower_in: bool,
+    upper_in: bool,
+}
+
+impl Range {
+    /// Reads a range: discrete ones as `[a,b)`; None where nothing is in it.
+    pub(crate) fn parse(bound: PgType, text: &str, options: &FormatOptions) -> Result<Option<Range>> {
+        let range = parse_range(text)?;
+        let lower = range.lower.map(|text| read(bound, &text, options)).transpose()?;
+        let upper = range.upper.map(|text| read(bound, &text, options)).transpose()?;
+        let (lower_in, upper_in) = (range.flags & LOWER_INCLUSIVE != 0, range.flags & UPPER_INCLUSIVE != 0);
+        let order = lower.as_ref().zip(upper.as_ref()).map(|(a, b)| a.cmp(b));
+        if order == Some(Ordering::Greater) {
+            let message = "range lower bound must be less than or equal to range upper bound";
+            return Err(Error::client(SqlState::DATA_EXCEPTION, message));
+        }
+        if range.flags & EMPTY != 0 || (order == Some(Ordering::Equal) && !(lower_in && upper_in)) {
+            return Ok(None);
+        }
+        Range { lower, upper, lower_in, upper_in }.discrete(bound)
+    }
+
+    /// Ranges of whole things start with the first and end before the last.
+    fn discrete(mut self, bound: PgType) -> Result<Option<Range>> {
+        if !matches!(bound.oid, 20 | 23 | 1082) {
+            return Ok(Some(self));
+        }
+        let finite =
+            |value: &Bound| bound.oid != 1082 || !matches!(value, Bound::Whole(d) if d.abs() >= i64::from(i32::MAX));
+        if !self.lower_in && self.lower.as_ref().is_some_and(finite) {
+            self.lower = self.lower.map(|value| next(bound, value)).transpose()?;
+            self.lower_in = true;
+        }
+        if self.upper_in && self.upper.as_ref().is_some_and(finite) {
+            self.upper = self.upper.map(|value| next(bound, value)).transpose()?;
+            self.upper_in = false;
+        }
+        let same = self.lower.as_ref().zip(self.upper.as_ref()).is_some_and(|(a, b)| a == b);
+        Ok((!same || (self.lower_in && self.upper_in)).then_some(self))
+    }
+
+    /// Appends its text.
+    pub(crate) fn write(&self, bound: PgType, out: &mut BytesMut) {
+        let mut scratch = BytesMut::new();
+        let mut put = |value: &Option<Bound>, out: &mut BytesMut| {
+            if let Some(value) = value {
+                scratch.clear();
+                write(bound, value, &mut scratch);
+                write_bound(&scratch, out);
+            }
+        };
+        out.put_u8(if self.lower_in { b'[' } else { b'(' });
+        put(&self.lower, out);
+        out.put_u8(b',');
+        put(&self.upper, out);
+        out.put_u8(if self.upper_in { b']' } else { b')' });
+    }
+
+    /// Which of two begins first.
+    pub(crate) fn begins(&self, other: &Range) -> Ordering {
+        match (&self.lower, &other.lower) {
+            (None, None) => Ordering::Equal,
+            (None, _) => Ordering::Less,
+            (_, None) => Ordering::Greater,
+            (Some(a), Some(b)) => a.cmp(b).then(other.lower_in.cmp(&self.lower_in)),
+        }
+    }
+
+    /// Which of two ends first.
+    pub(crate) fn ends(&self, other: &Range) -> Ordering {
+        match (&self.upper, &other.upper) {
+            (None, None) => Ordering::Equal,
+            (None, _) => Ordering::Greater,
+            (_, None) => Ordering::Less,
+            (Some(a), Some(b)) => a.cmp(b).then(self.upper_in.cmp(&other.upper_in)),
+        }
+    }
+
+    /// Whether it overlaps one that does not begin before it, or leaves nothing between the two.
+    pub(crate) fn reaches(&self, later: &Range) -> bool {
+        match (&self.upper, &later.lower) {
+            (Some(end), Some(start)) => match end.cmp(start) {
+                Ordering::Greater => true,
+                Ordering::Equal => self.upper_in || later.lower_in,
+                Ordering::Less => false,
+            },
+            _ => true,
+        }
+    }
+
+    /// Goes on to the end of another one, if that is later.
+    pub(crate) fn extend(&mut self, later: Range) {
+        if self.ends(&later) == Ordering::Less {
+            (self.upper, self.upper_in) = (later.upper, later.upper_in);
+        }
+    }
+}
+
 /// Appends the text PostgreSQL holds for a range: bounds in their own form, discrete ranges as `[a,b)`, `empty`
 /// where nothing is in it.
 pub(crate) fn write_canonical(bound: PgType, text: &str, options: &FormatOptions, out: &mut BytesMut) -> Result<()> {
-    let range = parse_range(text)?;
-    let lower = range.lower.map(|text| read(bound, &text, options)).transpose()?;
-    let upper = range.upper.map(|text| read(bound, &text, options)).transpose()?;
-    let (mut lower_in, mut upper_in) = (range.flags & LOWER_INCLUSIVE != 0, range.flags & UPPER_INCLUSIVE != 0);
-    let order = lower.as_ref().zip(upper.as_ref()).map(|(a, b)| a.cmp(b));
-    if order == Some(Ordering::Greater) {
-        let message = "range lower bound must be less than or equal to range upper bound";
-        return Err(Error::client(SqlState::DATA_EXCEPTION, message));
+    match Range::parse(bound, text, options)? {
+        Some(range) => range.write(bound, out),
+        None => out.extend_from_slice(b"empty"),
     }
-    let mut empty = range.flags & EMPTY != 0 || (order == Some(Ordering::Equal) && !(lower_in && upper_in));
-    let (mut lower, mut upper) = (lower, upper);
-    if matches!(bound.oid, 20 | 23 | 1082) && !empty {
-        let finite =
-            |value: &Bound| bound.oid != 1082 || !matches!(value, Bound::Whole(d) if d.abs() >= i64::from(i32::MAX));
-        if !lower_in && lower.as_ref().is_some_and(finite) {
-            lower = lower.map(|value| next(bound, value)).transpose()?;
-            lower_in = true;
-        }
-        if upper_in && upper.as_ref().is_some_and(finite) {
-            upper = upper.map(|value| next(bound, value)).transpose()?;
-            upper_in = false;
-        }
-        empty = lower.as_ref().zip(upper.as_ref()).is_some_and(|(a, b)| a == b) && !(lower_in && upper_in);
-    }
-    if empty {
-        out.extend_from_slice(b"empty");
-        return Ok(());
-    }
-    let mut scratch = BytesMut::new();
-    let mut put = |value: &Option<Bound>, out: &mut BytesMut| {
-        if let Some(value) = value {
-            scratch.clear();
-            write(bound, value, &mut scratch);
-            write_bound(&scratch, out);
-        }
-    };
-    out.put_u8(if lower_in { b'[' } else { b'(' });
-    put(&lower, out);
-    out.put_u8(b',');
-    put(&upper, out);
-    out.put_u8(if upper_in { b']' } else { b')' });
     Ok(())
 }
 

@@ -223,6 +223,13 @@ impl ZoneClock {
         self.zone.offset_at(unix_seconds)
     }
 
+    /// Whether the time has one name in the hours that are remembered: a zone may change the name alone.
+    fn has_one_name(&self) -> bool {
+        let first = self.block.saturating_mul(BLOCK_SECONDS);
+        self.block != i64::MIN
+            && self.zone.abbreviation_at(first) == self.zone.abbreviation_at(first + BLOCK_SECONDS - 1)
+    }
+
     /// The text of a timestamp with time zone (microseconds since 1970, UTC) in this zone.
     #[inline]
     pub(crate) fn write(&mut self, usecs: i64, style: DateStyle, out: &mut BytesMut) {
@@ -236,10 +243,11 @@ impl ZoneClock {
         if style.format == DateFormat::Iso {
             timestamp(&mut line, local, style, &Behind::Offset(east));
         } else {
-            if self.abbreviation.is_none() || self.block == i64::MIN {
-                self.abbreviation = Some(self.zone.abbreviation_at(seconds));
-            }
-            timestamp(&mut line, local, style, &Behind::Name(self.abbreviation.as_deref().unwrap_or_default()));
+            let known = self.abbreviation.take();
+            let stays = known.is_some() || self.has_one_name();
+            let name = known.unwrap_or_else(|| self.zone.abbreviation_at(seconds));
+            timestamp(&mut line, local, style, &Behind::Name(&name));
+            self.abbreviation = stays.then_some(name);
         }
         line.flush(out);
     }

@@ -27,6 +27,7 @@ use super::encoder::{ByteValues, ColumnEncoder, TextValues, exact_leaf, leaf, un
 use super::format::FormatOptions;
 use super::held_text::restyled;
 use super::pg_type::PgType;
+use super::record::record_text;
 use super::storage::pg_type_of;
 use crate::error::{Error, Result};
 
@@ -42,6 +43,7 @@ pub fn text_encoder(field: &Field, options: &FormatOptions) -> Result<Box<dyn Co
     let plan = canonical(pg, field.data_type());
     let inner = match &plan.arrow {
         DataType::List(item) => list_encoder(pg, item, options)?,
+        DataType::Struct(fields) if pg.oid == PgType::RECORD.oid => record_text(fields, options)?,
         DataType::Struct(_) | DataType::Map(..) => return json::json_encoder(field, options, 0),
         other => scalar_encoder(pg, other, options)?,
     };

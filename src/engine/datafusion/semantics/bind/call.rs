@@ -85,6 +85,11 @@ impl Binder<'_> {
         if call.filter.is_some() || call.distinct || call.star || !call.order.is_empty() {
             return Err(self.not_an_aggregate(&call).with_position_if(position));
         }
+        // `row` is a word of the grammar; a function of this name would stand in quotes.
+        if call.name == "row" && ast.name.0.iter().all(|part| part.as_ident().is_some_and(|i| i.quote_style.is_none()))
+        {
+            return Ok(self.row(call.args.into_iter())?.at(position));
+        }
         let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
         match call.name.as_str() {
             "grouping" => self.grouping(args, position),

@@ -18,6 +18,7 @@ mod quantified;
 mod query;
 mod rebase;
 mod registered;
+mod row;
 mod scope;
 mod select;
 mod setop;

@@ -39,7 +39,7 @@ impl Binder<'_> {
             Ast::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(expr, pattern, escape_char.as_ref(), *negated)
             }
-            Ast::Tuple(_) => refuse("a row value"),
+            Ast::Tuple(fields) => self.row(fields.iter()),
             Ast::CompoundFieldAccess { root, access_chain } => self.subscript(root, access_chain),
             _ => refuse("this form of expression"),
         }

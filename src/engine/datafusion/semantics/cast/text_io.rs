@@ -12,7 +12,9 @@ use datafusion::scalar::ScalarValue;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
 use crate::error::{Error, Result};
-use crate::types::{ColumnBuilder, FormatOptions, META_OID, META_TYPMOD, PgType, storage, text_encoder};
+use crate::types::{
+    ColumnBuilder, FormatOptions, META_OID, META_TYPMOD, PgType, shown_otherwise, storage, text_encoder,
+};
 
 /// Whether a type is one of the strings that any value can be cast to and from.
 pub(super) fn is_text(pg: PgType) -> bool {
@@ -39,7 +41,7 @@ fn label(what: &str, pg: PgType, format: &FormatOptions) -> String {
     let name = pg.display_name();
     match pg.oid {
         1082 | 1083 | 1114 | 1184 | 1186 | 1266 | 17 | 700 | 701 => format!("{what}({name},{format:?})"),
-        _ if pg.is_array() => format!("{what}({name},{format:?})"),
+        _ if pg.is_array() || shown_otherwise(pg, format) => format!("{what}({name},{format:?})"),
         _ => format!("{what}({name})"),
     }
 }
@@ -69,17 +71,12 @@ pub(crate) fn to_text(value: Bound, to: PgType, format: &FormatOptions) -> Resul
     match value.pg.oid {
         25 | 1043 | 19 | 18 => return Ok(Bound { pg: to, ..value }),
         16 => return made(bool_word(value.expr)),
-        _ if value.arrow == DataType::Utf8View && !value.pg.is_array() && !restyled(value.pg) => {
+        _ if value.arrow == DataType::Utf8View && !value.pg.is_array() && !shown_otherwise(value.pg, format) => {
             return Ok(Bound { pg: to, ..value });
         }
         _ => {}
     }
     made(written(&value, format)?)
-}
-
-/// Whether a type that is held as text is printed in another form under some settings.
-fn restyled(pg: PgType) -> bool {
-    matches!(pg.oid, 1266 | 3908 | 3910 | 3912 | 4533 | 4534 | 4535)
 }
 
 fn typed(value: &Bound) -> Field {
