@@ -147,9 +147,21 @@ fn send_registered(text: &str, out: &mut BytesMut) -> Result<()> {
     Ok(())
 }
 
+/// As PostgreSQL reads it: two numbers, one behind the first parenthesis or comma, one behind the next comma and up to
+/// a parenthesis.
 fn send_tid(text: &str, out: &mut BytesMut) -> Result<()> {
-    let parts = trim(text).strip_prefix('(').and_then(|t| t.strip_suffix(')')).and_then(|t| t.split_once(','));
-    let parsed = parts.and_then(|(block, offset)| Some((block.parse::<u32>().ok()?, offset.parse::<u16>().ok()?)));
+    let number = |text: &str, end: char| {
+        let (digits, _) = text.split_once(end)?;
+        let digits = digits.trim_start_matches(|c: char| c.is_ascii_whitespace());
+        // C's strtoul() makes 0 of nothing.
+        if digits.is_empty() { Some(0) } else { digits.strip_prefix('+').unwrap_or(digits).parse::<u64>().ok() }
+    };
+    let inside = text.find(['(', ',']).and_then(|at| text.get(at + 1..));
+    let parsed = inside.and_then(|inside| {
+        let (_, behind) = inside.split_once(',')?;
+        let block = u32::try_from(number(inside, ',')?).ok()?;
+        Some((block, u16::try_from(number(behind, ')')?).ok()?))
+    });
     let (block, offset) = parsed.ok_or_else(|| super::input::number::invalid("tid", text))?;
     out.put_u32(block);
     out.put_u16(offset);

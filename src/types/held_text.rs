@@ -9,7 +9,9 @@ use super::format::{ByteaOutput, DateFormat, FormatOptions, IntervalStyle};
 use super::forms::{multirange_of, range_bound, sender, write_timetz};
 use super::input::array::parse_array;
 use super::input::network::{Inet, parse_mac, parse_mac8, write_mac};
-use super::input::number::{parse_bool, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid};
+use super::input::number::{
+    parse_bool, parse_c_number, parse_f32, parse_f64, parse_i16, parse_i32, parse_i64, parse_oid,
+};
 use super::input::{bits, datetime, geometry, interval, json, multirange, range, search, search_query, xml};
 use super::numeric::Numeric;
 use super::pg_type::PgType;
@@ -18,7 +20,7 @@ use super::text::datetime::{ZoneClock, write_date, write_time, write_timestamp};
 use super::text::line::write_int;
 use super::text::list::write_element;
 use super::text::{bytes as bytes_text, float, interval as interval_text};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 
 /// Bytes of text that a value sent in a much shorter form may become (a numeric of ten bytes has 130,000 digits).
 pub(crate) const MAX_HELD: usize = 256 << 20;
@@ -49,7 +51,8 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         20 => write_int(parse_i64(text)?, out),
         21 => write_int(parse_i16(text)?.into(), out),
         23 => write_int(parse_i32(text)?.into(), out),
-        26 | 28 | 29 => write_int(parse_oid(text, "oid")?.into(), out),
+        26 => write_int(parse_oid(text, "oid")?.into(), out),
+        28 | 29 => write_int(i64::from(parse_c_number(text) as u32), out),
         22 => write_vector(text, |item| parse_i16(item).map(i64::from), out)?,
         30 => write_vector(text, |item| parse_oid(item, "oid").map(i64::from), out)?,
         142 => {
@@ -98,10 +101,11 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         1700 if pg.typmod < 0 && is_canonical_number(text.as_bytes()) => out.extend_from_slice(text.as_bytes()),
         1700 => out.extend_from_slice(canonical_numeric(pg, text)?.to_string().as_bytes()),
         2950 => bytes_text::write_uuid(&bits::parse_uuid(text)?, out),
-        27 | 3220 | 5069 => through_binary(pg, text, out)?,
+        5069 => out.extend_from_slice(parse_c_number(text).to_string().as_bytes()),
+        27 | 3220 => through_binary(pg, text, out)?,
         600..=604 | 628 | 718 => geometry::parse(pg.oid, text)?.write(1, out),
-        3614 => search::write_vector(&search::parse_vector(text)?, out),
-        3615 => search_query::write_query(&search_query::parse_query(text)?, out)?,
+        3614 => search::write_vector(&search::parse_vector(text, false)?, out),
+        3615 => search_query::write_query(&search_query::parse_query(text, false)?, out)?,
         _ if is_taken_as_is(pg) => out.extend_from_slice(text.as_bytes()),
         _ => return Err(Error::unsupported(format!("type {} is not supported", pg.bare().display_name()))),
     }
@@ -110,11 +114,19 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
 
 /// Numbers with one blank between them.
 fn write_vector(text: &str, read: fn(&str) -> Result<i64>, out: &mut BytesMut) -> Result<()> {
-    for (at, item) in text.split_ascii_whitespace().enumerate() {
-        if at > 0 {
+    let mut rest = text.trim_ascii_start();
+    while !rest.is_empty() {
+        let item = rest.split_ascii_whitespace().next().unwrap_or_default();
+        // PostgreSQL shows all that it has not read.
+        let value = read(item).or_else(|error| match error.state() {
+            SqlState::INVALID_TEXT_REPRESENTATION => read(rest),
+            _ => Err(error),
+        })?;
+        if rest.len() < text.trim_ascii_start().len() {
             out.put_u8(b' ');
         }
-        write_int(read(item)?, out);
+        write_int(value, out);
+        rest = rest.get(item.len()..).unwrap_or_default().trim_ascii_start();
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use bytes::BytesMut;
 
-use super::binary::input::{Input, exact};
+use super::binary::input::{Input, exact, no_data};
 use super::binary::scalar;
 use super::format::FormatOptions;
 use super::held_text::write_canonical;
@@ -176,7 +176,10 @@ impl ColumnBuilder {
 
     fn append_other_binary(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.kind {
-            Kind::Bool(b) => b.append_value(exact::<1>(bytes)? != [0]),
+            Kind::Bool(b) => match bytes {
+                [] => return Err(no_data()),
+                _ => b.append_value(exact::<1>(bytes)? != [0]),
+            },
             Kind::Int16(b) => b.append_value(i16::from_be_bytes(exact(bytes)?)),
             Kind::Oid(b) => b.append_value(u32::from_be_bytes(exact(bytes)?)),
             Kind::Float32(b) => b.append_value(f32::from_be_bytes(exact(bytes)?)),

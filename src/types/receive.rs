@@ -123,14 +123,14 @@ fn other(oid: u32) -> Option<Plain> {
         774 => |b, out| {
             // Six bytes are an address of the shorter kind.
             if b.left() == 6 {
-                let [a, b, c, d, e, f] = b.array()?;
+                let [a, b, c, d, e, f] = b.bytes()?;
                 write_mac(&[a, b, c, 0xff, 0xfe, d, e, f], out);
             } else {
-                write_mac(&b.array::<8>()?, out);
+                write_mac(&b.bytes::<8>()?, out);
             }
             Ok(())
         },
-        829 => |b, out| b.array::<6>().map(|v| write_mac(&v, out)),
+        829 => |b, out| b.bytes::<6>().map(|v| write_mac(&v, out)),
         2950 => |b, out| b.array::<16>().map(|v| bytes_text::write_uuid(&v, out)),
         3220 => |b, out| {
             let value = b.u64()?;
@@ -155,7 +155,7 @@ fn receive_name(input: &mut Input<'_>, out: &mut BytesMut) -> Result<()> {
 
 /// The version of a document's form, then its text. A source's needs no check; a client's gets one: `params`.
 fn receive_versioned(name: &str, input: &mut Input<'_>, out: &mut BytesMut) -> Result<()> {
-    let version = input.u8()?;
+    let version = input.number()?;
     if version != 1 {
         return Err(unknown_version(name, version));
     }
@@ -178,14 +178,16 @@ fn receive_utf8(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
 #[inline]
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error.valid_up_to()))?;
-    if bytes.contains(&0) {
-        return Err(invalid_utf8(bytes, bytes.iter().position(|b| *b == 0).unwrap_or(0)));
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        return Err(invalid_utf8(bytes, at));
     }
     Ok(text)
 }
 
 #[cold]
 fn invalid_utf8(bytes: &[u8], at: usize) -> Error {
+    // Whichever comes first: what is no character, or a NUL.
+    let at = bytes.iter().take(at).position(|byte| *byte == 0).unwrap_or(at);
     let rest = bytes.get(at..).unwrap_or_default();
     // As many bytes as the first one announces, which is what PostgreSQL shows.
     let announced = match rest.first() {

@@ -28,7 +28,6 @@ impl<'a> Input<'a> {
     }
 
     numbers! {
-        u8: u8;
         i16: i16;
         u16: u16;
         i32: i32;
@@ -37,6 +36,22 @@ impl<'a> Input<'a> {
         u64: u64;
         f32: f32;
         f64: f64;
+    }
+
+    /// The next byte.
+    #[inline]
+    pub(crate) fn u8(&mut self) -> Result<u8> {
+        self.array().map(|[byte]| byte).map_err(|_| no_data())
+    }
+
+    /// The next bytes, which PostgreSQL takes one by one.
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.array().map_err(|_| no_data())
+    }
+
+    /// The next byte, which PostgreSQL takes as a number.
+    pub(crate) fn number(&mut self) -> Result<u8> {
+        self.array().map(|[byte]| byte)
     }
 
     /// The next bytes, as many as there are elements.
@@ -98,6 +113,12 @@ impl<'a> Input<'a> {
         }
         Err(Error::client(SqlState::PROTOCOL_VIOLATION, "invalid message format"))
     }
+}
+
+/// PostgreSQL has words of its own for a byte that is missing.
+#[cold]
+pub(crate) fn no_data() -> Error {
+    Error::client(SqlState::PROTOCOL_VIOLATION, "no data left in message")
 }
 
 /// The bytes, if they are exactly as many as the type has.

@@ -68,9 +68,10 @@ pub(crate) fn receive_multirange(
         if at > 0 {
             text.put_u8(b',');
         }
-        raw_text(&mut input.sized()?, receive, &mut text)?;
+        receive_text(&mut input.sized()?, bound, receive, &mut text)?;
     }
     text.put_u8(b'}');
+    input.end_of_message()?;
     multirange::write_canonical(bound, &String::from_utf8_lossy(&text), &FormatOptions::default(), out)
 }
 

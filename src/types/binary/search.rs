@@ -11,7 +11,7 @@ use crate::types::input::search_query::{Item, parse_query, write_query};
 use crate::types::receive::utf8;
 
 /// Places of one word.
-const MAX_PLACES: u16 = 255;
+const MAX_PLACES: u16 = 256;
 /// The part of a place that counts words.
 const PLACE: u16 = 0x3fff;
 
@@ -20,7 +20,7 @@ const MAX_ITEMS: u32 = 1_073_741_823 / 12;
 
 /// Sends a tsvector that is held as its text.
 pub(crate) fn send_vector(text: &str, out: &mut BytesMut) -> Result<()> {
-    let lexemes = parse_vector(text)?;
+    let lexemes = parse_vector(text, true)?;
     out.put_i32(field_length(lexemes.len())?);
     for Lexeme { word, places } in lexemes {
         out.extend_from_slice(&word);
@@ -69,7 +69,7 @@ const PHRASE: u8 = 4;
 
 /// Sends a tsquery that is held as its text: operators before their operands, the right one first.
 pub(crate) fn send_query(text: &str, out: &mut BytesMut) -> Result<()> {
-    let items = parse_query(text)?;
+    let items = parse_query(text, true)?;
     out.put_i32(field_length(items.len())?);
     for item in items.into_iter().rev() {
         match item {
@@ -115,9 +115,9 @@ pub(crate) fn receive_query(input: &mut Input<'_>, out: &mut BytesMut) -> Result
 }
 
 fn receive_item(input: &mut Input<'_>) -> Result<Item> {
-    match input.u8()? {
+    match input.number()? {
         WORD => {
-            let (weights, prefix) = (input.u8()?, input.u8()? != 0);
+            let (weights, prefix) = (input.number()?, input.number()? != 0);
             let word = utf8(input.string()?)?.as_bytes().to_vec();
             if weights > 0xf {
                 return Err(invalid("invalid tsquery: invalid weight bitmap"));
@@ -127,13 +127,13 @@ fn receive_item(input: &mut Input<'_>) -> Result<Item> {
             }
             Ok(Item::Word { word, weights, prefix })
         }
-        OPERATOR => Ok(match input.u8()? {
+        OPERATOR => Ok(match input.number()? {
             NOT => Item::Not,
             AND => Item::And,
             OR => Item::Or,
             PHRASE => Item::Phrase(input.u16()?),
-            other => return Err(invalid(format!("invalid tsquery: unrecognized operator type {other}"))),
+            other => return Err(invalid(format!("invalid tsquery: unrecognized operator type {}", other as i8))),
         }),
-        other => Err(invalid(format!("unrecognized tsquery node type: {other}"))),
+        other => Err(invalid(format!("unrecognized tsquery node type: {}", other as i8))),
     }
 }

@@ -81,31 +81,45 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Digits and signs, as C's atoi() reads them.
+    fn bound(&mut self) -> Option<i32> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+')).count();
+        let signed = rest.get(..length).filter(|digits| !digits.is_empty())?;
+        self.at += length;
+        let digits = signed.strip_prefix(['-', '+']).unwrap_or(signed);
+        let digits = digits.split(['-', '+']).next().unwrap_or_default();
+        let value = digits.bytes().fold(0i64, |n, d| (n * 10 + i64::from(d - b'0')).min(i64::from(u32::MAX)));
+        Some(if signed.starts_with('-') { value.wrapping_neg() as i32 } else { value as i32 })
+    }
+
     fn bounds(&mut self) -> Result<Vec<Dimension>> {
         let mut dimensions = Vec::new();
         while self.peek() == Some(b'[') {
-            let rest = self.text.get(self.at + 1..).unwrap_or_default();
-            if !rest.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+')) {
+            if dimensions.len() >= MAX_DIMENSIONS {
+                return Err(too_many_dimensions(dimensions.len() + 1));
+            }
+            self.at += 1;
+            let mut lower = 1;
+            let Some(mut upper) = self.bound() else {
                 let detail = "\"[\" must introduce explicitly-specified array dimensions.";
                 return Err(malformed(self.text, detail));
-            }
-            let close = rest.find(']').ok_or_else(|| malformed(self.text, "Missing \"]\" after array dimensions."))?;
-            let inside = rest.get(..close).unwrap_or_default();
-            let (lower, upper) = match inside.split_once(':') {
-                Some((lower, upper)) => (lower.trim().parse().ok(), upper.trim().parse::<i32>().ok()),
-                None => (Some(1i32), inside.trim().parse().ok()),
             };
-            let missing = || malformed(self.text, "Missing array dimension value.");
-            let (lower, upper) = (lower.ok_or_else(missing)?, upper.ok_or_else(missing)?);
-            let length = upper.checked_sub(lower).and_then(|d| d.checked_add(1)).filter(|length| *length > 0);
-            let length = length.ok_or_else(|| {
-                Error::client(SqlState::ARRAY_SUBSCRIPT_ERROR, "upper bound cannot be less than lower bound")
-            })?;
-            dimensions.push(Dimension { length, lower });
-            if dimensions.len() > MAX_DIMENSIONS {
-                return Err(too_many_dimensions(dimensions.len()));
+            if self.peek() == Some(b':') {
+                self.at += 1;
+                lower = upper;
+                upper = self.bound().ok_or_else(|| malformed(self.text, "Missing array dimension value."))?;
             }
-            self.at += close + 2;
+            if self.peek() != Some(b']') {
+                return Err(malformed(self.text, "Missing \"]\" after array dimensions."));
+            }
+            self.at += 1;
+            if upper < lower {
+                let message = "upper bound cannot be less than lower bound";
+                return Err(Error::client(SqlState::ARRAY_SUBSCRIPT_ERROR, message));
+            }
+            // Too long a dimension does not match what is in it.
+            dimensions.push(Dimension { length: upper.wrapping_sub(lower).wrapping_add(1), lower });
             self.blanks();
         }
         if !dimensions.is_empty() {
@@ -160,7 +174,9 @@ impl<'a> Reader<'a> {
                 }
                 Some(byte) if byte == self.delimiter => self.at += 1,
                 None => return Err(malformed(self.text, "Unexpected end of input.")),
-                Some(b'{') => return Err(malformed(self.text, "Unexpected \"{\" character.")),
+                Some(byte @ (b'{' | b'\\')) => {
+                    return Err(malformed(self.text, format!("Unexpected \"{}\" character.", byte as char)));
+                }
                 Some(_) => return Err(malformed(self.text, "Unexpected array element.")),
             }
         }

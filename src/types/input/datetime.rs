@@ -10,6 +10,7 @@ use crate::types::calendar::{
     days_from_civil,
 };
 use crate::types::format::FormatOptions;
+use crate::types::zone::TimeZone;
 
 /// First and last moment of PostgreSQL's timestamps that this storage holds (microseconds since 1970).
 pub(crate) const MIN_TIMESTAMP: i64 = MIN_DATE * USECS_PER_DAY;
@@ -102,6 +103,10 @@ pub(crate) fn parse_time(text: &str, options: &FormatOptions, precision: i32) ->
         Some(usecs) => usecs,
         None => {
             let moment = time_moment(text, options, "time")?;
+            if let (Some(ZoneText::Named(zone)), None) = (&moment.zone, moment.days) {
+                // It does not count, but without a date it must be one that never changes.
+                steady_offset(zone).ok_or_else(|| bad(Bad::Format, "time", text))?;
+            }
             moment.time.ok_or_else(|| bad(Bad::Format, "time", text))?
         }
     };
@@ -110,6 +115,12 @@ pub(crate) fn parse_time(text: &str, options: &FormatOptions, precision: i32) ->
 
 fn time_moment(text: &str, options: &FormatOptions, type_name: &str) -> Result<Moment> {
     decode(text, options.date_style.order, true).map_err(|error| bad(error, type_name, text))
+}
+
+/// The offset of a zone that does not change its clock.
+fn steady_offset(zone: &TimeZone) -> Option<i32> {
+    let (winter, summer) = (zone.offset_at(1_704_067_200), zone.offset_at(1_719_792_000));
+    (winter == summer).then_some(winter)
 }
 
 /// Reads a time with time zone: microseconds since midnight, and seconds east of UTC.
@@ -124,10 +135,7 @@ pub(crate) fn parse_timetz(text: &str, options: &FormatOptions, precision: i32) 
         (Some(ZoneText::East(east)), _) => east,
         (Some(ZoneText::Named(zone)), Some(days)) => zone.offset_of_local(days * 86_400 + usecs / 1_000_000),
         // The offset of a zone that changes its clock depends on the day.
-        (Some(ZoneText::Named(zone)), None) => match (zone.offset_at(1_704_067_200), zone.offset_at(1_719_792_000)) {
-            (winter, summer) if winter == summer => winter,
-            _ => return Err(bad(Bad::Format, NAME, text)),
-        },
+        (Some(ZoneText::Named(zone)), None) => steady_offset(&zone).ok_or_else(|| bad(Bad::Format, NAME, text))?,
         (None, Some(days)) => options.time_zone.offset_of_local(days * 86_400 + usecs / 1_000_000),
         (None, None) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);

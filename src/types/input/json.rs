@@ -22,6 +22,10 @@ enum Node {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// The number of the line, and where it begins.
+    line: (usize, usize),
+    /// Where the last token ended.
+    terminator: usize,
     /// Whether values are kept (jsonb) or only checked (json).
     keep: bool,
 }
@@ -31,7 +35,7 @@ struct Reader<'a> {
 /// # Errors
 /// `22P02` in PostgreSQL's words.
 pub(crate) fn check_json(text: &str) -> Result<()> {
-    let mut reader = Reader { text, at: 0, keep: false };
+    let mut reader = Reader::new(text, false);
     reader.whole().map(|_| ())
 }
 
@@ -40,7 +44,7 @@ pub(crate) fn check_json(text: &str) -> Result<()> {
 /// # Errors
 /// `22P02`, and `22P05` for `\u0000`.
 pub(crate) fn jsonb_text(text: &str) -> Result<String> {
-    let mut reader = Reader { text, at: 0, keep: true };
+    let mut reader = Reader::new(text, true);
     let node = reader.whole()?;
     let mut out = BytesMut::with_capacity(text.len());
     write(&node, &mut out);
@@ -80,14 +84,42 @@ fn invalid(detail: impl Into<String>) -> Error {
     Error::client(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json").with_detail(detail)
 }
 
-impl Reader<'_> {
+/// Bytes of the line that an error shows before its end.
+const SHOWN: usize = 50;
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str, keep: bool) -> Reader<'a> {
+        Reader { text, at: 0, line: (1, 0), terminator: 0, keep }
+    }
+
+    /// The error of a token that ends at `end`, with what PostgreSQL shows of the line before it.
+    fn wrong(&self, end: usize, detail: impl Into<String>) -> Error {
+        let (line, begin) = self.line;
+        let end = end.min(self.text.len());
+        let mut start = begin.min(end);
+        while end - start >= SHOWN {
+            start += self.text.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+        }
+        if start - begin.min(start) <= 3 {
+            start = begin.min(end);
+        }
+        let before = if start > begin { "..." } else { "" };
+        let goes_on = self.text.as_bytes().get(end).is_some_and(|byte| !matches!(byte, b'\n' | b'\r'));
+        let after = if goes_on { "..." } else { "" };
+        let shown = self.text.get(start..end).unwrap_or_default();
+        invalid(detail).with_context(format!("JSON data, line {line}: {before}{shown}{after}"))
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
     fn blanks(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek() {
             self.at += 1;
+            if byte == b'\n' {
+                self.line = (self.line.0 + 1, self.at);
+            }
         }
     }
 
@@ -105,16 +137,17 @@ impl Reader<'_> {
         self.blanks();
         let start = self.at;
         match self.peek() {
-            None => return Ok(invalid("The input string ended unexpectedly.")),
+            None => return Ok(self.wrong(start, "The input string ended unexpectedly.")),
             Some(b'{' | b'}' | b'[' | b']' | b',' | b':') => self.at += 1,
             Some(b'"') => drop(self.string()?),
             Some(_) => drop(self.plain()?),
         }
         let found = self.text.get(start..self.at).unwrap_or_default();
-        Ok(invalid(format!("Expected {wanted}, but found \"{found}\".")))
+        Ok(self.wrong(self.at, format!("Expected {wanted}, but found \"{found}\".")))
     }
 
     fn value(&mut self, depth: usize) -> Result<Node> {
+        self.terminator = self.at;
         if depth > MAX_DEPTH {
             return Err(Error::client(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded"));
         }
@@ -188,21 +221,36 @@ impl Reader<'_> {
         Ok(Node::Object(unique(entries)))
     }
 
-    /// A number or a word: everything up to the next sign of JSON.
+    /// A number or a word: letters, digits and whatever belongs to a number, as PostgreSQL cuts tokens.
     fn plain(&mut self) -> Result<Node> {
-        let start = self.at;
-        let rest = self.text.get(start..).unwrap_or_default();
-        let is_end = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '{' | '}' | '[' | ']' | ',' | ':' | '"');
-        let end = rest.find(is_end).unwrap_or(rest.len());
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let letters = |from: usize| {
+            let tail = rest.get(from..).unwrap_or_default();
+            tail.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii())).unwrap_or(tail.len())
+        };
+        let number = number_length(rest.as_bytes());
+        let end = match number {
+            Some(length) => length + letters(length),
+            None => letters(0),
+        };
+        // A sign that belongs to no token is one.
+        let end = if end == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { end };
         let token = rest.get(..end).unwrap_or_default();
-        self.at += end.max(1);
+        self.at += end;
+        self.terminator = self.at;
         if matches!(token, "null" | "true" | "false") {
             return Ok(Node::Plain(token.to_owned()));
         }
-        if !is_number(token.as_bytes()) {
-            return Err(invalid(format!("Token \"{token}\" is invalid.")));
+        if number != Some(end) || !is_number(token.as_bytes()) {
+            return Err(self.wrong(self.at, format!("Token \"{token}\" is invalid.")));
         }
         Ok(Node::Plain(if self.keep { Numeric::parse(token)?.to_string() } else { String::new() }))
+    }
+
+    /// The error of a string that has no end.
+    fn unterminated(&self, start: usize) -> Error {
+        let token = self.text.get(start..).unwrap_or_default();
+        self.wrong(self.text.len(), format!("Token \"{token}\" is invalid."))
     }
 
     /// A string; the reader stands at its quote. Its text is made only where values are kept.
@@ -212,10 +260,7 @@ impl Reader<'_> {
         let mut text = String::new();
         let mut run = self.at;
         loop {
-            let Some(byte) = self.peek() else {
-                let token = self.text.get(start..).unwrap_or_default();
-                return Err(invalid(format!("Token \"{token}\" is invalid.")));
-            };
+            let Some(byte) = self.peek() else { return Err(self.unterminated(start)) };
             match byte {
                 b'"' | b'\\' => {
                     if self.keep {
@@ -223,6 +268,7 @@ impl Reader<'_> {
                     }
                     self.at += 1;
                     if byte == b'"' {
+                        self.terminator = self.at;
                         return Ok(text);
                     }
                     let c = self.escape(start)?;
@@ -231,7 +277,9 @@ impl Reader<'_> {
                     }
                     run = self.at;
                 }
-                0..=0x1f => return Err(invalid(format!("Character with value 0x{byte:02x} must be escaped."))),
+                0..=0x1f => {
+                    return Err(self.wrong(self.at, format!("Character with value 0x{byte:02x} must be escaped.")));
+                }
                 _ => self.at += 1,
             }
         }
@@ -240,10 +288,7 @@ impl Reader<'_> {
     /// What stands behind a backslash. NUL is a character of json, but not of jsonb.
     fn escape(&mut self, start: usize) -> Result<Option<char>> {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let Some(kind) = rest.chars().next() else {
-            let token = self.text.get(start..).unwrap_or_default();
-            return Err(invalid(format!("Token \"{token}\" is invalid.")));
-        };
+        let Some(kind) = rest.chars().next() else { return Err(self.unterminated(start)) };
         self.at += kind.len_utf8();
         Ok(Some(match kind {
             '"' | '\\' | '/' => kind,
@@ -252,45 +297,79 @@ impl Reader<'_> {
             'n' => '\n',
             'r' => '\r',
             't' => '\t',
-            'u' => return self.unicode(),
-            _ => return Err(invalid(format!("Escape sequence \"\\{kind}\" is invalid."))),
+            'u' => return self.unicode(start),
+            _ => return Err(self.wrong(self.at, format!("Escape sequence \"\\{kind}\" is invalid."))),
         }))
     }
 
-    fn four_digits(&mut self) -> Result<u32> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        let value = digits.and_then(|d| u32::from_str_radix(d, 16).ok());
-        self.at += 4;
-        value.ok_or_else(|| invalid("\"\\u\" must be followed by four hexadecimal digits."))
+    fn four_digits(&mut self, start: usize) -> Result<u32> {
+        let mut value = 0;
+        for _ in 0..4 {
+            let next = self.text.get(self.at..).and_then(|rest| rest.chars().next());
+            let Some(next) = next else { return Err(self.unterminated(start)) };
+            self.at += next.len_utf8();
+            let Some(digit) = next.to_digit(16) else {
+                return Err(self.wrong(self.at, "\"\\u\" must be followed by four hexadecimal digits."));
+            };
+            value = value * 16 + digit;
+        }
+        Ok(value)
     }
 
-    fn unicode(&mut self) -> Result<Option<char>> {
-        let first = self.four_digits()?;
+    fn unicode(&mut self, start: usize) -> Result<Option<char>> {
+        const LOW: &str = "Unicode low surrogate must follow a high surrogate.";
+        let first = self.four_digits(start)?;
         if !self.keep {
             return Ok(None);
         }
         let code = match first {
             0 => {
                 let message = "unsupported Unicode escape sequence";
+                let shown = self.wrong(self.terminator, "");
                 return Err(Error::client(SqlState::UNTRANSLATABLE_CHARACTER, message)
-                    .with_detail("\\u0000 cannot be converted to text."));
+                    .with_detail("\\u0000 cannot be converted to text.")
+                    .with_context(shown.context().unwrap_or_default()));
             }
             0xd800..=0xdbff => {
                 if !self.text.get(self.at..).unwrap_or_default().starts_with("\\u") {
-                    return Err(invalid("Unicode low surrogate must follow a high surrogate."));
+                    return Err(self.wrong(self.terminator, LOW));
                 }
                 self.at += 2;
-                let second = self.four_digits()?;
-                if !(0xdc00..=0xdfff).contains(&second) {
-                    return Err(invalid("Unicode low surrogate must follow a high surrogate."));
+                match self.four_digits(start)? {
+                    second @ 0xdc00..=0xdfff => 0x1_0000 + ((first & 0x3ff) << 10 | (second & 0x3ff)),
+                    0xd800..=0xdbff => {
+                        let detail = "Unicode high surrogate must not follow a high surrogate.";
+                        return Err(self.wrong(self.terminator, detail));
+                    }
+                    _ => return Err(self.wrong(self.terminator, LOW)),
                 }
-                0x1_0000 + ((first & 0x3ff) << 10 | (second & 0x3ff))
             }
-            0xdc00..=0xdfff => return Err(invalid("Unicode low surrogate must follow a high surrogate.")),
+            0xdc00..=0xdfff => return Err(self.wrong(self.terminator, LOW)),
             code => code,
         };
         Ok(char::from_u32(code))
     }
+}
+
+/// How many bytes PostgreSQL's lexer takes for a number, well-formed or not; None where none begins.
+fn number_length(text: &[u8]) -> Option<usize> {
+    let digits = |from: usize| text.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+    let signed = usize::from(text.first() == Some(&b'-'));
+    if signed == 0 && digits(0) == 0 {
+        return None;
+    }
+    let mut at = signed;
+    // Behind a leading zero there are no more digits.
+    at += if text.get(at) == Some(&b'0') { 1 } else { digits(at) };
+    if at > signed && text.get(at) == Some(&b'.') {
+        at += 1 + digits(at + 1);
+    }
+    if at > signed && matches!(text.get(at), Some(b'e' | b'E')) {
+        at += 1;
+        at += usize::from(matches!(text.get(at), Some(b'+' | b'-')));
+        at += digits(at);
+    }
+    Some(at)
 }
 
 /// JSON's own grammar of numbers: no leading zeros, digits on both sides of the point.

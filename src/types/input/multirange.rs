@@ -16,6 +16,16 @@ fn malformed(text: &str, detail: &str) -> Error {
 
 /// The texts of the ranges in `{[1,2),[4,5)}`, as they stand there.
 pub(crate) fn split(text: &str) -> Result<Vec<&str>> {
+    let mut ranges = Vec::new();
+    each(text, |range| {
+        ranges.push(range);
+        Ok(())
+    })?;
+    Ok(ranges)
+}
+
+/// Calls for each range, before what follows it is looked at.
+fn each<'a>(text: &'a str, mut found: impl FnMut(&'a str) -> Result<()>) -> Result<()> {
     let bytes = text.as_bytes();
     let blanks = |mut at: usize| {
         while bytes.get(at).copied().is_some_and(is_space) {
@@ -28,10 +38,11 @@ pub(crate) fn split(text: &str) -> Result<Vec<&str>> {
         return Err(malformed(text, "Missing left brace."));
     }
     at = blanks(at + 1);
-    let mut ranges = Vec::new();
-    while !(ranges.is_empty() && bytes.get(at) == Some(&b'}')) {
+    let mut first = true;
+    while !(first && bytes.get(at) == Some(&b'}')) {
+        first = false;
         let end = range_end(text, at)?;
-        ranges.push(text.get(at..end).unwrap_or_default());
+        found(text.get(at..end).unwrap_or_default())?;
         at = blanks(end);
         match bytes.get(at) {
             Some(b',') => at = blanks(at + 1),
@@ -43,7 +54,7 @@ pub(crate) fn split(text: &str) -> Result<Vec<&str>> {
     if blanks(at + 1) < bytes.len() {
         return Err(malformed(text, "Junk after closing right brace."));
     }
-    Ok(ranges)
+    Ok(())
 }
 
 /// Where a range ends that begins at `start`.
@@ -74,9 +85,10 @@ fn range_end(text: &str, start: usize) -> Result<usize> {
 /// Appends the text PostgreSQL holds for a multirange: its ranges in order, those that touch as one, no empty ones.
 pub(crate) fn write_canonical(bound: PgType, text: &str, options: &FormatOptions, out: &mut BytesMut) -> Result<()> {
     let mut ranges = Vec::new();
-    for range in split(text)? {
+    each(text, |range| {
         ranges.extend(Range::parse(bound, range, options)?);
-    }
+        Ok(())
+    })?;
     ranges.sort_by(|a, b| a.begins(b).then(a.ends(b)));
     let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
     for range in ranges {

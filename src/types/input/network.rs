@@ -96,8 +96,8 @@ impl Inet {
         }
         let (_, length) = (input.u8()?, input.u8()?);
         let address = match (family, length) {
-            (FAMILY_V4, 4) => IpAddr::from(input.array::<4>()?),
-            (FAMILY_V6, 16) => IpAddr::from(input.array::<16>()?),
+            (FAMILY_V4, 4) => IpAddr::from(input.bytes::<4>()?),
+            (FAMILY_V6, 16) => IpAddr::from(input.bytes::<16>()?),
             _ => return Err(wrong("length")),
         };
         let value = Inet { address, bits, cidr };

@@ -27,6 +27,8 @@ fn out_of_range(type_name: &str, text: &str) -> Error {
 }
 
 /// Reads an integer between two bounds. `type_name` is the SQL name: smallint, integer, bigint.
+///
+/// As in PostgreSQL a number that is too large is that, whatever stands behind the digit that made it so.
 #[inline]
 pub(crate) fn parse_int(text: &str, type_name: &str, min: i64, max: i64) -> Result<i64> {
     let body = trim(text).as_bytes();
@@ -39,17 +41,17 @@ pub(crate) fn parse_int(text: &str, type_name: &str, min: i64, max: i64) -> Resu
         return Err(invalid(type_name, text));
     }
     // Counted downwards, where there is room for the least number.
-    let mut value: Option<i64> = Some(0);
+    let least = min.min(max.wrapping_neg());
+    let mut value = 0i64;
     for byte in digits {
         if !byte.is_ascii_digit() {
             return Err(invalid(type_name, text));
         }
-        value = value.and_then(|v| v.checked_mul(10)).and_then(|v| v.checked_sub(i64::from(byte - b'0')));
+        let next = value.checked_mul(10).and_then(|v| v.checked_sub(i64::from(byte - b'0')));
+        value = next.filter(|v| *v >= least).ok_or_else(|| out_of_range(type_name, text))?;
     }
-    value
-        .and_then(|v| if negative { Some(v) } else { v.checked_neg() })
-        .filter(|v| (min..=max).contains(v))
-        .ok_or_else(|| out_of_range(type_name, text))
+    let value = if negative { Some(value) } else { value.checked_neg() };
+    value.filter(|v| (min..=max).contains(v)).ok_or_else(|| out_of_range(type_name, text))
 }
 
 /// Reads an int2.
@@ -72,6 +74,33 @@ pub(crate) fn parse_i64(text: &str) -> Result<i64> {
 pub(crate) fn parse_oid(text: &str, type_name: &str) -> Result<u32> {
     let value = parse_int(text, type_name, i32::MIN.into(), u32::MAX.into())?;
     Ok(value as u32)
+}
+
+/// What C's strtoull() makes of a text, which PostgreSQL trusts for xid, cid and xid8: blanks, a sign, digits to the
+/// base that their beginning says, and 0 where there are none.
+pub(crate) fn parse_c_number(text: &str) -> u64 {
+    let body = text.trim_start_matches(|c: char| c.is_ascii() && is_space(c as u8));
+    let (negative, body) = match body.as_bytes().first() {
+        Some(b'-') => (true, &body[1..]),
+        Some(b'+') => (false, &body[1..]),
+        _ => (false, body),
+    };
+    let hex = body.get(..2).is_some_and(|head| head.eq_ignore_ascii_case("0x"))
+        && body.as_bytes().get(2).is_some_and(u8::is_ascii_hexdigit);
+    let (base, digits) = match body.as_bytes().first() {
+        Some(b'0') if hex => (16, &body[2..]),
+        Some(b'0') => (8, body),
+        _ => (10, body),
+    };
+    let mut value = Some(0u64);
+    for digit in digits.chars().map_while(|c| c.to_digit(base)) {
+        value = value.and_then(|v| v.checked_mul(u64::from(base))?.checked_add(u64::from(digit)));
+    }
+    match value {
+        Some(value) if negative => value.wrapping_neg(),
+        Some(value) => value,
+        None => u64::MAX,
+    }
 }
 
 /// Reads a boolean: any beginning of true, false, yes, no, the words on and off, 1 and 0.

@@ -29,6 +29,8 @@ pub(super) struct Reader<'a> {
     pub(super) at: usize,
     /// In a tsquery operators end a word.
     pub(super) query: bool,
+    /// The text is our own of a value that was sent, which may have what no text of a client may.
+    pub(super) held: bool,
 }
 
 impl Reader<'_> {
@@ -75,7 +77,8 @@ impl Reader<'_> {
                     word.push(b'\'');
                 }
                 (None, true) => return Err(self.syntax()),
-                (None | Some(b':'), false) => break,
+                (None, false) => break,
+                (Some(b':'), false) if !word.is_empty() => break,
                 (Some(byte), false) if is_space(byte) || self.is_operator(byte) => break,
                 (Some(byte), _) => word.push(byte),
             }
@@ -99,6 +102,11 @@ impl Reader<'_> {
                     Some(b'b' | b'B') => 2,
                     Some(b'c' | b'C') => 1,
                     Some(b'd' | b'D') => 0,
+                    // Digits behind a weight mean nothing.
+                    Some(byte) if byte.is_ascii_digit() => {
+                        self.at += 1;
+                        continue;
+                    }
                     _ => break,
                 };
                 if weighed {
@@ -126,8 +134,8 @@ impl Reader<'_> {
             return Err(self.syntax());
         }
         let value = digits.iter().take(length).fold(0u32, |n, d| (n * 10 + u32::from(d - b'0')).min(1 << 20));
-        if value == 0 {
-            let message = format!("wrong position information in tsvector: \"{}\"", self.text);
+        if value == 0 && !self.held {
+            let message = format!("wrong position info in tsvector: \"{}\"", self.text);
             return Err(Error::client(SqlState::SYNTAX_ERROR, message));
         }
         self.at += length;
@@ -140,9 +148,9 @@ pub(super) fn too_long(what: &str, bytes: usize, most: usize) -> Error {
     Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
 }
 
-/// Reads a tsvector.
-pub(crate) fn parse_vector(text: &str) -> Result<Vec<Lexeme>> {
-    let mut reader = Reader { text, at: 0, query: false };
+/// Reads a tsvector; `held`: from the text that we hold of one.
+pub(crate) fn parse_vector(text: &str, held: bool) -> Result<Vec<Lexeme>> {
+    let mut reader = Reader { text, at: 0, query: false, held };
     let mut found = Vec::new();
     let mut bytes = 0;
     loop {
@@ -161,7 +169,7 @@ pub(crate) fn parse_vector(text: &str) -> Result<Vec<Lexeme>> {
         let places = reader.places()?;
         found.push(Lexeme { word, places });
     }
-    Ok(sorted(found))
+    Ok(if held { found } else { sorted(found) })
 }
 
 /// Words in order, each once, its places in order, of two weights in one place the greater.
@@ -217,7 +225,9 @@ mod tests {
     fn vectors() {
         let shown = |text: &str| {
             let mut out = BytesMut::new();
-            parse_vector(text).map(|lexemes| write_vector(&lexemes, &mut out)).map_err(|e| e.message().to_owned())?;
+            parse_vector(text, false)
+                .map(|lexemes| write_vector(&lexemes, &mut out))
+                .map_err(|e| e.message().to_owned())?;
             Ok::<_, String>(String::from_utf8(out.to_vec()).unwrap())
         };
         for (text, expected) in [
@@ -230,7 +240,7 @@ mod tests {
             assert_eq!(shown(text).as_deref(), Ok(expected), "{text}");
         }
         assert_eq!(shown("a:").unwrap_err(), "syntax error in tsvector: \"a:\"");
-        assert_eq!(shown("a:0").unwrap_err(), "wrong position information in tsvector: \"a:0\"");
+        assert_eq!(shown("a:0").unwrap_err(), "wrong position info in tsvector: \"a:0\"");
         assert_eq!(shown("a\\").unwrap_err(), "there is no escaped character: \"a\\\"");
     }
 }

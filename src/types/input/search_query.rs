@@ -71,9 +71,9 @@ fn settle(waiting: &mut Vec<Waiting>, items: &mut Vec<Item>, next: &Item) {
     }
 }
 
-/// Reads a tsquery.
-pub(crate) fn parse_query(text: &str) -> Result<Vec<Item>> {
-    let mut reader = Reader { text, at: 0, query: true };
+/// Reads a tsquery; `held`: from the text that we hold of one.
+pub(crate) fn parse_query(text: &str, held: bool) -> Result<Vec<Item>> {
+    let mut reader = Reader { text, at: 0, query: true, held };
     let (mut items, mut waiting) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     let mut operand = true;
@@ -151,7 +151,7 @@ fn operator(reader: &mut Reader<'_>) -> Result<Item> {
         [b'<', digits @ ..] => {
             let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let distance = digits.iter().take(count).fold(0u32, |n, d| (n * 10 + u32::from(d - b'0')).min(1 << 20));
-            if count > 0 && distance > MAX_DISTANCE {
+            if count > 0 && distance > MAX_DISTANCE && !reader.held {
                 let message = format!(
                     "distance in phrase operator must be an integer value between zero and {MAX_DISTANCE} inclusive"
                 );
@@ -271,7 +271,7 @@ mod tests {
     fn queries() {
         let shown = |text: &str| {
             let mut out = BytesMut::new();
-            parse_query(text)
+            parse_query(text, false)
                 .and_then(|items| write_query(&items, &mut out))
                 .map_err(|error| error.message().to_owned())?;
             Ok::<_, String>(String::from_utf8(out.to_vec()).unwrap())
