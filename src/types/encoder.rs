@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use bytes::{BufMut, BytesMut};
 
 use super::pg_type::PgType;
+use super::text::line::Line;
 use crate::error::{Error, Result, SqlState};
 
 /// Writes the values of one result column. Chosen once per result, bound once per batch, asked once per row.
@@ -190,10 +191,7 @@ where
     F: for<'a> FnMut(A::Item<'a>, &mut BytesMut) -> Result<()> + Send,
 {
     fn bind(&mut self, array: &ArrayRef) -> Result<()> {
-        if self.expected.as_ref().is_some_and(|expected| expected != array.data_type()) {
-            return Err(unexpected(array.data_type()));
-        }
-        self.array = Some(A::take(array).ok_or_else(|| unexpected(array.data_type()))?);
+        self.array = Some(taken(array, self.expected.as_ref())?);
         Ok(())
     }
 
@@ -206,7 +204,7 @@ where
     fn write(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
         match &self.array {
             Some(array) => (self.write)(array.value(row), out),
-            None => Err(Error::internal("an encoder was asked for a row before it had a batch")),
+            None => Err(unbound()),
         }
     }
 }
@@ -227,6 +225,170 @@ where
     F: for<'a> FnMut(A::Item<'a>, &mut BytesMut) -> Result<()> + Send + 'static,
 {
     Box::new(Leaf { array: None::<A>, expected: Some(expected.clone()), write })
+}
+
+/// An encoder whose values are short: the field is made on the stack, its length with it, and copied once.
+struct Short<A, F, const N: usize> {
+    array: Option<A>,
+    /// As in [`Leaf`].
+    expected: Option<DataType>,
+    write: F,
+}
+
+impl<A, F, const N: usize> ColumnEncoder for Short<A, F, N>
+where
+    A: Values,
+    F: for<'a> FnMut(A::Item<'a>, &mut Line<N>) + Send,
+{
+    fn bind(&mut self, array: &ArrayRef) -> Result<()> {
+        self.array = Some(taken(array, self.expected.as_ref())?);
+        Ok(())
+    }
+
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.array.as_ref().is_none_or(|array| array.is_null(row))
+    }
+
+    fn write(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        let array = self.array.as_ref().ok_or_else(unbound)?;
+        let mut line = Line::of_field();
+        (self.write)(array.value(row), &mut line);
+        out.extend_from_slice(line.value());
+        Ok(())
+    }
+
+    #[inline]
+    fn encode(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        match &self.array {
+            Some(array) if !array.is_null(row) => {
+                let mut line = Line::of_field();
+                (self.write)(array.value(row), &mut line);
+                out.extend_from_slice(line.field());
+            }
+            _ => out.put_i32(-1),
+        }
+        Ok(())
+    }
+}
+
+/// An encoder whose values all have `N` bytes.
+struct Fixed<A, F, const N: usize> {
+    array: Option<A>,
+    write: F,
+}
+
+impl<A, F, const N: usize> ColumnEncoder for Fixed<A, F, N>
+where
+    A: Values,
+    F: for<'a> Fn(A::Item<'a>) -> Result<[u8; N]> + Send,
+{
+    fn bind(&mut self, array: &ArrayRef) -> Result<()> {
+        self.array = Some(taken(array, None)?);
+        Ok(())
+    }
+
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.array.as_ref().is_none_or(|array| array.is_null(row))
+    }
+
+    fn write(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        let array = self.array.as_ref().ok_or_else(unbound)?;
+        out.extend_from_slice(&(self.write)(array.value(row))?);
+        Ok(())
+    }
+
+    #[inline]
+    fn encode(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        match &self.array {
+            Some(array) if !array.is_null(row) => {
+                let value = (self.write)(array.value(row))?;
+                let mut field = [0u8; 4 + LONGEST];
+                field[..4].copy_from_slice(&(N as i32).to_be_bytes());
+                field[4..4 + N].copy_from_slice(&value);
+                out.extend_from_slice(&field[..4 + N]);
+            }
+            _ => out.put_i32(-1),
+        }
+        Ok(())
+    }
+}
+
+/// An encoder of texts that are sent as they are.
+struct Verbatim {
+    array: Option<TextValues>,
+}
+
+impl ColumnEncoder for Verbatim {
+    fn bind(&mut self, array: &ArrayRef) -> Result<()> {
+        self.array = Some(taken(array, None)?);
+        Ok(())
+    }
+
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.array.as_ref().is_none_or(|array| array.is_null(row))
+    }
+
+    fn write(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        out.extend_from_slice(self.array.as_ref().ok_or_else(unbound)?.value(row).as_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn encode(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        match &self.array {
+            Some(array) if !array.is_null(row) => {
+                let text = array.value(row).as_bytes();
+                let length = field_length(text.len())?;
+                out.reserve(4 + text.len());
+                out.put_i32(length);
+                out.extend_from_slice(text);
+            }
+            _ => out.put_i32(-1),
+        }
+        Ok(())
+    }
+}
+
+/// An encoder of texts that are sent as they are.
+pub(super) fn verbatim() -> Box<dyn ColumnEncoder> {
+    Box::new(Verbatim { array: None })
+}
+
+/// Bytes of the longest value of fixed length (an interval).
+const LONGEST: usize = 16;
+
+fn taken<A: Values>(array: &ArrayRef, expected: Option<&DataType>) -> Result<A> {
+    if expected.is_some_and(|expected| expected != array.data_type()) {
+        return Err(unexpected(array.data_type()));
+    }
+    A::take(array).ok_or_else(|| unexpected(array.data_type()))
+}
+
+#[cold]
+fn unbound() -> Error {
+    Error::internal("an encoder was asked for a row before it had a batch")
+}
+
+/// An encoder over arrays of kind `A` whose values fit a line of `N` bytes, which `write` fills. `expected`: the exact type
+/// of the arrays, where that matters.
+pub(super) fn short<A, const N: usize, F>(expected: Option<&DataType>, write: F) -> Box<dyn ColumnEncoder>
+where
+    A: Values + 'static,
+    F: for<'a> FnMut(A::Item<'a>, &mut Line<N>) + Send + 'static,
+{
+    Box::new(Short { array: None::<A>, expected: expected.cloned(), write })
+}
+
+/// An encoder over arrays of kind `A` whose values have `N` bytes, at most 16.
+pub(super) fn fixed<A, const N: usize, F>(write: F) -> Box<dyn ColumnEncoder>
+where
+    A: Values + 'static,
+    F: for<'a> Fn(A::Item<'a>) -> Result<[u8; N]> + Send + 'static,
+{
+    Box::new(Fixed { array: None::<A>, write })
 }
 
 /// The error for an array that is not what its field said.

@@ -50,6 +50,11 @@ pub(crate) fn multirange_of(oid: u32) -> Option<PgType> {
     })
 }
 
+/// Whether the binary form of a type is its text.
+pub(crate) const fn is_sent_as_text(pg: PgType) -> bool {
+    matches!(pg.oid, 19 | 25 | 114 | 142 | 705 | 1042 | 1043 | 1790 | 2275)
+}
+
 /// How the text of a type is sent; None where the type has no binary form here.
 pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
     if let Some(element) = pg.element() {
@@ -75,7 +80,7 @@ pub(crate) fn sender(pg: PgType) -> Option<OwnedSend> {
         16 => |t, out| parse_bool(t).map(|v| out.put_u8(u8::from(v))),
         17 => |t, out| bits::parse_bytea(t).map(|v| out.extend_from_slice(&v)),
         18 => send_char,
-        19 | 25 | 114 | 142 | 705 | 1042 | 1043 | 1790 | 2275 => |t, out| {
+        _ if is_sent_as_text(pg) => |t, out| {
             out.extend_from_slice(t.as_bytes());
             Ok(())
         },

@@ -41,6 +41,7 @@ pub use self::numeric::Numeric;
 pub use self::params::{Param, decode_param, text_to_array};
 pub use self::pg_type::{PgType, TypeRow, builtin_types};
 pub use self::read::{ColumnBuilder, binary_readable};
+pub use self::record::named_oid;
 pub use self::storage::{
     Comparable, META_OID, META_TYPMOD, comparable, field, ignores_trailing_blanks, is_text_form, pg_type_of, storage,
 };

@@ -1,15 +1,15 @@
-//! Rows as values: the text and the binary form of records.
-//! Must not know: how their fields look, or where rows come from.
+//! Values of several parts: records, and oids together with their names.
+//! Must not know: how the parts look, or where they come from.
 
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
-use arrow::datatypes::{Field, Fields};
+use arrow::datatypes::{DataType, Field, Fields};
 use bytes::{BufMut, BytesMut};
 
 use super::binary::binary_encoder;
 use super::encoder::{ColumnEncoder, unexpected};
 use super::format::FormatOptions;
 use super::pg_type::PgType;
-use super::storage::pg_type_of;
+use super::storage::{field, pg_type_of};
 use super::text::text_encoder;
 use crate::error::{Error, Result};
 
@@ -122,15 +122,52 @@ impl ColumnEncoder for RecordBinary {
     }
 }
 
+/// The form of a `reg...` value in a result: its oid, which is its binary form, and its name, which is its text.
+#[must_use]
+pub fn named_oid() -> DataType {
+    let fields = vec![Field::new("oid", DataType::UInt32, true), Field::new("name", DataType::Utf8View, true)];
+    DataType::Struct(fields.into())
+}
+
+/// The encoder of one part of values of that form.
+pub(super) fn oid_or_name(name: bool, options: &FormatOptions) -> Result<Box<dyn ColumnEncoder>> {
+    let inner = if name {
+        text_encoder(&field("name", PgType::TEXT, true), options)?
+    } else {
+        binary_encoder(&field("oid", PgType::OID, true))?
+    };
+    Ok(Box::new(Part { at: usize::from(name), inner }))
+}
+
+/// Writes one field of a struct.
+struct Part {
+    at: usize,
+    inner: Box<dyn ColumnEncoder>,
+}
+
+impl ColumnEncoder for Part {
+    fn bind(&mut self, array: &ArrayRef) -> Result<()> {
+        let parts = array.as_struct_opt().and_then(|parts| parts.columns().get(self.at));
+        self.inner.bind(parts.ok_or_else(|| unexpected(array.data_type()))?)
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        self.inner.is_null(row)
+    }
+
+    fn write(&mut self, row: usize, out: &mut BytesMut) -> Result<()> {
+        self.inner.write(row, out)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Int32Array, StringViewArray};
-    use arrow::datatypes::DataType;
+    use arrow::array::{Int32Array, StringViewArray, UInt32Array};
 
     use super::*;
-    use crate::types::{field, row_text};
+    use crate::types::row_text;
 
     #[test]
     fn records() {
@@ -148,5 +185,23 @@ mod tests {
         let mut out = BytesMut::new();
         encoder.write(1, &mut out).unwrap();
         assert_eq!(out, [2, 23, -1, 25, 0].map(|word: i32| word.to_be_bytes()).concat().as_slice());
+    }
+
+    #[test]
+    fn names_as_text_and_oids_in_binary() {
+        let DataType::Struct(fields) = named_oid() else { panic!("a struct") };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(vec![Some(1259), None])),
+            Arc::new(StringViewArray::from(vec![Some("pg_class"), None])),
+        ];
+        let array: ArrayRef = Arc::new(StructArray::new(fields, columns, None));
+        let made = field("r", PgType::REGCLASS, true).with_data_type(named_oid());
+        let text = |row| row_text(&made, &array, row, &FormatOptions::default()).unwrap();
+        assert_eq!([text(0).as_deref(), text(1).as_deref()], [Some("pg_class"), None]);
+        let mut encoder = binary_encoder(&made).unwrap();
+        encoder.bind(&array).unwrap();
+        let mut out = BytesMut::new();
+        encoder.write(0, &mut out).unwrap();
+        assert_eq!(out, 1259u32.to_be_bytes().as_slice());
     }
 }

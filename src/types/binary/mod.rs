@@ -18,12 +18,14 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field};
 
-use super::canonical::canonical;
-use super::encoder::{ByteValues, ColumnEncoder, Converted, TextValues, casting, exact_leaf, leaf, shared};
+use super::canonical::{canonical, is_oid_kind};
+use super::encoder::{
+    ByteValues, ColumnEncoder, Converted, TextValues, casting, exact_leaf, fixed, leaf, shared, verbatim,
+};
 use super::format::FormatOptions;
-use super::forms::sender;
+use super::forms::{is_sent_as_text, sender};
 use super::pg_type::PgType;
-use super::record::record_binary;
+use super::record::{oid_or_name, record_binary};
 use super::storage::pg_type_of;
 use super::text::{is_nested, json, no_form, retyped, to_interval};
 use crate::error::{Error, Result, SqlState};
@@ -42,6 +44,7 @@ pub fn binary_encoder(field: &Field) -> Result<Box<dyn ColumnEncoder>> {
     let plan = canonical(pg, field.data_type());
     let inner = match &plan.arrow {
         DataType::List(item) => list_encoder(pg, item)?,
+        DataType::Struct(_) if is_oid_kind(pg) => oid_or_name(false, &FormatOptions::default())?,
         DataType::Struct(fields) if pg.oid == PgType::RECORD.oid => record_binary(fields)?,
         DataType::Struct(_) | DataType::Map(..) => return json_text(field, pg),
         other => scalar_encoder(pg, other)?,
@@ -120,34 +123,13 @@ fn plain_lists(arrow: &DataType) -> DataType {
 
 fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>> {
     Ok(match arrow {
-        DataType::Boolean => leaf::<BooleanArray, _>(|v, out| {
-            out.put_u8(u8::from(v));
-            Ok(())
-        }),
-        DataType::Int16 => leaf::<Int16Array, _>(|v, out| {
-            out.put_i16(v);
-            Ok(())
-        }),
-        DataType::Int32 => leaf::<Int32Array, _>(|v, out| {
-            out.put_i32(v);
-            Ok(())
-        }),
-        DataType::Int64 => leaf::<Int64Array, _>(|v, out| {
-            out.put_i64(v);
-            Ok(())
-        }),
-        DataType::UInt32 => leaf::<UInt32Array, _>(|v, out| {
-            out.put_u32(v);
-            Ok(())
-        }),
-        DataType::Float32 => leaf::<Float32Array, _>(|v, out| {
-            out.put_f32(v);
-            Ok(())
-        }),
-        DataType::Float64 => leaf::<Float64Array, _>(|v, out| {
-            out.put_f64(v);
-            Ok(())
-        }),
+        DataType::Boolean => fixed::<BooleanArray, 1, _>(|v| Ok([u8::from(v)])),
+        DataType::Int16 => fixed::<Int16Array, 2, _>(|v| Ok(v.to_be_bytes())),
+        DataType::Int32 => fixed::<Int32Array, 4, _>(|v| Ok(v.to_be_bytes())),
+        DataType::Int64 => fixed::<Int64Array, 8, _>(|v| Ok(v.to_be_bytes())),
+        DataType::UInt32 => fixed::<UInt32Array, 4, _>(|v| Ok(v.to_be_bytes())),
+        DataType::Float32 => fixed::<Float32Array, 4, _>(|v| Ok(v.to_be_bytes())),
+        DataType::Float64 => fixed::<Float64Array, 8, _>(|v| Ok(v.to_be_bytes())),
         DataType::Decimal128(_, scale) => {
             let scale = i32::from(*scale);
             exact_leaf::<Decimal128Array, _>(arrow, move |v, out| {
@@ -162,6 +144,7 @@ fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>
                 Ok(())
             })
         }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if is_sent_as_text(pg) => verbatim(),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let send = sender(pg).ok_or_else(|| no_output(pg))?;
             leaf::<TextValues, _>(move |v, out| send(v, out))
@@ -172,16 +155,14 @@ fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>
                 Ok(())
             })
         }
-        DataType::Date32 => leaf::<Date32Array, _>(scalar::send_date),
-        DataType::Time64(_) => leaf::<Time64MicrosecondArray, _>(|v, out| {
-            out.put_i64(v);
-            Ok(())
-        }),
-        DataType::Timestamp(..) => leaf::<TimestampMicrosecondArray, _>(scalar::send_timestamp),
-        DataType::Interval(_) => leaf::<IntervalMonthDayNanoArray, _>(|v, out| {
-            scalar::send_interval(to_interval(v), out);
-            Ok(())
-        }),
+        DataType::Date32 => fixed::<Date32Array, 4, _>(|v| scalar::sent_date(v).map(i32::to_be_bytes)),
+        DataType::Time64(_) => fixed::<Time64MicrosecondArray, 8, _>(|v| Ok(v.to_be_bytes())),
+        DataType::Timestamp(..) => {
+            fixed::<TimestampMicrosecondArray, 8, _>(|v| scalar::sent_timestamp(v).map(i64::to_be_bytes))
+        }
+        DataType::Interval(_) => {
+            fixed::<IntervalMonthDayNanoArray, 16, _>(|v| Ok(scalar::interval_bytes(to_interval(v))))
+        }
         other => return Err(no_form(other)),
     })
     .and_then(|encoder| as_declared(pg, arrow, encoder))
@@ -192,7 +173,7 @@ fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>
 /// bytes always are what the row description says.
 fn as_declared(pg: PgType, arrow: &DataType, encoder: Box<dyn ColumnEncoder>) -> Result<Box<dyn ColumnEncoder>> {
     let own = match arrow {
-        DataType::UInt32 => super::canonical::is_oid_kind(pg),
+        DataType::UInt32 => is_oid_kind(pg),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::FixedSizeBinary(16) if pg.oid == PgType::UUID.oid => true,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {

@@ -19,14 +19,19 @@ fn out_of_range(what: &str) -> Error {
     Error::client(SqlState::DATETIME_FIELD_OVERFLOW, format!("{what} out of range"))
 }
 
-/// Sends a date: days since 2000.
+/// Sends a date.
 pub(crate) fn send_date(days: i32, out: &mut BytesMut) -> Result<()> {
-    let sent = match days {
-        DATE_INFINITY | DATE_NEG_INFINITY => days,
-        _ => days.checked_sub(PG_EPOCH_DAYS).filter(|d| *d != i32::MIN).ok_or_else(|| out_of_range("date"))?,
-    };
-    out.put_i32(sent);
+    out.put_i32(sent_date(days)?);
     Ok(())
+}
+
+/// A date as it is sent: days since 2000.
+#[inline]
+pub(crate) fn sent_date(days: i32) -> Result<i32> {
+    match days {
+        DATE_INFINITY | DATE_NEG_INFINITY => Ok(days),
+        _ => days.checked_sub(PG_EPOCH_DAYS).filter(|d| *d != i32::MIN).ok_or_else(|| out_of_range("date")),
+    }
 }
 
 /// Days since 1970 of a date as it was sent.
@@ -42,14 +47,19 @@ pub(crate) fn date(sent: i32) -> Result<i32> {
     Ok(days as i32)
 }
 
-/// Sends a timestamp: microseconds since 2000.
+/// Sends a timestamp.
 pub(crate) fn send_timestamp(usecs: i64, out: &mut BytesMut) -> Result<()> {
-    let sent = match usecs {
-        TS_INFINITY | TS_NEG_INFINITY => usecs,
-        _ => usecs.checked_sub(PG_EPOCH_USECS).filter(|us| *us != i64::MIN).ok_or_else(|| out_of_range("timestamp"))?,
-    };
-    out.put_i64(sent);
+    out.put_i64(sent_timestamp(usecs)?);
     Ok(())
+}
+
+/// A timestamp as it is sent: microseconds since 2000.
+#[inline]
+pub(crate) fn sent_timestamp(usecs: i64) -> Result<i64> {
+    match usecs {
+        TS_INFINITY | TS_NEG_INFINITY => Ok(usecs),
+        _ => usecs.checked_sub(PG_EPOCH_USECS).filter(|us| *us != i64::MIN).ok_or_else(|| out_of_range("timestamp")),
+    }
 }
 
 /// Microseconds since 1970 of a timestamp as it was sent. What does not fit (after the year 294246) is refused.
@@ -88,11 +98,19 @@ pub(crate) fn receive_timetz(input: &mut Input<'_>) -> Result<(i64, i32)> {
     Ok((usecs, -west))
 }
 
-/// Sends an interval: microseconds, days, months.
+/// Sends an interval.
 pub(crate) fn send_interval(value: Interval, out: &mut BytesMut) {
-    out.put_i64(value.usecs);
-    out.put_i32(value.days);
-    out.put_i32(value.months);
+    out.extend_from_slice(&interval_bytes(value));
+}
+
+/// An interval as it is sent: microseconds, days, months.
+#[inline]
+pub(crate) fn interval_bytes(value: Interval) -> [u8; 16] {
+    let mut bytes = [0u8; 16];
+    bytes[..8].copy_from_slice(&value.usecs.to_be_bytes());
+    bytes[8..12].copy_from_slice(&value.days.to_be_bytes());
+    bytes[12..].copy_from_slice(&value.months.to_be_bytes());
+    bytes
 }
 
 /// An interval as it was sent.

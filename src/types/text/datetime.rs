@@ -12,32 +12,36 @@ use crate::types::format::{DateFormat, DateOrder, DateStyle};
 use crate::types::zone::TimeZone;
 
 /// Long enough for every date and time.
-type Text = Line<80>;
+pub(crate) type Text = Line<80>;
 
 /// The text of a date (days since 1970).
-#[inline]
 pub(crate) fn write_date(days: i32, style: DateStyle, out: &mut BytesMut) {
+    let mut line = Text::new();
+    date_line(days, style, &mut line);
+    line.flush(out);
+}
+
+/// The same in a line.
+#[inline]
+pub(crate) fn date_line(days: i32, style: DateStyle, line: &mut Text) {
     if days == DATE_INFINITY {
-        return out.extend_from_slice(b"infinity");
+        return line.str("infinity");
     }
     if days == DATE_NEG_INFINITY {
-        return out.extend_from_slice(b"-infinity");
+        return line.str("-infinity");
     }
-    let mut line = Text::new();
     let date = civil(i64::from(days));
     let separator = match style.format {
         DateFormat::Iso => {
-            iso_date(&mut line, date);
-            era(&mut line, date);
-            return line.flush(out);
+            iso_date(line, date);
+            return era(line, date);
         }
         DateFormat::Sql => b'/',
         DateFormat::German => b'.',
         DateFormat::Postgres => b'-',
     };
-    short_date(&mut line, date, style, separator);
-    era(&mut line, date);
-    line.flush(out);
+    short_date(line, date, style, separator);
+    era(line, date);
 }
 
 fn iso_date<const N: usize>(line: &mut Line<N>, date: Civil) {
@@ -75,11 +79,16 @@ fn time<const N: usize>(line: &mut Line<N>, usecs: i64) {
 }
 
 /// The text of a time (microseconds since midnight, up to 24:00:00).
-#[inline]
 pub(crate) fn write_time(usecs: i64, out: &mut BytesMut) {
     let mut line = Text::new();
     time(&mut line, usecs);
     line.flush(out);
+}
+
+/// The same in a line.
+#[inline]
+pub(crate) fn time_line(usecs: i64, line: &mut Text) {
+    time(line, usecs);
 }
 
 /// An offset from UTC as PostgreSQL writes it: `+02`, `+05:30`, `-04:56:02`.
@@ -155,34 +164,39 @@ enum Behind<'a> {
     Xsd(Option<i32>),
 }
 
-fn special(usecs: i64, out: &mut BytesMut) -> bool {
+fn special(usecs: i64, line: &mut Text) -> bool {
     match usecs {
-        TS_INFINITY => out.extend_from_slice(b"infinity"),
-        TS_NEG_INFINITY => out.extend_from_slice(b"-infinity"),
+        TS_INFINITY => line.str("infinity"),
+        TS_NEG_INFINITY => line.str("-infinity"),
         _ => return false,
     }
     true
 }
 
 /// The text of a timestamp without time zone (microseconds since 1970).
-#[inline]
 pub(crate) fn write_timestamp(usecs: i64, style: DateStyle, out: &mut BytesMut) {
-    if !special(usecs, out) {
-        let mut line = Text::new();
-        timestamp(&mut line, usecs, style, &Behind::Nothing);
-        line.flush(out);
+    let mut line = Text::new();
+    timestamp_line(usecs, style, &mut line);
+    line.flush(out);
+}
+
+/// The same in a line.
+#[inline]
+pub(crate) fn timestamp_line(usecs: i64, style: DateStyle, line: &mut Text) {
+    if !special(usecs, line) {
+        timestamp(line, usecs, style, &Behind::Nothing);
     }
 }
 
 /// The text of a timestamp in JSON; with a zone, it is one with time zone.
 pub(crate) fn write_json_timestamp(usecs: i64, zone: Option<&mut ZoneClock>, out: &mut BytesMut) {
-    if !special(usecs, out) {
+    let mut line = Text::new();
+    if !special(usecs, &mut line) {
         let east = zone.map(|zone| zone.offset(usecs.div_euclid(1_000_000)));
         let local = shifted(usecs, east.unwrap_or(0));
-        let mut line = Text::new();
         timestamp(&mut line, local, DateStyle::default(), &Behind::Xsd(east));
-        line.flush(out);
     }
+    line.flush(out);
 }
 
 /// The wall clock's reading; at the very ends of the range it stays within it.
@@ -231,25 +245,30 @@ impl ZoneClock {
     }
 
     /// The text of a timestamp with time zone (microseconds since 1970, UTC) in this zone.
-    #[inline]
     pub(crate) fn write(&mut self, usecs: i64, style: DateStyle, out: &mut BytesMut) {
-        if special(usecs, out) {
+        let mut line = Text::new();
+        self.line(usecs, style, &mut line);
+        line.flush(out);
+    }
+
+    /// The same in a line.
+    #[inline]
+    pub(crate) fn line(&mut self, usecs: i64, style: DateStyle, line: &mut Text) {
+        if special(usecs, line) {
             return;
         }
         let seconds = usecs.div_euclid(1_000_000);
         let east = self.offset(seconds);
         let local = shifted(usecs, east);
-        let mut line = Text::new();
         if style.format == DateFormat::Iso {
-            timestamp(&mut line, local, style, &Behind::Offset(east));
+            timestamp(line, local, style, &Behind::Offset(east));
         } else {
             let known = self.abbreviation.take();
             let stays = known.is_some() || self.has_one_name();
             let name = known.unwrap_or_else(|| self.zone.abbreviation_at(seconds));
-            timestamp(&mut line, local, style, &Behind::Name(&name));
+            timestamp(line, local, style, &Behind::Name(&name));
             self.abbreviation = stays.then_some(name);
         }
-        line.flush(out);
     }
 }
 

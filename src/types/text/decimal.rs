@@ -58,8 +58,7 @@ pub(crate) fn magnitude(value: i256) -> [u64; 4] {
 
 /// Writes digits with a point before the last `scale` of them, as PostgreSQL writes numeric. A negative scale
 /// appends zeros.
-pub(crate) fn write_scaled(negative: bool, digits: &[u8], scale: i32, out: &mut BytesMut) {
-    let mut line = Line::<256>::new();
+fn write_scaled<const N: usize>(negative: bool, digits: &[u8], scale: i32, line: &mut Line<N>) {
     if negative {
         line.push(b'-');
     }
@@ -77,22 +76,34 @@ pub(crate) fn write_scaled(negative: bool, digits: &[u8], scale: i32, out: &mut 
         (digits.len()..places).for_each(|_| line.push(b'0'));
         line.slice(&digits[digits.len().saturating_sub(places)..]);
     }
+}
+
+/// Long enough for every 128-bit decimal, with a length before it.
+pub(crate) type Short = Line<96>;
+
+/// The text of a 128-bit decimal.
+#[cfg(test)]
+pub(crate) fn write_128(value: i128, scale: i32, out: &mut BytesMut) {
+    let mut line = Short::new();
+    line_128(value, scale, &mut line);
     line.flush(out);
 }
 
-/// The text of a 128-bit decimal.
+/// The text of a 128-bit decimal in a line.
 #[inline]
-pub(crate) fn write_128(value: i128, scale: i32, out: &mut BytesMut) {
+pub(crate) fn line_128(value: i128, scale: i32, line: &mut Short) {
     let mut buffer = [0u8; 40];
     let start = digits_128(&mut buffer, value.unsigned_abs());
-    write_scaled(value < 0, &buffer[start..], scale, out);
+    write_scaled(value < 0, &buffer[start..], scale, line);
 }
 
 /// The text of a 256-bit decimal.
 pub(crate) fn write_256(value: i256, scale: i32, out: &mut BytesMut) {
     let mut buffer = [0u8; 80];
     let start = digits_256(&mut buffer, magnitude(value));
-    write_scaled(value.is_negative(), &buffer[start..], scale, out);
+    let mut line = Line::<256>::new();
+    write_scaled(value.is_negative(), &buffer[start..], scale, &mut line);
+    line.flush(out);
 }
 
 #[cfg(test)]

@@ -16,9 +16,32 @@ pub(crate) struct Line<const N: usize> {
     len: usize,
 }
 
+/// Bytes of the length of a field.
+const LENGTH: usize = 4;
+
 impl<const N: usize> Line<N> {
     pub(crate) const fn new() -> Self {
         Line { bytes: [0; N], len: 0 }
+    }
+
+    /// An empty line with room for the length of a field before it.
+    #[inline]
+    pub(crate) const fn of_field() -> Self {
+        Line { bytes: [0; N], len: LENGTH }
+    }
+
+    /// The text of a line that is a field.
+    #[inline]
+    pub(crate) fn value(&self) -> &[u8] {
+        self.as_bytes().get(LENGTH..).unwrap_or_default()
+    }
+
+    /// The whole field: the length, then the text.
+    #[inline]
+    pub(crate) fn field(&mut self) -> &[u8] {
+        let length = (self.len - LENGTH) as i32;
+        self.bytes[..LENGTH].copy_from_slice(&length.to_be_bytes());
+        self.as_bytes()
     }
 
     #[inline]

@@ -22,12 +22,12 @@ use arrow::datatypes::{DataType, Field, IntervalMonthDayNano};
 use self::datetime::ZoneClock;
 use self::interval::Interval;
 use self::line::write_int;
-use super::canonical::canonical;
-use super::encoder::{ByteValues, ColumnEncoder, TextValues, exact_leaf, leaf, unexpected};
+use super::canonical::{canonical, is_oid_kind};
+use super::encoder::{ByteValues, ColumnEncoder, TextValues, exact_leaf, fixed, leaf, short, unexpected, verbatim};
 use super::format::FormatOptions;
 use super::held_text::restyled;
 use super::pg_type::PgType;
-use super::record::record_text;
+use super::record::{oid_or_name, record_text};
 use super::storage::pg_type_of;
 use crate::error::{Error, Result};
 
@@ -43,6 +43,7 @@ pub fn text_encoder(field: &Field, options: &FormatOptions) -> Result<Box<dyn Co
     let plan = canonical(pg, field.data_type());
     let inner = match &plan.arrow {
         DataType::List(item) => list_encoder(pg, item, options)?,
+        DataType::Struct(_) if is_oid_kind(pg) => oid_or_name(true, options)?,
         DataType::Struct(fields) if pg.oid == PgType::RECORD.oid => record_text(fields, options)?,
         DataType::Struct(_) | DataType::Map(..) => return json::json_encoder(field, options, 0),
         other => scalar_encoder(pg, other, options)?,
@@ -104,21 +105,15 @@ fn scalar_encoder(pg: PgType, arrow: &DataType, options: &FormatOptions) -> Resu
     let style = options.date_style;
     let digits = options.extra_float_digits;
     Ok(match arrow {
-        DataType::Boolean => leaf::<BooleanArray, _>(|v, out| {
-            out.put_u8(if v { b't' } else { b'f' });
-            Ok(())
+        DataType::Boolean => fixed::<BooleanArray, 1, _>(|v| Ok([if v { b't' } else { b'f' }])),
+        DataType::Int16 => short::<Int16Array, 24, _>(None, |v, line| {
+            line.int(i64::from(v));
         }),
-        DataType::Int16 => leaf::<Int16Array, _>(|v, out| {
-            write_int(i64::from(v), out);
-            Ok(())
+        DataType::Int32 => short::<Int32Array, 24, _>(None, |v, line| {
+            line.int(i64::from(v));
         }),
-        DataType::Int32 => leaf::<Int32Array, _>(|v, out| {
-            write_int(i64::from(v), out);
-            Ok(())
-        }),
-        DataType::Int64 => leaf::<Int64Array, _>(|v, out| {
-            write_int(v, out);
-            Ok(())
+        DataType::Int64 => short::<Int64Array, 24, _>(None, |v, line| {
+            line.int(v);
         }),
         DataType::UInt32 => oid_encoder(pg),
         DataType::Float32 => leaf::<Float32Array, _>(move |v, out| {
@@ -131,9 +126,8 @@ fn scalar_encoder(pg: PgType, arrow: &DataType, options: &FormatOptions) -> Resu
         }),
         DataType::Decimal128(_, scale) => {
             let scale = i32::from(*scale);
-            exact_leaf::<Decimal128Array, _>(arrow, move |v, out| {
-                decimal::write_128(v, scale, out);
-                Ok(())
+            short::<Decimal128Array, 96, _>(Some(arrow), move |v, line| {
+                decimal::line_128(v, scale, line);
             })
         }
         DataType::Decimal256(_, scale) => {
@@ -147,24 +141,20 @@ fn scalar_encoder(pg: PgType, arrow: &DataType, options: &FormatOptions) -> Resu
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             bytes_encoder(pg, options)
         }
-        DataType::Date32 => leaf::<Date32Array, _>(move |v, out| {
-            datetime::write_date(v, style, out);
-            Ok(())
+        DataType::Date32 => short::<Date32Array, 80, _>(None, move |v, line| {
+            datetime::date_line(v, style, line);
         }),
-        DataType::Time64(_) => leaf::<Time64MicrosecondArray, _>(|v, out| {
-            datetime::write_time(v, out);
-            Ok(())
+        DataType::Time64(_) => short::<Time64MicrosecondArray, 80, _>(None, |v, line| {
+            datetime::time_line(v, line);
         }),
         DataType::Timestamp(_, zone) if pg == PgType::TIMESTAMPTZ.bare() || zoned(pg, zone.is_some()) => {
             let mut clock = ZoneClock::new(options.time_zone.clone());
-            leaf::<TimestampMicrosecondArray, _>(move |v, out| {
-                clock.write(v, style, out);
-                Ok(())
+            short::<TimestampMicrosecondArray, 80, _>(None, move |v, line| {
+                clock.line(v, style, line);
             })
         }
-        DataType::Timestamp(..) => leaf::<TimestampMicrosecondArray, _>(move |v, out| {
-            datetime::write_timestamp(v, style, out);
-            Ok(())
+        DataType::Timestamp(..) => short::<TimestampMicrosecondArray, 80, _>(None, move |v, line| {
+            datetime::timestamp_line(v, style, line);
         }),
         DataType::Interval(_) => {
             let interval_style = options.interval_style;
@@ -226,10 +216,7 @@ fn oid_encoder(pg: PgType) -> Box<dyn ColumnEncoder> {
 fn string_encoder(pg: PgType, options: &FormatOptions) -> Box<dyn ColumnEncoder> {
     match restyled(pg, options) {
         Some(mut restyle) => leaf::<TextValues, _>(move |v, out| restyle(v, out)),
-        None => leaf::<TextValues, _>(|v, out| {
-            out.extend_from_slice(v.as_bytes());
-            Ok(())
-        }),
+        None => verbatim(),
     }
 }
 

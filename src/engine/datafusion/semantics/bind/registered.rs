@@ -4,14 +4,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::DataType;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, ScalarUDF};
 
+use super::super::cast::native;
+use super::super::kernel::{call, wrong_type};
 use super::super::value::Bound;
 use super::setop::project;
 use super::{Binder, Relation};
 use crate::error::Result;
-use crate::types::{PgType, pg_type_of};
+use crate::types::{PgType, named_oid, pg_type_of};
 
 /// Registered functions by their full name (`tusk.refresh`, `pg_get_userbyid`).
 pub(super) type Registered = HashMap<String, Arc<ScalarUDF>>;
@@ -37,7 +41,7 @@ impl Binder<'_> {
                 continue;
             }
             let Some(function) = self.registered.get(&format!("pg_{}_out", value.pg.name())) else { continue };
-            output.value = called(function, std::slice::from_ref(value), Some(value.pg));
+            output.value = named(function, value);
         }
         relation.plan = project(relation.plan, relation.columns.iter().map(|output| &output.value), &names)?;
         Ok(relation)
@@ -48,6 +52,20 @@ impl Binder<'_> {
         let function = self.registered.get(name)?;
         Some(called(function, args, Some(returns)))
     }
+}
+
+/// An oid and its name: which of them is sent depends on the format that is asked for.
+fn named(function: &Arc<ScalarUDF>, oid: &Bound) -> Bound {
+    let name = called(function, std::slice::from_ref(oid), Some(PgType::TEXT));
+    let form = named_oid();
+    let args = vec![oid.expr.clone(), native(name.expr, DataType::Utf8View)];
+    let returns = form.clone();
+    let pair = call("named_oid", args, form.clone(), move |arrays| {
+        let DataType::Struct(fields) = &returns else { return Err(wrong_type("named_oid")) };
+        let pair = StructArray::try_new(fields.clone(), arrays.to_vec(), None);
+        pair.map(|pair| Arc::new(pair) as ArrayRef).map_err(|error| DataFusionError::ArrowError(Box::new(error), None))
+    });
+    Bound::with_arrow(pair, oid.pg, form)
 }
 
 fn called(function: &Arc<ScalarUDF>, args: &[Bound], returns: Option<PgType>) -> Bound {
