@@ -163,7 +163,7 @@ async fn columns_of_a_source() {
                     continue;
                 }
                 // Which value it is.
-                for (id, value) in values.iter().map(|value| *value).chain([""; 2]).enumerate() {
+                for (id, value) in values.iter().copied().chain([""; 2]).enumerate() {
                     let id = if id < values.len() { id } else { 1000 + id - values.len() };
                     for what in ["c", "a"] {
                         let sql = |schema: &str| format!("select {what} from {schema}m{at} where id = {id}");

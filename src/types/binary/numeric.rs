@@ -5,7 +5,7 @@ use arrow::datatypes::i256;
 use bytes::{BufMut, BytesMut};
 
 use super::input::{Input, invalid, missing};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Result};
 use crate::types::numeric::Numeric;
 use crate::types::text::decimal::{digits_128, digits_256, magnitude};
 use crate::types::text::line::{Line, digits_before};
