@@ -131,7 +131,7 @@ pub(crate) const TYPES: &[(&str, &[&str])] = &[
 ];
 
 /// Types that PostgreSQL sends in binary as their own, which Tusk hands out as text: compared in text only.
-pub(crate) const TEXT_ONLY: &[&str] = &["mood", "mood[]", "pair", "tsvector", "positive", "short_text", "money_amount"];
+pub(crate) const TEXT_ONLY: &[&str] = &["mood", "mood[]", "pair"];
 
 pub(crate) fn column(at: usize) -> String {
     // Names that need quotes, too.

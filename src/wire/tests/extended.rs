@@ -51,7 +51,7 @@ async fn what_is_refused_and_how() {
     let error = answer.iter().find(|message| message.kind == 'E').unwrap();
     assert_eq!(
         (error.field(b'C').unwrap().as_str(), error.field(b'W').unwrap().as_str()),
-        ("22P02", "unnamed portal parameter $1")
+        ("22P02", "unnamed portal parameter $1 = '...'")
     );
     let (kinds, _) = client.ask(&[frame(b'F', b"junk")]).await;
     assert_eq!((kinds.as_str(), client.run("select 1").await.as_str()), ("EZ", "<0> SELECT 1 I"));
