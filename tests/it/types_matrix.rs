@@ -255,3 +255,32 @@ async fn invalid_texts() {
     }
     findings.none();
 }
+
+/// Rows as values, and names of oids: text and binary.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_and_names() {
+    let mut pair = Pair::start("").await;
+    let mut findings = Findings::default();
+    for sql in [
+        "select row(1, 'a', null)",
+        "select (1, 2.50)",
+        "select array[row(1, 'a')]",
+        "select row(1, 'a b', null)::text",
+        "select row(1 > 2, row(1, 'x\"y\\z'))",
+        "select row('x'::text, array[1, 2], true, '2024-01-01'::date, '1 day'::interval, '\\x00'::bytea)",
+        "select row(''::text, '(a,b)'::text)",
+        "select row(null)",
+        "select null",
+        "select 'a'",
+        "select 'int4'::regtype",
+        "select 'pg_class'::regclass, 'pg_catalog'::regnamespace",
+        "select array['a', null]",
+        "select '{}'::int[], '{{1},{2}}'::int[]",
+        "select 'aclitem'::regtype, '=r/postgres'::aclitem",
+    ] {
+        for format in [0, 1] {
+            findings.compare(&format!("{sql}, format {format}"), pair.ask(sql, sql, format));
+        }
+    }
+    findings.none();
+}
