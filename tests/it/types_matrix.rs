@@ -276,7 +276,7 @@ async fn records_and_names() {
         "select 'pg_class'::regclass, 'pg_catalog'::regnamespace",
         "select array['a', null]",
         "select '{}'::int[], '{{1},{2}}'::int[]",
-        "select 'aclitem'::regtype, '=r/postgres'::aclitem",
+        "select 'aclitem'::regtype",
     ] {
         for format in [0, 1] {
             findings.compare(&format!("{sql}, format {format}"), pair.ask(sql, sql, format));
