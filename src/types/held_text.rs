@@ -106,10 +106,23 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         600..=604 | 628 | 718 => geometry::parse(pg.oid, text)?.write(1, out),
         3614 => search::write_vector(&search::parse_vector(text, false)?, out),
         3615 => search_query::write_query(&search_query::parse_query(text, false)?, out)?,
+        2206 => out.extend_from_slice(type_name(text)?.as_bytes()),
         _ if is_taken_as_is(pg) => out.extend_from_slice(text.as_bytes()),
         _ => return Err(Error::unsupported(format!("type {} is not supported", pg.bare().display_name()))),
     }
     Ok(())
+}
+
+/// The name that PostgreSQL writes for one of its own types.
+fn type_name(text: &str) -> Result<String> {
+    let by_oid = text.parse().ok().map(PgType::new).filter(|found| found.row().is_some() || found.oid == 0);
+    let found = by_oid.or_else(|| if text == "-" { Some(PgType::new(0)) } else { PgType::from_name(text) });
+    match found {
+        Some(found) if found.oid == PgType::BPCHAR.oid => Ok("character".to_owned()),
+        Some(found) if found.oid == PgType::BIT.oid => Ok("bit".to_owned()),
+        Some(found) => Ok(found.bare().display_name()),
+        None => Err(Error::unsupported("type regtype is not supported for types that are not PostgreSQL's own")),
+    }
 }
 
 /// Numbers with one blank between them.
@@ -141,10 +154,10 @@ fn through_binary(pg: PgType, text: &str, out: &mut BytesMut) -> Result<()> {
     Ok(())
 }
 
-/// Types whose text is the value (text, cursor names), and those that are not PostgreSQL's own.
+/// Types whose text is the value (text, cursor names), and those that are not PostgreSQL's own. The names of oids are not
+/// among them: what they stand for only the catalog knows.
 fn is_taken_as_is(pg: PgType) -> bool {
-    matches!(pg.oid, 24 | 25 | 705 | 1790 | 2202..=2206 | 2275 | 2278 | 3734 | 3769 | 4089 | 4096 | 4191)
-        || pg.row().is_none()
+    matches!(pg.oid, 25 | 705 | 1790 | 2275 | 2278) || pg.row().is_none()
 }
 
 /// Whether a short number is written as PostgreSQL writes it: no exponent, no needless zeros before it, digits

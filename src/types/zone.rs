@@ -7,7 +7,7 @@ use chrono::{DateTime, Offset, TimeZone as _};
 use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
 
 use super::abbreviations::ABBREVIATIONS;
-use super::calendar::{civil, days_from_civil, is_leap, weekday};
+use super::calendar::{PG_EPOCH_DAYS, civil, days_from_civil, is_leap, weekday};
 use super::zone_rule::{MAX_HOURS, ZoneRule, offset};
 use crate::error::{Error, Result, SqlState};
 
@@ -57,7 +57,14 @@ impl TimeZone {
             }
             return Ok(TimeZone::from_offset((hours * 3600.0) as i32));
         }
-        TimeZone::by_name(text).or_else(|| posix(text)).ok_or_else(invalid)
+        let zone = TimeZone::by_name(text).or_else(|| posix(text)).ok_or_else(invalid)?;
+        // PostgreSQL takes it for one with leap seconds where 2000-01-01 does not begin with a whole minute.
+        if zone.offset_at(i64::from(PG_EPOCH_DAYS) * SECS_PER_DAY) % 60 != 0 {
+            let message = format!("time zone \"{text}\" appears to use leap seconds");
+            return Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, message)
+                .with_detail("PostgreSQL does not support leap seconds."));
+        }
+        Ok(zone)
     }
 
     /// A zone of the tz database by its name, in any case.
@@ -227,7 +234,7 @@ mod tests {
             assert_eq!((zone.name(), zone.offset_at(0)), (name, east), "{text}");
         }
         assert_eq!(TimeZone::parse("europe/berlin").unwrap().name(), "Europe/Berlin");
-        for bad in ["foo", "", "PST", "200", "local", "ABC200"] {
+        for bad in ["foo", "", "PST", "200", "local", "ABC200", "ABC3:15:30"] {
             assert!(TimeZone::parse(bad).is_err(), "{bad}");
         }
     }

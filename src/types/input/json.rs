@@ -24,8 +24,6 @@ struct Reader<'a> {
     at: usize,
     /// The number of the line, and where it begins.
     line: (usize, usize),
-    /// Where the last token ended.
-    terminator: usize,
     /// Whether values are kept (jsonb) or only checked (json).
     keep: bool,
 }
@@ -89,7 +87,7 @@ const SHOWN: usize = 50;
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, keep: bool) -> Reader<'a> {
-        Reader { text, at: 0, line: (1, 0), terminator: 0, keep }
+        Reader { text, at: 0, line: (1, 0), keep }
     }
 
     /// The error of a token that ends at `end`, with what PostgreSQL shows of the line before it.
@@ -147,7 +145,6 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Node> {
-        self.terminator = self.at;
         if depth > MAX_DEPTH {
             return Err(Error::client(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded"));
         }
@@ -237,7 +234,6 @@ impl<'a> Reader<'a> {
         let end = if end == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { end };
         let token = rest.get(..end).unwrap_or_default();
         self.at += end;
-        self.terminator = self.at;
         if matches!(token, "null" | "true" | "false") {
             return Ok(Node::Plain(token.to_owned()));
         }
@@ -268,7 +264,6 @@ impl<'a> Reader<'a> {
                     }
                     self.at += 1;
                     if byte == b'"' {
-                        self.terminator = self.at;
                         return Ok(text);
                     }
                     let c = self.escape(start)?;
@@ -325,26 +320,35 @@ impl<'a> Reader<'a> {
         let code = match first {
             0 => {
                 let message = "unsupported Unicode escape sequence";
-                let shown = self.wrong(self.terminator, "");
+                let shown = self.wrong(self.at, "");
                 return Err(Error::client(SqlState::UNTRANSLATABLE_CHARACTER, message)
                     .with_detail("\\u0000 cannot be converted to text.")
                     .with_context(shown.context().unwrap_or_default()));
             }
             0xd800..=0xdbff => {
-                if !self.text.get(self.at..).unwrap_or_default().starts_with("\\u") {
-                    return Err(self.wrong(self.terminator, LOW));
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                if !rest.starts_with("\\u") {
+                    // PostgreSQL has read on to the quote that ends the string, or the letter behind a backslash.
+                    let read = if rest.starts_with('"') {
+                        1
+                    } else if rest.starts_with('\\') {
+                        2
+                    } else {
+                        0
+                    };
+                    return Err(self.wrong(self.at + read, LOW));
                 }
                 self.at += 2;
                 match self.four_digits(start)? {
                     second @ 0xdc00..=0xdfff => 0x1_0000 + ((first & 0x3ff) << 10 | (second & 0x3ff)),
                     0xd800..=0xdbff => {
                         let detail = "Unicode high surrogate must not follow a high surrogate.";
-                        return Err(self.wrong(self.terminator, detail));
+                        return Err(self.wrong(self.at, detail));
                     }
-                    _ => return Err(self.wrong(self.terminator, LOW)),
+                    _ => return Err(self.wrong(self.at, LOW)),
                 }
             }
-            0xdc00..=0xdfff => return Err(self.wrong(self.terminator, LOW)),
+            0xdc00..=0xdfff => return Err(self.wrong(self.at, LOW)),
             code => code,
         };
         Ok(char::from_u32(code))

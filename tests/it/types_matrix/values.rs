@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "set datestyle = 'SQL, DMY'; set intervalstyle = 'iso_8601'; set extra_float_digits = -15; set timezone = '+05:30'",
     "set datestyle = 'SQL, YMD'; set extra_float_digits = 3; set timezone = 'Asia/Kolkata'",
     "set datestyle = 'Postgres, MDY'; set bytea_output = 'hex'; set timezone = 'Europe/London'",
-    "set datestyle = 'Postgres, DMY'; set timezone = '<+03>-03:15:30'",
+    "set datestyle = 'Postgres, DMY'; set timezone = '<+03>-03:15'",
     "set datestyle = 'Postgres, YMD'; set timezone = 'XYZ-2'",
     "set datestyle = 'German, MDY'; set timezone = 'Africa/Monrovia'",
     "set datestyle = 'German, DMY'; set timezone = -3.5",
@@ -260,16 +260,30 @@ pub(super) const TYPES: &[(&str, &[&str])] = &[
     ("tstzmultirange", &["{[2024-01-01 00:00:00+00,2024-07-01 12:00:00.5+00)}"]),
     ("tsvector", &["", "'a':1A,3 'it''s':2 fat", "b a b:3"]),
     ("tsquery", &["'a' & !b", "a <-> (b | c:*AB)", "a <2> b", "!(a & b)"]),
-    ("jsonpath", &["$.a[*] ? (@ > 1)", "strict $"]),
     ("int2vector", &["1 2 3"]),
     ("oidvector", &["1 4294967295"]),
     ("refcursor", &["c"]),
+];
+
+/// Types whose values a source may have, and a client cannot give: jsonpath has no input function in Tusk. In binary too.
+pub(super) const OF_SOURCES: &[(&str, &[&str])] = &[("jsonpath", &["$.a[*] ? (@ > 1)", "strict $"])];
+
+/// Names of oids: from a source as their text alone, from a literal in both forms.
+pub(super) const NAMES: &[(&str, &[&str])] = &[
     ("regtype", &["int4", "text[]", "\"char\"", "-", "character varying", "timestamptz"]),
     ("regclass", &["pg_class", "pg_catalog.pg_type", "-"]),
-    ("regproc", &["now", "-"]),
+    ("regproc", &["-"]),
     ("regnamespace", &["pg_catalog", "-"]),
     ("regrole", &["-"]),
-    ("money", &["1.5", "-1234567.891"]),
+];
+
+/// Refused by name.
+pub(super) const REFUSED: &[(&str, &str)] = &[
+    ("money", "1.5"),
+    ("jsonpath", "$.a"),
+    ("aclitem", "=r/postgres"),
+    ("pg_snapshot", "1:1:"),
+    ("regclass[]", "{pg_class}"),
 ];
 
 /// Texts that are no values of a type.

@@ -50,7 +50,7 @@ pub(super) fn can_coerce(from: u32, to: u32, context: CastContext) -> bool {
 /// Anything becomes text by its output function (in assignments), text becomes anything by input functions (explicitly).
 fn by_text(from: u32, to: u32, context: CastContext) -> bool {
     let real = |oid: u32| PgType::new(oid).row().is_some_and(|row| row.typtype != b'p');
-    (context >= CastContext::Assignment && category(to) == 'S' && real(from))
+    (context >= CastContext::Assignment && category(to) == 'S' && (real(from) || from == PgType::RECORD.oid))
         || (context == CastContext::Explicit && category(from) == 'S' && real(to))
 }
 

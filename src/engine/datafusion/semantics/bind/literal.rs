@@ -56,7 +56,9 @@ impl Binder<'_> {
         let written = to;
         let to = pg_type(written).map_err(|e| e.with_position_if(self.type_place(operand, kind, written)))?;
         if let (Ast::Array(array), Some(element)) = (operand, to.element()) {
-            return self.array_of(&array.elem, element);
+            let made = self.array_of(&array.elem, element)?;
+            // Its elements have the modifier already.
+            return Ok(if made.pg.oid == to.oid { Bound { pg: to, ..made } } else { made });
         }
         let bound = self.expr(operand)?;
         self.typing.coerce(bound, to, CastContext::Explicit).map_err(|error| match error.state() {

@@ -10,12 +10,13 @@ use super::super::kernel::{call, external, wrong_type};
 use super::super::numeric;
 use super::super::pg::CastContext;
 use super::super::value::Bound;
+use super::text_io::{from_text, to_text};
 use crate::error::{Error, Result, SqlState};
-use crate::types::PgType;
+use crate::types::{FormatOptions, PgType};
 
 /// Whether the modifier is a length that an explicit cast cuts to.
 pub(super) fn is_length(pg: PgType) -> bool {
-    matches!(pg.oid, 1042 | 1043) && pg.typmod >= 0
+    matches!(pg.oid, 1042 | 1043 | 1560 | 1562) && pg.typmod >= 0
 }
 
 /// A value of the type `to` without its modifier, as a value with it.
@@ -27,10 +28,61 @@ pub(super) fn apply(value: Bound, to: PgType, context: CastContext) -> Result<Bo
         1700 => Ok(numeric::with_modifier(value, to)),
         1042 | 1043 => Ok(length(value, to, context == CastContext::Explicit)),
         1114 | 1184 => Ok(seconds(value, to)),
-        // A literal was rounded by its input function; a length of an array's elements or of bits is not supported.
+        1560 | 1562 => Ok(bits(value, to, context == CastContext::Explicit)),
+        // A literal was rounded by its input function; a length of an array's elements is not supported.
         _ if value.constant().is_some() => Ok(Bound { pg: to, ..value }),
+        1083 | 1186 | 1266 => by_input(value, to),
+        // Elements that an explicit cast cuts to a length.
+        1014 | 1015 | 1561 | 1563 => {
+            Err(Error::unsupported(format!("a cast to type {} is not supported", to.display_name())))
+        }
+        _ if to.is_array() => by_input(value, to),
         _ => Err(Error::unsupported(format!("a cast to type {} is not supported", to.display_name()))),
     }
+}
+
+/// What the input function of a type with its modifier makes of a value's text.
+fn by_input(value: Bound, to: PgType) -> Result<Bound> {
+    // The text under the default settings has everything of a value in it.
+    let plain = FormatOptions::default();
+    let text = Bound { position: value.position, ..to_text(value, PgType::TEXT, &plain)? };
+    from_text(text, to, &plain)
+}
+
+/// Bits as `bit(n)` or `bit varying(n)`: cut or filled with zeros where the cast is explicit.
+fn bits(value: Bound, to: PgType, explicit: bool) -> Bound {
+    let limit = usize::try_from(to.typmod).unwrap_or(0);
+    let varying = to.oid == PgType::VARBIT.oid;
+    let name = format!("{}({limit},{explicit})", to.name());
+    let expr = call(name, vec![value.expr], DataType::Utf8View, move |args| {
+        let [array] = args else { return Err(wrong_type("bit")) };
+        let texts = array.as_string_view_opt().ok_or_else(|| wrong_type("bit"))?;
+        let mut builder = StringViewBuilder::with_capacity(texts.len());
+        for text in texts {
+            let Some(text) = text else {
+                builder.append_null();
+                continue;
+            };
+            let fits = if varying { text.len() <= limit } else { text.len() == limit };
+            if !fits && !explicit {
+                return Err(external(bits_do_not_fit(text.len(), to)));
+            }
+            let kept = text.get(..limit).unwrap_or(text);
+            let missing = if varying { 0 } else { limit - kept.len() };
+            builder.append_value(format!("{kept}{}", "0".repeat(missing)));
+        }
+        Ok(Arc::new(builder.finish()) as ArrayRef)
+    });
+    Bound { expr, pg: to, arrow: DataType::Utf8View, unknown: None, position: value.position, scaled: None }
+}
+
+fn bits_do_not_fit(length: usize, to: PgType) -> Error {
+    if to.oid == PgType::VARBIT.oid {
+        let message = format!("bit string too long for type {}", to.display_name());
+        return Error::client(SqlState::STRING_DATA_RIGHT_TRUNCATION, message);
+    }
+    let message = format!("bit string length {length} does not match type {}", to.display_name());
+    Error::client(SqlState::STRING_DATA_LENGTH_MISMATCH, message)
 }
 
 /// A text as `character(length)`.

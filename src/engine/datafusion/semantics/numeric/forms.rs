@@ -186,7 +186,8 @@ pub(crate) fn with_modifier(value: Bound, to: PgType) -> Bound {
         return Bound { pg: to, ..value };
     };
     let form = crate::types::storage(to);
-    if value.arrow == form {
+    // Decimals of this form have this precision; what is held as text may have any.
+    if value.arrow == form && parts(&form).is_some() {
         return Bound { pg: to, ..value };
     }
     // A wider decimal needs no check.
