@@ -131,7 +131,11 @@ fn receive_item(input: &mut Input<'_>) -> Result<Item> {
             NOT => Item::Not,
             AND => Item::And,
             OR => Item::Or,
-            PHRASE => Item::Phrase(input.u16()?),
+            PHRASE => match input.u16()? {
+                // PostgreSQL would show it as a negative number.
+                32_768.. => return Err(invalid("invalid tsquery: distance out of range")),
+                distance => Item::Phrase(distance),
+            },
             other => return Err(invalid(format!("invalid tsquery: unrecognized operator type {}", other as i8))),
         }),
         other => Err(invalid(format!("unrecognized tsquery node type: {}", other as i8))),

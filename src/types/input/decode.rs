@@ -240,7 +240,9 @@ impl Decoder {
         if has_point && whole.len() > 2 {
             return self.run_together(text);
         }
-        if whole.len() >= 6 && (!dated || self.clock.is_none()) {
+        // Once a part of the date and the time are known, a long number is a year.
+        let begun = dated || self.year.is_some() || self.month.is_some() || self.day.is_some();
+        if whole.len() >= 6 && (!begun || self.clock.is_none()) {
             return self.run_together(text);
         }
         if dated && self.clock.is_none() && whole.len() == 4 {

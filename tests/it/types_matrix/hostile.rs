@@ -9,11 +9,11 @@ use super::values::TYPES;
 use super::{Findings, Pair, of_array, refused};
 
 /// Changed forms of each value.
-const MUTANTS: usize = 24;
+const MUTANTS: usize = 16;
 
 /// Forms of a value that are cut, prolonged and changed.
 fn mutants(sent: &[u8], random: &mut StdRng) -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = (0..sent.len().min(40)).map(|length| sent[..length].to_vec()).collect();
+    let mut all: Vec<Vec<u8>> = (0..sent.len().min(24)).map(|length| sent[..length].to_vec()).collect();
     all.push([sent, &[0]].concat());
     all.push([sent, &[0, 0, 0, 1, 255]].concat());
     for _ in 0..MUTANTS {
@@ -50,7 +50,7 @@ async fn binary_parameters_changed_at_random() {
             if refused(&pair.prepare(&format!("select $1::{ty}"), &[]).0) {
                 continue;
             }
-            for value in values.iter().take(5) {
+            for value in values.iter().take(4) {
                 let Some(sent) = pair.binary_of(&ty, value) else { continue };
                 for mutant in mutants(&sent, &mut random) {
                     let (ours, theirs) = pair.given(1, &mutant, 0);
@@ -69,18 +69,21 @@ fn excused(ty: &str, ours: &[String], theirs: &[String]) -> bool {
     let code =
         |lines: &[String]| lines.iter().find_map(|line| line.strip_prefix("error ")?.get(..5).map(str::to_owned));
     let both = |words: &str| [ours, theirs].iter().all(|lines| lines.iter().any(|line| line.contains(words)));
+    // It allocates what a header announces before it looks for it.
+    if theirs.iter().any(|line| line.contains("invalid memory alloc") || line.contains("out of memory")) {
+        return true;
+    }
     match (code(ours), code(theirs)) {
         // The detail is libxml's; of documents in an array the first that is wrong need not be the one that is found.
         (Some(_), Some(_)) if ty.starts_with("xml") || ty.starts_with("json") && ty.ends_with("[]") => true,
         // PostgreSQL knows the row types of its catalogs.
         (Some(_), Some(_)) if both("binary data has array element type") => true,
-        // What is malformed inside PostgreSQL calls an internal error.
-        (Some(mine), Some(own)) => own == "XX000" && mine == "22P03",
         // Vectors without elements, which PostgreSQL sends and does not take back.
-        (None, Some(_)) if ty.contains("vector") => true,
-        // It allocates what a header announces before it looks for it.
-        _ => theirs
-            .iter()
-            .any(|line| line.contains("invalid memory alloc request size") || line.contains("out of memory")),
+        (_, Some(_)) if ty.contains("vector") => true,
+        // Distances that PostgreSQL shows as negative numbers.
+        (Some(mine), None) => ty.starts_with("tsquery") && mine == "22P03",
+        // What is malformed inside PostgreSQL calls an internal error.
+        (Some(mine), Some(own)) => own == "XX000" && (mine == "22P03" || mine == "08P01"),
+        _ => false,
     }
 }
