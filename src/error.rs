@@ -96,8 +96,6 @@ sql_states! {
     INVALID_JSON_TEXT = "22032";
     /// Text that is no XML document.
     INVALID_XML_DOCUMENT = "2200M";
-    /// Text that is no XML content.
-    INVALID_XML_CONTENT = "2200N";
     /// A constraint without a code of its own.
     INTEGRITY_CONSTRAINT_VIOLATION = "23000";
     /// A row that others point at.
