@@ -11,6 +11,7 @@ use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingF
 use datafusion::prelude::SessionConfig;
 
 use super::evaluation::{self, EvaluationOrder};
+use super::membership::Membership;
 
 /// Puts the semantics on a session's state: no functions by name (the binder resolves PostgreSQL's own), no rules that coerce types
 /// (every expression comes with its casts), settings of the SQL parts.
@@ -21,7 +22,7 @@ use super::evaluation::{self, EvaluationOrder};
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let config = builder.config().take().unwrap_or_default();
     let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(ResolveGroupingFunction::new()), Arc::new(EvaluationOrder)];
+        vec![Arc::new(ResolveGroupingFunction::new()), Arc::new(Membership), Arc::new(EvaluationOrder)];
     builder
         .with_config(configured(config))
         .with_analyzer_rules(rules)
@@ -43,5 +44,7 @@ fn configured(mut config: SessionConfig) -> SessionConfig {
     "nulls_max".clone_into(&mut options.sql_parser.default_null_ordering);
     options.execution.time_zone = Some("+00:00".to_owned());
     options.optimizer.expand_views_at_output = false;
+    // `x IS TRUE` is never NULL, and DataFusion's physical form of it says it may be: no reason to refuse the statement.
+    options.execution.skip_physical_aggregate_schema_check = true;
     config
 }
