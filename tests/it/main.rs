@@ -18,6 +18,7 @@ mod federated;
 mod hostile;
 mod limits;
 mod observe;
+mod regression;
 mod roles;
 mod schema_cache;
 mod slt;

@@ -3,6 +3,7 @@
 
 mod administration;
 mod apply;
+mod named_pushdown;
 mod plan;
 mod pushdown;
 mod remote;

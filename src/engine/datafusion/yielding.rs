@@ -11,9 +11,14 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 
-/// DataFusion's rules, and behind them the one of this file.
+use super::named_pushdown::NamedPushdown;
+
+/// DataFusion's rules, its push-down of filters within bounds, and behind them the rule of this file.
 pub(super) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let mut rules = PhysicalOptimizer::new().rules;
+    let bounded = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| {
+        if rule.name().starts_with("FilterPushdown") { Arc::new(NamedPushdown(rule)) as Arc<_> } else { rule }
+    };
+    let mut rules: Vec<_> = PhysicalOptimizer::new().rules.into_iter().map(bounded).collect();
     rules.push(Arc::new(Yielding));
     rules
 }

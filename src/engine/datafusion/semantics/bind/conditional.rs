@@ -10,6 +10,7 @@ use super::super::coerce::{AtPosition, common_type};
 use super::super::keys::sort_key;
 use super::super::numeric;
 use super::super::pg::CastContext;
+use super::super::resolve::{Resolved, binary_operator};
 use super::super::value::{Bound, Scaled, Unknown};
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
@@ -128,11 +129,7 @@ impl Binder<'_> {
 
     fn null_if(&mut self, l: Bound, r: Bound) -> Result<Bound> {
         let equal = self.operator("=", l.clone(), r.clone())?.expr;
-        let l = if l.unknown.is_some() && r.unknown.is_none() {
-            self.typing.coerce(l, r.pg, CastContext::Implicit)?
-        } else {
-            self.typing.settle(l)?
-        };
+        let l = self.as_compared(l, &r)?;
         let null = self.typing.null(l.pg, &l.arrow);
         let expr = Expr::Case(Case {
             expr: None,
@@ -140,6 +137,19 @@ impl Binder<'_> {
             else_expr: Some(Box::new(l.expr)),
         });
         Ok(Bound::with_arrow(expr, l.pg, l.arrow))
+    }
+
+    /// The left side of a comparison in the type that its operator takes: that is the type of NULLIF.
+    fn as_compared(&mut self, l: Bound, r: &Bound) -> Result<Bound> {
+        /// Types that stand for others: an operator over them takes the value as it is.
+        const POLYMORPHIC: &[u32] = &[2249, 2277, 2283, 3500, 3831, 4537];
+        let Resolved::One(operator) = binary_operator("=", l.pg.oid, r.pg.oid) else {
+            return self.typing.settle(l);
+        };
+        if operator.left == l.pg.oid || POLYMORPHIC.contains(&operator.left) {
+            return self.typing.settle(l);
+        }
+        self.typing.coerce(l, PgType::new(operator.left), CastContext::Implicit)
     }
 
     /// GREATEST or LEAST: the values' keys decide, NULLs do not count.
