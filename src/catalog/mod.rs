@@ -13,4 +13,8 @@ pub use resolve::{Relation, column_missing, existing, resolve};
 pub use schema_cache::{Mounted, Needed, SchemaCache, SourceStatus};
 pub use virtual_table::{Viewer, VirtualTable};
 
-pub use crate::source::{Connector, Load, LoadQuery, PoolStatus, TableKind};
+pub use crate::config::SourceKind;
+pub use crate::source::{
+    Connector, ConstraintKind, IndexPart, Load, LoadQuery, PoolStatus, References, RemoteColumn, RemoteConstraint,
+    RemoteIndex, TableKind,
+};

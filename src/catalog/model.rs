@@ -1,8 +1,9 @@
 //! What can be named: one immutable snapshot, and the part of it that a role may see.
 //! Must not know: roles and grants (it is narrowed by a function that is handed in), engines.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
 
@@ -23,6 +24,10 @@ pub struct TableSchema {
     pub name: TableName,
     /// The same object has the same oid in every session and after every restart.
     pub oid: u32,
+    /// The oids of its indexes, in the order of `remote.indexes`.
+    pub index_oids: Arc<[u32]>,
+    /// The oids of its constraints, in the order of `remote.constraints`.
+    pub constraint_oids: Arc<[u32]>,
     /// The source it comes from.
     pub source: Arc<str>,
     /// What that source is.
@@ -94,6 +99,8 @@ pub struct World {
     pub broken: HashMap<TableName, Error>,
     /// Differs between worlds with different content.
     pub generation: u64,
+    /// What a room above makes of this world once and keeps with it.
+    pub derived: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Virtual tables by schema and name.
@@ -190,6 +197,7 @@ impl CatalogSnapshot {
                 .map(|(n, e)| (n.clone(), e.clone()))
                 .collect(),
             generation: self.generation,
+            derived: OnceLock::new(),
         }
     }
 }
@@ -206,6 +214,13 @@ impl World {
     #[must_use]
     pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<TableSchema>> {
         self.schemas.get(schema)?.get(name)
+    }
+
+    /// The transaction that this world is of, as `xmin` and `txid_current()` tell it: another one once anything has changed.
+    #[must_use]
+    pub fn transaction(&self) -> u64 {
+        // The first that PostgreSQL gives to anybody.
+        self.generation.saturating_add(3)
     }
 
     /// All visible tables, by schema in config order, then by name.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{CatalogSnapshot, TableSchema, stable_oid};
 use crate::config::{SourceKind, SourceSettings, SourceSpec};
 use crate::names::TableName;
-use crate::source::{RemoteSchema, RemoteTable};
+use crate::source::RemoteSchema;
 
 /// The rule by which one source mounts its schemas.
 #[derive(Debug, Clone)]
@@ -80,10 +80,32 @@ impl Mounts {
             let name = TableName::new(&seen, &remote.name);
             let oid = stable_oid("class", &format!("{seen}.{}", remote.name), |oid| oids.contains_key(&oid));
             oids.insert(oid, name.clone());
+            let mut made = |kind: &str, part: &str| {
+                let oid = stable_oid(kind, part, |oid| oids.contains_key(&oid));
+                oids.insert(oid, name.clone());
+                oid
+            };
+            let index_oids =
+                remote.indexes.iter().map(|index| made("class", &format!("{seen}.{}", index.name))).collect();
+            let of_table = |part: &str| format!("{seen}.{}.{part}", remote.name);
+            let constraint_oids =
+                remote.constraints.iter().map(|constraint| made("constraint", &of_table(&constraint.name))).collect();
             if !snapshot.schemas.contains_key(&seen) {
                 snapshot.order.push(seen.clone());
             }
-            let table = Arc::new(table_schema(name, oid, source, kind, remote));
+            let table = TableSchema {
+                name,
+                oid,
+                index_oids,
+                constraint_oids,
+                source: Arc::clone(source),
+                kind,
+                remote: Arc::clone(remote),
+                columns: Vec::new(),
+                arrow: remote.arrow_schema(),
+                shape: 0,
+            };
+            let table = Arc::new(table.narrowed((0..remote.columns.len()).collect()));
             snapshot.schemas.entry(seen).or_default().entry(remote.name.clone()).or_insert(table);
         }
         for (remote, name, error) in &schema.broken {
@@ -92,26 +114,6 @@ impl Mounts {
             }
         }
     }
-}
-
-fn table_schema(
-    name: TableName,
-    oid: u32,
-    source: &Arc<str>,
-    kind: SourceKind,
-    remote: &Arc<RemoteTable>,
-) -> TableSchema {
-    let table = TableSchema {
-        name,
-        oid,
-        source: Arc::clone(source),
-        kind,
-        remote: Arc::clone(remote),
-        columns: Vec::new(),
-        arrow: remote.arrow_schema(),
-        shape: 0,
-    };
-    table.narrowed((0..remote.columns.len()).collect())
 }
 
 #[cfg(test)]

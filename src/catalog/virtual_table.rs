@@ -37,6 +37,11 @@ pub trait VirtualTable: Debug + Send + Sync {
     /// Its name.
     fn name(&self) -> &str;
 
+    /// Its oid: the same in every session.
+    fn oid(&self) -> u32 {
+        super::stable_oid("virtual", &format!("{}.{}", self.schema_name(), self.name()), |_| false)
+    }
+
     /// Its columns, with PostgreSQL's types in the fields' metadata (`types::field`).
     fn schema(&self) -> SchemaRef;
 

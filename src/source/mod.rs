@@ -2,6 +2,7 @@
 //! Must not know: who asks, what they may see, how SQL for a source is written (it is handed over, printed by `sql/print`).
 
 pub mod files;
+mod keys;
 pub mod postgres;
 pub mod sqlite;
 
@@ -17,6 +18,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use futures::Stream;
+
+pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
 
 use crate::config::SourceKind;
 use crate::error::{Error, Result};
@@ -224,6 +227,10 @@ pub struct RemoteTable {
     pub columns: Vec<RemoteColumn>,
     /// Positions of the primary key's columns, in key order.
     pub primary_key: Vec<usize>,
+    /// Its constraints, by name.
+    pub constraints: Vec<RemoteConstraint>,
+    /// Its indexes, by name.
+    pub indexes: Vec<RemoteIndex>,
     /// The comment on it.
     pub comment: Option<String>,
     /// Rows, as the source estimates them.
@@ -245,10 +252,12 @@ pub struct RemoteColumn {
     pub remote_type: String,
     /// Comparing and ordering this column's text at the source agrees with bytewise comparison (collation C or POSIX), or it is no text.
     pub bytewise: bool,
-    /// Its default, as the source prints it.
+    /// Its default, as the source prints it; what a generated column is generated from.
     pub default: Option<String>,
-    /// The source computes it from other columns: COPY leaves it out.
+    /// The source computes it from other columns, as its default says: COPY leaves it out.
     pub generated: bool,
+    /// `attidentity`: a always, d by default.
+    pub identity: Option<char>,
     /// The comment on it.
     pub comment: Option<String>,
 }

@@ -196,6 +196,8 @@ impl Introspection {
             kind: TableKind::Table,
             columns: table.columns.clone(),
             primary_key: Vec::new(),
+            constraints: Vec::new(),
+            indexes: Vec::new(),
             comment: None,
             estimated_rows: Some(rows),
             handle: Some(Arc::new(table)),

@@ -294,6 +294,7 @@ fn remote(name: String, ty: PgType, not_null: bool) -> RemoteColumn {
         bytewise: true,
         default: None,
         generated: false,
+        identity: None,
         comment: None,
     }
 }

@@ -58,6 +58,8 @@ impl FileTable {
             kind: crate::source::TableKind::Table,
             columns: columns.clone(),
             primary_key: Vec::new(),
+            constraints: Vec::new(),
+            indexes: Vec::new(),
             comment: None,
             estimated_rows: Some(rows),
             handle: None,

@@ -58,8 +58,9 @@ select n.nspname::text as schema,
            when o.collprovider = 'b' then coalesce(pg_catalog.to_jsonb(o) ->> 'colllocale', '') in ('C', 'C.UTF-8')
            else false
        end as bytewise,
-       a.attgenerated <> '' as generated,
-       case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as default_text,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default_text,
+       coalesce(a.attgenerated <> '', false) as generated,
+       coalesce(a.attidentity::text, '') as identity,
        pg_catalog.col_description(c.oid, a.attnum) as comment
 from pg_catalog.pg_class c
 cross join here

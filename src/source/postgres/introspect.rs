@@ -1,13 +1,15 @@
-//! What a PostgreSQL source holds and its account may read, from the source's catalogs in one query.
+//! What a PostgreSQL source holds and its account may read, from the source's catalogs.
 //! Must not know: who asks, how schemas are called on our side.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio_postgres::{Client, Row};
 
+use super::keys::{self, Of};
 use crate::config::Patterns;
 use crate::names::quote;
-use crate::source::{RemoteColumn, RemoteSchema, RemoteTable, TableKind};
+use crate::source::{RemoteColumn, RemoteConstraint, RemoteIndex, RemoteSchema, RemoteTable, TableKind};
 use crate::types::PgType;
 
 const CATALOG: &str = include_str!("catalog.sql");
@@ -28,22 +30,25 @@ pub(super) async fn read(
     schemas: Option<Vec<String>>,
     tables: &Patterns,
 ) -> Result<RemoteSchema, tokio_postgres::Error> {
-    // Compiling this query would take longer than running it.
-    client.batch_execute("BEGIN READ ONLY; SET LOCAL jit = off").await?;
+    // Compiling these queries would take longer than running them; one snapshot for all of them.
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off").await?;
     let rows = client.query(CATALOG, &[&schemas]).await?;
+    let constraints = keys::constraints(client, &schemas).await?;
+    let indexes = keys::indexes(client, &schemas).await?;
     client.batch_execute("COMMIT").await?;
-    let mut found = Found { schema: RemoteSchema::default(), table: None };
+    let mut found = Found::default();
     for row in &rows {
         found.row(row, tables)?;
     }
-    found.close();
-    Ok(found.schema)
+    found.keys(constraints, indexes);
+    Ok(found.close())
 }
 
 /// What was found so far. Rows come ordered by schema, relation, column.
+#[derive(Default)]
 struct Found {
-    schema: RemoteSchema,
-    table: Option<Open>,
+    problems: Vec<String>,
+    tables: Vec<Open>,
 }
 
 /// A relation whose columns are coming.
@@ -62,28 +67,60 @@ impl Found {
         if !tables.matches(name) {
             return Ok(());
         }
-        if !self.table.as_ref().is_some_and(|open| open.table.schema == schema && open.table.name == name) {
-            self.close();
-            self.table = Some(open(row)?);
+        if !self.tables.last().is_some_and(|open| open.table.schema == schema && open.table.name == name) {
+            self.tables.push(open(row)?);
         }
-        let Some(open) = &mut self.table else { return Ok(()) };
+        let Some(open) = self.tables.last_mut() else { return Ok(()) };
         let Some(number) = row.try_get::<_, Option<i32>>("number")? else { return Ok(()) };
         match column(row)? {
             Ok(column) => {
                 open.numbers.push(number);
                 open.table.columns.push(column);
             }
-            Err(problem) => self.schema.problems.push(problem),
+            Err(problem) => self.problems.push(problem),
         }
         Ok(())
     }
 
-    fn close(&mut self) {
-        let Some(Open { mut table, key, numbers }) = self.table.take() else { return };
-        // A key with a column that cannot be read is no key for us.
-        let positions = key.iter().map(|wanted| numbers.iter().position(|number| number == wanted));
-        table.primary_key = positions.collect::<Option<Vec<_>>>().unwrap_or_default();
-        self.schema.tables.push(Arc::new(table));
+    /// Puts constraints and indexes to their relations; those with a column that cannot be read are none for us.
+    fn keys(&mut self, constraints: Vec<Of<RemoteConstraint>>, indexes: Vec<Of<RemoteIndex>>) {
+        let places: HashMap<(String, String), usize> = self
+            .tables
+            .iter()
+            .enumerate()
+            .map(|(at, open)| ((open.table.schema.clone(), open.table.name.clone()), at))
+            .collect();
+        for Of { schema, relation, numbers, mut what } in constraints {
+            let Some(open) = places.get(&(schema, relation)).and_then(|at| self.tables.get_mut(*at)) else { continue };
+            if let Some(columns) = open.positions(&numbers) {
+                what.columns = columns;
+                open.table.constraints.push(what);
+            }
+        }
+        for Of { schema, relation, numbers, mut what } in indexes {
+            let Some(open) = places.get(&(schema, relation)).and_then(|at| self.tables.get_mut(*at)) else { continue };
+            let named: Vec<i32> = numbers.iter().copied().filter(|number| *number != 0).collect();
+            let Some(mut columns) = open.positions(&named).map(Vec::into_iter) else { continue };
+            for (part, number) in what.parts.iter_mut().zip(numbers) {
+                part.column = if number == 0 { None } else { columns.next() };
+            }
+            open.table.indexes.push(what);
+        }
+    }
+
+    fn close(self) -> RemoteSchema {
+        let closed = self.tables.into_iter().map(|mut open| {
+            open.table.primary_key = open.positions(&open.key).unwrap_or_default();
+            Arc::new(open.table)
+        });
+        RemoteSchema { tables: closed.collect(), problems: self.problems, broken: Vec::new() }
+    }
+}
+
+impl Open {
+    /// The positions of columns by the source's numbers; none where one of them was not taken.
+    fn positions(&self, numbers: &[i32]) -> Option<Vec<usize>> {
+        numbers.iter().map(|wanted| self.numbers.iter().position(|number| number == wanted)).collect()
     }
 }
 
@@ -104,6 +141,8 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
         kind,
         columns: Vec::new(),
         primary_key: Vec::new(),
+        constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: row.try_get("relation_comment")?,
         estimated_rows,
         handle: None,
@@ -146,6 +185,7 @@ fn column(row: &Row) -> Result<Result<RemoteColumn, String>, tokio_postgres::Err
         remote_type,
         default: row.try_get("default_text")?,
         generated: row.try_get("generated")?,
+        identity: row.try_get::<_, &str>("identity")?.chars().next(),
         comment: row.try_get("comment")?,
     }))
 }

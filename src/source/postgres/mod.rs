@@ -7,6 +7,7 @@ mod dial;
 mod errors;
 mod frames;
 mod introspect;
+mod keys;
 mod load;
 mod pool;
 mod read;

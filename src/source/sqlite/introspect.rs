@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use rusqlite::Connection;
 
+use super::keys::{self, Keyed};
 use super::open::{Database, Opened};
 use super::{collate, declared};
 use crate::config::Patterns;
@@ -62,12 +63,16 @@ fn read_schema(connection: &Connection, patterns: &Patterns) -> rusqlite::Result
             Some(rows) => Some(*rows),
             None => last_rowid(connection, &table)?,
         };
+        let keyed = Keyed { name: &table.name, columns: &columns.columns, primary_key: &columns.primary_key };
+        let keys = if table.kind == TableKind::Table { keys::read(connection, &keyed)? } else { keys::Keys::default() };
         schema.tables.push(Arc::new(RemoteTable {
             schema: String::new(),
             name: table.name,
             kind: table.kind,
             columns: columns.columns,
             primary_key: columns.primary_key,
+            constraints: keys.constraints,
+            indexes: keys.indexes,
             comment: None,
             estimated_rows,
             handle: None,
@@ -136,8 +141,9 @@ fn read_columns(connection: &Connection, table: &Found, bytewise: bool) -> rusql
     let mut columns = Vec::new();
     let mut key: Vec<(i64, usize, String)> = Vec::new();
     while let Some(row) = rows.next()? {
-        // 1: a hidden column of a virtual table. 2 and 3: generated columns, which are ordinary to a reader.
-        if row.get::<_, i64>(5)? == 1 {
+        // 1: a hidden column of a virtual table. 2 and 3: generated columns, whose expression is not told.
+        let hidden: i64 = row.get(5)?;
+        if hidden == 1 {
             continue;
         }
         let name: String = row.get(0)?;
@@ -155,6 +161,7 @@ fn read_columns(connection: &Connection, table: &Found, bytewise: bool) -> rusql
             bytewise: bytewise || !is_text(ty),
             default: row.get(3)?,
             generated: false,
+            identity: None,
             comment: None,
         });
     }

@@ -4,6 +4,7 @@
 mod collate;
 mod declared;
 mod introspect;
+mod keys;
 mod open;
 mod read;
 mod value;
