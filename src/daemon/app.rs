@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::memory;
 use crate::catalog::{Mounted, Needed, SchemaCache, VirtualTable, Virtuals};
 use crate::config::{Settings, SourceSettings, SourceSpec};
-use crate::engine::datafusion::{Administration, Federated};
+use crate::engine::datafusion::{Administration, Federated, semantics};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::Running;
 use crate::http::{self, HttpState, SourceHealth};
@@ -97,7 +97,8 @@ fn virtual_tables(
     running: &Running,
 ) -> Vec<Arc<dyn VirtualTable>> {
     let mut all = views::all(catalog, registry, running);
-    all.extend(pg_catalog::all());
+    let semantics::Offered { functions, operators, casts } = semantics::offered();
+    all.extend(pg_catalog::all(pg_catalog::Offered { functions, operators, casts }));
     all
 }
 

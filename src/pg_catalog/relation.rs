@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, StringViewArray,
-    UInt32Array, new_null_array,
+    ArrayRef, BooleanBuilder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
+    StringViewBuilder, TimestampMicrosecondBuilder, UInt32Builder, new_null_array,
 };
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
+use super::objects::Objects;
 use crate::catalog::{Viewer, VirtualTable};
 use crate::error::{Error, Result};
 use crate::types::{self, PgType};
@@ -23,7 +25,7 @@ pub(super) enum Value {
     Null,
     /// A boolean.
     Bool(bool),
-    /// Any integer type, and oid.
+    /// Any integer type, oids, times in microseconds.
     Int(i64),
     /// float4, float8.
     Float(f64),
@@ -67,119 +69,221 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// A row: the columns that are set. The others take their type's zero in catalogs (whose columns are NOT NULL as a rule), NULL in views.
-pub(super) type Row = Vec<(&'static str, Value)>;
-
-/// What fills a relation for a viewer.
-pub(super) type Fill = Arc<dyn Fn(&Viewer) -> Vec<Row> + Send + Sync>;
-
-/// One relation.
-pub(super) struct Relation {
-    schema_name: String,
-    name: String,
-    columns: SchemaRef,
-    fixed: Vec<Vec<Value>>,
-    fill: Option<Fill>,
-    view: bool,
+/// Columns of a relation as Arrow has them.
+pub(super) fn layout(columns: &[(String, PgType)]) -> SchemaRef {
+    let field = |(name, ty): &(String, PgType)| {
+        let field = types::field(name, *ty, true);
+        if ty.is_registered() { field.with_data_type(DataType::UInt32) } else { field }
+    };
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-impl Relation {
-    /// A relation with PostgreSQL's columns, rows that are the same for everybody, and rows that are not.
-    pub(super) fn new(
-        schema_name: &str,
-        name: &str,
-        columns: &[(String, PgType)],
-        fixed: Vec<Vec<Value>>,
-        fill: Option<Fill>,
-    ) -> Self {
-        let fields: Vec<_> = columns.iter().map(|(name, ty)| types::field(name, *ty, true)).collect();
-        Relation {
-            schema_name: schema_name.to_owned(),
-            name: name.to_owned(),
-            columns: Arc::new(Schema::new(fields)),
-            fixed,
-            fill,
-            view: true,
+/// A column in the making.
+enum Column {
+    Bool(BooleanBuilder),
+    Int16(Int16Builder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Oid(UInt32Builder),
+    Float32(Float32Builder),
+    Float64(Float64Builder),
+    Text(StringViewBuilder),
+    Time(TimestampMicrosecondBuilder),
+    /// Of a form that nothing is filled in.
+    Empty(DataType, usize),
+}
+
+impl Column {
+    fn new(form: &DataType) -> Column {
+        match form {
+            DataType::Boolean => Column::Bool(BooleanBuilder::new()),
+            DataType::Int16 => Column::Int16(Int16Builder::new()),
+            DataType::Int32 => Column::Int32(Int32Builder::new()),
+            DataType::Int64 => Column::Int64(Int64Builder::new()),
+            DataType::UInt32 => Column::Oid(UInt32Builder::new()),
+            DataType::Float32 => Column::Float32(Float32Builder::new()),
+            DataType::Float64 => Column::Float64(Float64Builder::new()),
+            DataType::Utf8View => Column::Text(StringViewBuilder::new()),
+            DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, _) => {
+                Column::Time(TimestampMicrosecondBuilder::new().with_data_type(form.clone()))
+            }
+            other => Column::Empty(other.clone(), 0),
         }
     }
 
-    /// The same as a table, where it is one in PostgreSQL.
-    pub(super) fn with_table(self, table: bool) -> Self {
-        Relation { view: !table, ..self }
+    fn push(&mut self, value: &Value) {
+        let int = if let Value::Int(n) = value { Some(*n) } else { None };
+        let float = if let Value::Float(n) = value { Some(*n) } else { None };
+        match self {
+            Column::Bool(column) => column.append_option(if let Value::Bool(b) = value { Some(*b) } else { None }),
+            Column::Int16(column) => column.append_option(int.and_then(|n| i16::try_from(n).ok())),
+            Column::Int32(column) => column.append_option(int.and_then(|n| i32::try_from(n).ok())),
+            Column::Int64(column) => column.append_option(int),
+            Column::Oid(column) => column.append_option(int.and_then(|n| u32::try_from(n).ok())),
+            Column::Float32(column) => column.append_option(float.map(|n| n as f32)),
+            Column::Float64(column) => column.append_option(float),
+            Column::Text(column) => column.append_option(if let Value::Text(t) = value { Some(t) } else { None }),
+            Column::Time(column) => column.append_option(int),
+            Column::Empty(_, rows) => *rows += 1,
+        }
     }
 
-    /// What a column holds where nobody set it.
-    fn default_of(&self, data_type: &DataType) -> Value {
-        if self.schema_name != "pg_catalog" || !self.name.starts_with("pg_") {
-            return Value::Null;
+    fn finish(self) -> ArrayRef {
+        match self {
+            Column::Bool(mut column) => Arc::new(column.finish()),
+            Column::Int16(mut column) => Arc::new(column.finish()),
+            Column::Int32(mut column) => Arc::new(column.finish()),
+            Column::Int64(mut column) => Arc::new(column.finish()),
+            Column::Oid(mut column) => Arc::new(column.finish()),
+            Column::Float32(mut column) => Arc::new(column.finish()),
+            Column::Float64(mut column) => Arc::new(column.finish()),
+            Column::Text(mut column) => Arc::new(column.finish()),
+            Column::Time(mut column) => Arc::new(column.finish()),
+            Column::Empty(form, rows) => new_null_array(&form, rows),
         }
-        match data_type {
+    }
+}
+
+/// The rows of a relation in the making.
+pub(super) struct Rows {
+    schema: SchemaRef,
+    places: HashMap<String, usize>,
+    columns: Vec<Column>,
+    defaults: Vec<Value>,
+    rows: usize,
+}
+
+impl Rows {
+    /// None yet. `zeros`: columns that nobody sets hold their type's zero (as catalogs do), not NULL (as views do).
+    pub(super) fn new(schema: &SchemaRef, zeros: bool) -> Rows {
+        let default = |form: &DataType| match form {
+            _ if !zeros => Value::Null,
             DataType::Boolean => Value::Bool(false),
             DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt32 => Value::Int(0),
             DataType::Float32 | DataType::Float64 => Value::Float(0.0),
             _ => Value::Null,
+        };
+        let fields = schema.fields();
+        Rows {
+            schema: Arc::clone(schema),
+            places: fields.iter().enumerate().map(|(at, field)| (field.name().clone(), at)).collect(),
+            columns: fields.iter().map(|field| Column::new(field.data_type())).collect(),
+            defaults: fields.iter().map(|field| default(field.data_type())).collect(),
+            rows: 0,
         }
     }
 
-    fn batch(&self, rows: &[Row]) -> Result<RecordBatch> {
-        let index: Vec<HashMap<&str, &Value>> =
-            rows.iter().map(|row| row.iter().map(|(name, value)| (*name, value)).collect()).collect();
-        let arrays = self
-            .columns
-            .fields()
-            .iter()
-            .enumerate()
-            .map(|(at, field)| {
-                let default = self.default_of(field.data_type());
-                let fixed = self.fixed.iter().map(|row| row.get(at).unwrap_or(&Value::Null));
-                let filled = index.iter().map(|row| row.get(field.name().as_str()).copied().unwrap_or(&default));
-                array(field.data_type(), &fixed.chain(filled).collect::<Vec<_>>())
-            })
-            .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(self.fixed.len() + rows.len()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.columns), arrays, &options)
-            .map_err(|error| Error::internal(format!("{} could not be laid out", self.name)).with_cause(error))
+    /// Adds a row: the columns that are set, the rest at its default. A name that is no column of the relation is left out.
+    pub(super) fn push(&mut self, row: &[(&str, Value)]) {
+        let mut set: Vec<Option<&Value>> = vec![None; self.columns.len()];
+        for (name, value) in row {
+            if let Some(slot) = self.places.get(*name).and_then(|at| set.get_mut(*at)) {
+                *slot = Some(value);
+            }
+        }
+        for ((column, value), default) in self.columns.iter_mut().zip(set).zip(&self.defaults) {
+            column.push(value.unwrap_or(default));
+        }
+        self.rows += 1;
     }
-}
 
-fn array(data_type: &DataType, values: &[&Value]) -> ArrayRef {
-    let ints = || values.iter().map(|value| if let Value::Int(n) = value { Some(*n) } else { None });
-    let floats = || values.iter().map(|value| if let Value::Float(n) = value { Some(*n) } else { None });
-    match data_type {
-        DataType::Boolean => Arc::new(
-            values
-                .iter()
-                .map(|value| if let Value::Bool(b) = value { Some(*b) } else { None })
-                .collect::<BooleanArray>(),
-        ),
-        DataType::Int16 => Arc::new(ints().map(|n| n.and_then(|n| i16::try_from(n).ok())).collect::<Int16Array>()),
-        DataType::Int32 => Arc::new(ints().map(|n| n.and_then(|n| i32::try_from(n).ok())).collect::<Int32Array>()),
-        DataType::Int64 => Arc::new(ints().collect::<Int64Array>()),
-        DataType::UInt32 => Arc::new(ints().map(|n| n.and_then(|n| u32::try_from(n).ok())).collect::<UInt32Array>()),
-        DataType::Float32 => Arc::new(floats().map(|n| n.map(|n| n as f32)).collect::<Float32Array>()),
-        DataType::Float64 => Arc::new(floats().collect::<Float64Array>()),
-        DataType::Utf8View => Arc::new(
-            values
-                .iter()
-                .map(|value| if let Value::Text(text) = value { Some(text.as_str()) } else { None })
-                .collect::<StringViewArray>(),
-        ),
-        other => new_null_array(other, values.len()),
+    /// Adds a row in the text form of PostgreSQL's COPY.
+    fn push_text(&mut self, line: &str) {
+        let fields = self.schema.fields().iter().map(|field| field.data_type());
+        let values: Vec<Value> = line.split('\t').zip(fields).map(|(text, form)| parse(form, text)).collect();
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            column.push(values.get(at).unwrap_or(&Value::Null));
+        }
+        self.rows += 1;
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn finish(self) -> Result<RecordBatch> {
+        let arrays = self.columns.into_iter().map(Column::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        RecordBatch::try_new_with_options(self.schema, arrays, &options)
+            .map_err(|error| Error::internal("a catalog relation could not be laid out").with_cause(error))
     }
 }
 
 /// A value from the text form of PostgreSQL's COPY.
-pub(super) fn parse(ty: PgType, text: &str) -> Value {
+fn parse(form: &DataType, text: &str) -> Value {
     if text == "\\N" {
         return Value::Null;
     }
-    match types::storage(ty) {
+    match form {
         DataType::Boolean => Value::Bool(text == "t"),
         DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt32 => {
             text.parse().map_or(Value::Null, Value::Int)
         }
         DataType::Float32 | DataType::Float64 => text.parse().map_or(Value::Null, Value::Float),
         _ => Value::Text(text.to_owned()),
+    }
+}
+
+/// Who looks, and what there is for them.
+pub(super) struct Looking<'a> {
+    pub(super) viewer: &'a Viewer,
+    pub(super) objects: &'a Objects,
+}
+
+/// What adds a relation's rows for somebody.
+pub(super) type Fill = fn(&Looking<'_>, &mut Rows);
+
+/// One relation.
+pub(super) struct Relation {
+    schema_name: &'static str,
+    name: &'static str,
+    oid: u32,
+    columns: SchemaRef,
+    lines: Vec<&'static str>,
+    fixed: OnceLock<RecordBatch>,
+    fill: Option<Fill>,
+    view: bool,
+}
+
+impl Relation {
+    /// A relation with PostgreSQL's columns, rows that are the same for everybody, and rows that are not.
+    pub(super) fn new(listed: &super::Listed, lines: Vec<&'static str>, fill: Option<Fill>) -> Self {
+        Relation {
+            schema_name: listed.schema,
+            name: listed.name,
+            oid: listed.oid,
+            columns: layout(&listed.columns),
+            lines,
+            fixed: OnceLock::new(),
+            fill,
+            view: !listed.is_table(),
+        }
+    }
+
+    fn empty(&self) -> Rows {
+        Rows::new(&self.columns, self.schema_name == "pg_catalog" && self.name.starts_with("pg_"))
+    }
+
+    fn fixed(&self) -> Result<RecordBatch> {
+        if let Some(batch) = self.fixed.get() {
+            return Ok(batch.clone());
+        }
+        let mut rows = self.empty();
+        self.lines.iter().for_each(|line| rows.push_text(line));
+        let batch = rows.finish()?;
+        Ok(self.fixed.get_or_init(|| batch).clone())
+    }
+
+    fn filled(&self, viewer: &Viewer, objects: &Objects, fill: Fill) -> Result<RecordBatch> {
+        let mut rows = self.empty();
+        fill(&Looking { viewer, objects }, &mut rows);
+        let filled = rows.finish()?;
+        if self.lines.is_empty() {
+            return Ok(filled);
+        }
+        concat_batches(&self.columns, [&self.fixed()?, &filled])
+            .map_err(|error| Error::internal("a catalog relation could not be put together").with_cause(error))
     }
 }
 
@@ -191,11 +295,15 @@ impl fmt::Debug for Relation {
 
 impl VirtualTable for Relation {
     fn schema_name(&self) -> &str {
-        &self.schema_name
+        self.schema_name
     }
 
     fn name(&self) -> &str {
-        &self.name
+        self.name
+    }
+
+    fn oid(&self) -> u32 {
+        self.oid
     }
 
     fn schema(&self) -> SchemaRef {
@@ -211,9 +319,9 @@ impl VirtualTable for Relation {
     }
 
     fn rows(&self, viewer: &Viewer) -> Result<RecordBatch> {
-        match &self.fill {
-            Some(fill) => self.batch(&fill(viewer)),
-            None => self.batch(&[]),
-        }
+        let Some(fill) = self.fill else { return self.fixed() };
+        let objects = Objects::of(viewer);
+        // The same as long as the viewer's world is the same: made once and kept with it.
+        objects.kept(self.oid, || self.filled(viewer, &objects, fill))
     }
 }

@@ -9,11 +9,14 @@ use crate::engine::datafusion::SessionFacts;
 use crate::session::Session;
 
 /// The facts of this moment. Constant through one statement, and `now()` through one transaction.
-pub(super) fn facts(session: &Session, viewer: &Viewer) -> SessionFacts {
+pub(super) fn facts(session: &Session, viewer: &Viewer, server_started: SystemTime) -> SessionFacts {
     let started = session.transaction_started_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = server_started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let vars = session.vars.clone();
     SessionFacts {
         now_micros: i64::try_from(started.as_micros()).unwrap_or(i64::MAX),
+        started_micros: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        transaction: viewer.world.transaction(),
         format: session.vars.format().clone(),
         user: viewer.user.clone(),
         database: viewer.database.clone(),

@@ -14,6 +14,7 @@ mod utility;
 mod world;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arrow::array::ArrayRef;
 use async_trait::async_trait;
@@ -149,6 +150,7 @@ pub struct Parts {
 pub struct Query {
     parts: Parts,
     worlds: Worlds,
+    started: SystemTime,
 }
 
 impl Query {
@@ -156,7 +158,7 @@ impl Query {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let worlds = Worlds::new(Arc::clone(&parts.catalog), Arc::clone(&parts.virtuals));
-        Query { parts, worlds }
+        Query { parts, worlds, started: SystemTime::now() }
     }
 
     /// Runs work that needs a deep stack (the guards of `sql` keep statements within it), unless the statement ends before.

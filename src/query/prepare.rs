@@ -100,7 +100,7 @@ pub(super) async fn plan(
     });
     let viewer = Arc::new(viewer(query, session, identity, &world));
     let engine = Arc::clone(&query.parts.engine);
-    let facts = facts(session, &viewer);
+    let facts = facts(session, &viewer, query.started);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
     let (statement, parameters) = (read.clone(), parameters.to_vec());
     let planned = query

@@ -43,7 +43,8 @@ pub use self::pg_type::{PgType, TypeRow, builtin_types};
 pub use self::read::{ColumnBuilder, binary_readable};
 pub use self::record::named_oid;
 pub use self::storage::{
-    Comparable, META_OID, META_TYPMOD, comparable, field, ignores_trailing_blanks, is_text_form, pg_type_of, storage,
+    Comparable, META_OID, META_TYPMOD, comparable, field, ignores_trailing_blanks, is_system_column, is_text_form,
+    pg_type_of, storage, system_column,
 };
 pub use self::text::{row_text, text_encoder};
 pub use self::zone::TimeZone;

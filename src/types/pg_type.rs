@@ -250,6 +250,12 @@ impl PgType {
         }
     }
 
+    /// Whether its values are oids of something with a name: `regclass` and its kin.
+    #[must_use]
+    pub const fn is_registered(self) -> bool {
+        matches!(self.oid, 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191)
+    }
+
     /// Whether it belongs to the text family: text, varchar, bpchar, name, "char", unknown, cstring.
     #[must_use]
     pub const fn is_textual(self) -> bool {

@@ -12,6 +12,9 @@ pub const META_OID: &str = "pg.oid";
 /// Metadata key of a field: its type modifier in decimal.
 pub const META_TYPMOD: &str = "pg.typmod";
 
+/// Metadata key of a field that `*` leaves out: a system column (`xmin`, `ctid`).
+const META_SYSTEM: &str = "pg.system";
+
 /// How far comparing two stored values says what PostgreSQL says of the values themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Comparable {
@@ -70,6 +73,20 @@ pub fn field(name: impl Into<String>, pg: PgType, nullable: bool) -> Field {
     let metadata =
         HashMap::from([(META_OID.to_owned(), pg.oid.to_string()), (META_TYPMOD.to_owned(), pg.typmod.to_string())]);
     Field::new(name, storage(pg), nullable).with_metadata(metadata)
+}
+
+/// The same field as a system column: only its name reaches it.
+#[must_use]
+pub fn system_column(field: Field) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.insert(META_SYSTEM.to_owned(), "t".to_owned());
+    field.with_metadata(metadata)
+}
+
+/// Whether a field is a system column.
+#[must_use]
+pub fn is_system_column(field: &Field) -> bool {
+    field.metadata().contains_key(META_SYSTEM)
 }
 
 /// The PostgreSQL type of a field: its metadata if it has any, else what its Arrow type stands for.
@@ -132,7 +149,7 @@ pub fn comparable(pg: PgType) -> Comparable {
         // Arrays in text form: one text for each value as long as each element has one text.
         return match element.oid {
             16 | 17 | 18 | 19 | 20 | 21 | 23 | 25 | 26 | 1043 | 1082 | 1083 | 1114 | 1184 | 2950 | 829 | 774 | 1560
-            | 1562 | 650 | 869 => Comparable::Equality,
+            | 1562 | 650 | 869 | 1033 => Comparable::Equality,
             _ => Comparable::None,
         };
     }
@@ -140,10 +157,10 @@ pub fn comparable(pg: PgType) -> Comparable {
         1700 if is_text_form(pg) => Comparable::None,
         // Lower-case hex of one width: bytes order as the values. Bit strings order as their digits do.
         2950 | 829 | 774 | 1560 | 1562 => Comparable::Total,
-        // inet, cidr, timetz, ranges and multiranges over types with one text for each value, tid, xid, cid, xid8,
+        // inet, cidr, aclitem, timetz, ranges and multiranges over types with one text for each value, tid, xid, cid, xid8,
         // pg_lsn.
-        869 | 650 | 1266 | 3904 | 3926 | 3912 | 3908 | 3910 | 4451 | 4533 | 4534 | 4535 | 4536 | 27 | 28 | 29
-        | 5069 | 3220 => Comparable::Equality,
+        869 | 650 | 1033 | 1266 | 3904 | 3926 | 3912 | 3908 | 3910 | 4451 | 4533 | 4534 | 4535 | 4536 | 27 | 28
+        | 29 | 5069 | 3220 => Comparable::Equality,
         // 1 month equals 30 days.
         1186 => Comparable::None,
         _ if is_text_form(pg) => Comparable::None,

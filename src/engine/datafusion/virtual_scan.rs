@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use arrow::array::{ArrayRef, StringViewArray, UInt32Array};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
@@ -13,25 +14,50 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::{Viewer, VirtualTable};
+use crate::types::{self, PgType};
+
+/// The system columns that every relation has.
+const SYSTEM: [(&str, PgType); 6] = [
+    ("tableoid", PgType::OID),
+    ("cmax", PgType::CID),
+    ("xmax", PgType::XID),
+    ("cmin", PgType::CID),
+    ("xmin", PgType::XID),
+    ("ctid", PgType::TID),
+];
 
 /// One virtual table, for one viewer.
 #[derive(Debug)]
 pub(super) struct VirtualProvider {
     table: Arc<dyn VirtualTable>,
     viewer: Arc<Viewer>,
+    /// The table's columns, then the system columns that it has no column of the same name for.
+    schema: SchemaRef,
     /// The rows once they were made, where they are made only once.
     held: Option<Arc<OnceLock<RecordBatch>>>,
 }
 
 impl VirtualProvider {
     pub(super) fn new(table: Arc<dyn VirtualTable>, viewer: Arc<Viewer>) -> Self {
-        VirtualProvider { table, viewer, held: None }
+        let own = table.schema();
+        let mut fields: Vec<Arc<Field>> = own.fields().iter().cloned().collect();
+        for (name, ty) in SYSTEM {
+            if own.field_with_name(name).is_err() {
+                fields.push(Arc::new(types::system_column(types::field(name, ty, true))));
+            }
+        }
+        VirtualProvider { table, viewer, schema: Arc::new(Schema::new(fields)), held: None }
     }
 
     /// The same table, whose rows are made once and kept.
     pub(super) fn held(&self) -> Self {
         let held = self.held.clone().unwrap_or_default();
-        VirtualProvider { table: Arc::clone(&self.table), viewer: Arc::clone(&self.viewer), held: Some(held) }
+        VirtualProvider {
+            table: Arc::clone(&self.table),
+            viewer: Arc::clone(&self.viewer),
+            schema: Arc::clone(&self.schema),
+            held: Some(held),
+        }
     }
 
     fn rows(&self) -> Result<RecordBatch> {
@@ -44,12 +70,34 @@ impl VirtualProvider {
         }
         Ok(batch)
     }
+
+    /// A system column. What a row was made by is the catalog's generation: it is another one when anything has changed.
+    fn system(&self, name: &str, rows: usize) -> ArrayRef {
+        let texts = |text: String| Arc::new(StringViewArray::from(vec![text.as_str(); rows])) as ArrayRef;
+        match name {
+            "tableoid" => Arc::new(UInt32Array::from(vec![self.table.oid(); rows])),
+            "xmin" => texts(self.viewer.world.transaction().to_string()),
+            "ctid" => Arc::new((1..=rows).map(|row| Some(format!("(0,{row})"))).collect::<StringViewArray>()),
+            _ => texts("0".to_owned()),
+        }
+    }
+
+    /// The columns at these places.
+    fn projected(&self, batch: &RecordBatch, places: &[usize]) -> Result<RecordBatch> {
+        let column = |at: &usize| match batch.columns().get(*at) {
+            Some(column) => Arc::clone(column),
+            None => self.system(self.schema.field(*at).name(), batch.num_rows()),
+        };
+        let schema = Arc::new(self.schema.project(places)?);
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(schema, places.iter().map(column).collect(), &options)?)
+    }
 }
 
 #[async_trait]
 impl TableProvider for VirtualProvider {
     fn schema(&self) -> SchemaRef {
-        self.table.schema()
+        Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -63,8 +111,10 @@ impl TableProvider for VirtualProvider {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let batch = self.rows()?;
-        let plan = MemorySourceConfig::try_new_exec(&[vec![batch]], self.table.schema(), projection.cloned())?;
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let batch = self.projected(&self.rows()?, projection.unwrap_or(&all))?;
+        let schema = batch.schema();
+        let plan = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?;
         Ok(plan)
     }
 }

@@ -1,117 +1,184 @@
-//! What the catalog functions answer.
+//! What the catalog functions say of objects: names, definitions, comments.
 //! Must not know: how the engine calls them.
 
 use super::row_function::Cell;
-use crate::catalog::{TableSchema, Viewer};
-use crate::pg_catalog::OWNER;
-use crate::pg_catalog::tables::{role_oid, virtual_oid};
+use crate::catalog::Viewer;
+use crate::names::quote_if_needed;
+use crate::pg_catalog::facts::Procedure;
+use crate::pg_catalog::objects::{Objects, roles};
+use crate::pg_catalog::tables::class::{PG_CLASS, comment};
+use crate::pg_catalog::{definitions, facts};
 use crate::types::PgType;
 
-fn table(viewer: &Viewer, oid: i64) -> Option<&TableSchema> {
-    viewer.world.tables().find(|table| i64::from(table.oid) == oid).map(AsRef::as_ref)
+fn oid(arguments: &[Cell]) -> Option<u32> {
+    arguments.first().and_then(Cell::oid)
 }
 
-/// Whether a relation is found by its bare name: it stands in the path, and no schema before it has the name.
-pub(super) fn table_is_visible(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let Some(oid) = arguments.first().and_then(Cell::int) else { return Cell::Bool(None) };
-    let place = match table(viewer, oid) {
-        Some(table) => Some((table.name.schema.clone(), table.name.table.clone())),
-        None => {
-            let system = viewer
-                .world
-                .virtuals
-                .iter()
-                .find(|table| i64::from(virtual_oid(table.schema_name(), table.name())) == oid);
-            system.map(|table| (table.schema_name().to_owned(), table.name().to_owned()))
-        }
-    };
-    let Some((schema, name)) = place else {
-        // PostgreSQL's own relations, by their own oids, stand in pg_catalog, which is always searched.
-        return Cell::Bool((oid < 13000).then_some(true));
-    };
-    let first = viewer.search_path.iter().find(|schema| {
-        viewer.world.table(schema, &name).is_some() || viewer.world.virtuals.get(schema, &name).is_some()
-    });
-    Cell::Bool(Some(first == Some(&schema)))
+fn number(arguments: &[Cell], at: usize) -> Option<i64> {
+    arguments.get(at).and_then(Cell::int)
+}
+
+fn truth(arguments: &[Cell], at: usize) -> bool {
+    arguments.get(at).and_then(Cell::truth).unwrap_or(false)
 }
 
 pub(super) fn user_by_id(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let Some(oid) = arguments.first().and_then(Cell::int) else { return Cell::Text(None) };
-    if oid == i64::from(OWNER) {
-        return Cell::Text(Some("tusk".into()));
-    }
-    let mut names = std::iter::once(&viewer.user).chain(&viewer.roles);
-    let name = names.find(|name| i64::from(role_oid(name)) == oid).cloned();
-    Cell::Text(Some(name.unwrap_or_else(|| format!("unknown (OID={oid})"))))
+    let Some(wanted) = oid(arguments) else { return Cell::Text(None) };
+    let name = roles(viewer).into_iter().find(|(oid, ..)| *oid == wanted).map(|(_, name, _)| name);
+    Cell::Text(Some(name.unwrap_or_else(|| format!("unknown (OID={wanted})"))))
 }
 
 pub(super) fn format_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let Some(oid) = arguments.first().and_then(Cell::int) else { return Cell::Text(None) };
-    let typmod = arguments.get(1).and_then(Cell::int).and_then(|typmod| i32::try_from(typmod).ok()).unwrap_or(-1);
+    let Some(oid) = number(arguments, 0) else { return Cell::Text(None) };
+    let modifier = number(arguments, 1).and_then(|typmod| i32::try_from(typmod).ok());
     let Ok(oid) = u32::try_from(oid) else { return Cell::Text(Some("???".into())) };
-    let text = match oid {
-        0 => "-".to_owned(),
-        oid => {
-            let ty = PgType { oid, typmod };
-            ty.row().map_or_else(|| "???".to_owned(), |_| ty.display_name().to_string())
+    let text = match (oid, modifier) {
+        (0, _) => "-".to_owned(),
+        // Without any modifier, not with an unknown one.
+        (1042, None) => "character".to_owned(),
+        (1560, None) => "bit".to_owned(),
+        (1014, None) => "character[]".to_owned(),
+        (1561, None) => "bit[]".to_owned(),
+        (oid, modifier) => {
+            let ty = PgType { oid, typmod: modifier.unwrap_or(-1) };
+            ty.row().map_or_else(|| "???".to_owned(), |_| ty.display_name())
         }
     };
     Cell::Text(Some(text))
 }
 
-/// Defaults are kept as text already.
+/// Expressions are kept as text already.
 pub(super) fn expression(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Text(arguments.first().and_then(Cell::text).map(str::to_owned))
 }
 
-pub(super) fn encoding_to_char(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    Cell::Text(arguments.first().and_then(Cell::int).map(|encoding| {
-        let name = match encoding {
-            0 => "SQL_ASCII",
-            6 => "UTF8",
-            _ => "",
-        };
-        name.to_owned()
-    }))
-}
-
 pub(super) fn object_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let (Some(oid), Some("pg_class")) = (arguments.first().and_then(Cell::int), arguments.get(1).and_then(Cell::text))
-    else {
+    let (Some(oid), Some(catalog)) = (oid(arguments), arguments.get(1).and_then(Cell::text)) else {
         return Cell::Text(None);
     };
-    if let Some(table) = table(viewer, oid) {
-        return Cell::Text(table.remote.comment.clone());
+    if catalog == "pg_class" {
+        return Cell::Text(Objects::of(viewer).class(oid).and_then(|class| comment(class, 0)));
     }
-    let view = viewer
-        .world
-        .virtuals
-        .iter()
-        .find(|view| view.schema_name() == "tusk" && i64::from(virtual_oid("tusk", view.name())) == oid);
-    Cell::Text(view.map(|view| view.comment().to_owned()))
+    let of = facts::relations().iter().find(|listed| listed.schema == "pg_catalog" && listed.name == catalog);
+    Cell::Text(of.and_then(|of| facts::description(of.oid, oid)).map(str::to_owned))
+}
+
+/// Without a catalog: whatever has the oid.
+pub(super) fn any_description(viewer: &Viewer, oid: u32) -> Option<String> {
+    let found = Objects::of(viewer).class(oid).and_then(|class| comment(class, 0));
+    let catalogs =
+        || facts::relations().iter().filter(|listed| listed.schema == "pg_catalog" && listed.oid != PG_CLASS);
+    found.or_else(|| catalogs().find_map(|of| facts::description(of.oid, oid)).map(str::to_owned))
+}
+
+pub(super) fn description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    if arguments.len() > 1 {
+        return object_description(viewer, arguments);
+    }
+    Cell::Text(oid(arguments).and_then(|oid| any_description(viewer, oid)))
 }
 
 pub(super) fn column_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let (Some(oid), Some(number)) = (arguments.first().and_then(Cell::int), arguments.get(1).and_then(Cell::int))
-    else {
-        return Cell::Text(None);
-    };
-    let comment = table(viewer, oid).and_then(|table| {
-        let at = table.columns.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
-        table.remote.columns.get(*at)?.comment.clone()
-    });
-    Cell::Text(comment)
+    let (Some(oid), Some(column)) = (oid(arguments), number(arguments, 1)) else { return Cell::Text(None) };
+    let Ok(column) = usize::try_from(column) else { return Cell::Text(None) };
+    Cell::Text(Objects::of(viewer).class(oid).filter(|_| column > 0).and_then(|class| comment(class, column)))
 }
 
-/// Of objects that there are none of: indexes, constraints, view texts, extended statistics, shared comments.
+pub(super) fn index_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let Some(oid) = oid(arguments) else { return Cell::Text(None) };
+    let objects = Objects::of(viewer);
+    let Some(index) = objects.index(oid) else { return Cell::Text(None) };
+    let column = number(arguments, 1).unwrap_or(0);
+    if arguments.iter().any(Cell::is_null) {
+        return Cell::Text(None);
+    }
+    Cell::Text(match usize::try_from(column) {
+        Ok(0) => definitions::index(viewer, &objects, index, truth(arguments, 2)),
+        Ok(column) => Some(definitions::index_column(index, column).unwrap_or_default()),
+        Err(_) => Some(String::new()),
+    })
+}
+
+pub(super) fn constraint_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let objects = Objects::of(viewer);
+    let constraint = oid(arguments).and_then(|oid| objects.constraint(oid));
+    Cell::Text(constraint.and_then(|constraint| definitions::constraint(viewer, &objects, constraint)))
+}
+
+fn procedure(arguments: &[Cell]) -> Option<&'static Procedure> {
+    oid(arguments).and_then(facts::procedure).filter(|procedure| procedure.listed)
+}
+
+pub(super) fn function_arguments(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    Cell::Text(procedure(arguments).map(|procedure| procedure.written_arguments.to_owned()))
+}
+
+pub(super) fn function_identity(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    Cell::Text(procedure(arguments).map(|procedure| procedure.identity_arguments.to_owned()))
+}
+
+pub(super) fn function_result(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    Cell::Text(
+        procedure(arguments)
+            .filter(|procedure| procedure.kind != "p")
+            .map(|procedure| procedure.written_result.to_owned()),
+    )
+}
+
+/// `CREATE FUNCTION` of a built-in function, in PostgreSQL's words.
+pub(super) fn function_definition(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let Some(found) = procedure(arguments).filter(|procedure| procedure.kind != "a") else { return Cell::Text(None) };
+    let schema = if found.namespace == super::super::PG_CATALOG { "pg_catalog" } else { "information_schema" };
+    let mut traits = String::new();
+    if found.kind == "w" {
+        traits.push_str(" WINDOW");
+    }
+    traits.push_str(match found.volatility {
+        "i" => " IMMUTABLE",
+        "s" => " STABLE",
+        _ => "",
+    });
+    traits.push_str(" PARALLEL SAFE");
+    if found.strict {
+        traits.push_str(" STRICT");
+    }
+    Cell::Text(Some(format!(
+        "CREATE OR REPLACE FUNCTION {schema}.{}({})\n RETURNS {}\n LANGUAGE internal\n{traits}\nAS $function${}$function$\n",
+        quote_if_needed(found.name),
+        found.written_arguments,
+        found.written_result,
+        found.name
+    )))
+}
+
+/// Of objects that there are none of: triggers, rules, partitions, view texts, extended statistics, shared comments.
 pub(super) fn nothing(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
     Cell::Text(None)
 }
 
-pub(super) fn no(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
-    Cell::Bool(Some(false))
+pub(super) fn no(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    Cell::Bool((!arguments.iter().any(Cell::is_null)).then_some(false))
 }
 
-pub(super) fn zero(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
-    Cell::Int(Some(0))
+pub(super) fn zero(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    Cell::Int((!arguments.iter().any(Cell::is_null)).then_some(0))
+}
+
+/// What an index's access method can: the names that PostgreSQL knows.
+pub(super) fn method_property(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let (Some(method), Some(property)) = (oid(arguments), arguments.get(1).and_then(Cell::text)) else {
+        return Cell::Bool(None);
+    };
+    let btree = method == facts::access_method("btree");
+    let (hash, gist, gin) = (facts::access_method("hash"), facts::access_method("gist"), facts::access_method("gin"));
+    let known = [btree, method == hash, method == gist, method == gin].contains(&true)
+        || [facts::access_method("spgist"), facts::access_method("brin")].contains(&method);
+    Cell::Bool(match property.to_ascii_lowercase().as_str() {
+        _ if !known => None,
+        "can_order" | "can_unique" => Some(btree),
+        "can_multi_col" => Some(method != hash && method != facts::access_method("spgist")),
+        "can_exclude" => Some(method != gin && method != facts::access_method("brin")),
+        "can_include" => Some(btree || method == gist || method == facts::access_method("spgist")),
+        _ => None,
+    })
 }

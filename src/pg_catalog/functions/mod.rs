@@ -2,8 +2,12 @@
 //! Must not know: statements.
 
 mod lookup;
+mod privileges;
 mod registered;
 mod row_function;
+mod sets;
+mod sizes;
+mod visible;
 
 use std::sync::Arc;
 
@@ -12,28 +16,91 @@ use datafusion::logical_expr::ScalarUDF;
 use crate::catalog::Viewer;
 use row_function::{Argument, Body, Head, RowFunction};
 
-const FUNCTIONS: &[(Head, Body)] = {
-    use Argument::{Bool, Int, Reg, Text};
-    const fn head(name: &'static str, arguments: &'static [Argument], least: usize, returns: Argument) -> Head {
-        Head { name, arguments, least, returns }
-    }
+const fn head(name: &'static str, arguments: &'static [Argument], least: usize, returns: Argument) -> Head {
+    Head { name, arguments, least, returns }
+}
+
+/// Of objects: names, definitions, comments.
+const OBJECTS: &[(Head, Body)] = {
+    use Argument::{Bool, Int, Int4, Oid, Text};
     &[
-        (head("pg_table_is_visible", &[Int], 1, Bool), lookup::table_is_visible),
         (head("pg_get_userbyid", &[Int], 1, Text), lookup::user_by_id),
         (head("format_type", &[Int, Int], 2, Text), lookup::format_type),
         (head("pg_get_expr", &[Text, Int, Bool], 2, Text), lookup::expression),
-        (head("pg_encoding_to_char", &[Int], 1, Text), lookup::encoding_to_char),
-        (head("obj_description", &[Int, Text], 2, Text), lookup::object_description),
+        (head("obj_description", &[Int, Text], 1, Text), lookup::description),
         (head("col_description", &[Int, Int], 2, Text), lookup::column_description),
         (head("shobj_description", &[Int, Text], 2, Text), lookup::nothing),
-        (head("pg_get_indexdef", &[Int, Int, Bool], 1, Text), lookup::nothing),
-        (head("pg_get_constraintdef", &[Int, Bool], 1, Text), lookup::nothing),
-        (head("pg_get_viewdef", &[Int, Bool], 1, Text), lookup::nothing),
+        (head("pg_get_indexdef", &[Int, Int, Bool], 1, Text), lookup::index_definition),
+        (head("pg_get_constraintdef", &[Int, Bool], 1, Text), lookup::constraint_definition),
+        (head("pg_get_function_arguments", &[Int], 1, Text), lookup::function_arguments),
+        (head("pg_get_function_identity_arguments", &[Int], 1, Text), lookup::function_identity),
+        (head("pg_get_function_result", &[Int], 1, Text), lookup::function_result),
+        (head("pg_get_functiondef", &[Int], 1, Text), lookup::function_definition),
+        (head("pg_get_function_sqlbody", &[Int], 1, Text), lookup::nothing),
+        (head("pg_get_viewdef", &[Argument::Any, Argument::Any], 1, Text), lookup::nothing),
+        (head("pg_get_triggerdef", &[Int, Bool], 1, Text), lookup::nothing),
+        (head("pg_get_ruledef", &[Int, Bool], 1, Text), lookup::nothing),
+        (head("pg_get_partkeydef", &[Int], 1, Text), lookup::nothing),
+        (head("pg_get_partition_constraintdef", &[Int], 1, Text), lookup::nothing),
+        (head("pg_get_statisticsobjdef", &[Int], 1, Text), lookup::nothing),
         (head("pg_get_statisticsobjdef_columns", &[Int], 1, Text), lookup::nothing),
-        (head("pg_relation_is_publishable", &[Int], 1, Bool), lookup::no),
+        (head("pg_get_serial_sequence", &[Text, Text], 2, Text), lookup::nothing),
+        (head("pg_indexam_has_property", &[Int, Text], 2, Bool), lookup::method_property),
+        (head("pg_relation_is_publishable", &[Argument::Any], 1, Bool), lookup::no),
         (head("pg_is_other_temp_schema", &[Int], 1, Bool), lookup::no),
-        (head("pg_my_temp_schema", &[], 0, Int), lookup::zero),
-        (head("pg_is_in_recovery", &[], 0, Bool), lookup::no),
+        (head("pg_my_temp_schema", &[], 0, Oid), lookup::zero),
+        (head("pg_relation_filenode", &[Argument::Any], 1, Oid), lookup::zero),
+        (head("pg_is_wal_replay_paused", &[], 0, Bool), lookup::no),
+        (head("pg_tablespace_location", &[Int], 1, Text), sizes::location),
+        (head("pg_relation_size", &[Argument::Any, Text], 1, Int), sizes::unknown),
+        (head("pg_table_size", &[Argument::Any], 1, Int), sizes::unknown),
+        (head("pg_indexes_size", &[Argument::Any], 1, Int), sizes::unknown),
+        (head("pg_total_relation_size", &[Argument::Any], 1, Int), sizes::unknown),
+        (head("pg_database_size", &[Argument::Any], 1, Int), lookup::zero),
+        (head("pg_tablespace_size", &[Argument::Any], 1, Int), lookup::zero),
+        (head("pg_stat_get_numscans", &[Int], 1, Int), lookup::zero),
+        (head("pg_relation_is_updatable", &[Argument::Any, Bool], 2, Int4), privileges::updatable),
+        (head("pg_column_is_updatable", &[Argument::Any, Int, Bool], 3, Bool), lookup::no),
+    ]
+};
+
+/// Whether bare names find objects, and what may be done with them.
+const RIGHTS: &[(Head, Body)] = {
+    use Argument::{Any, Bool, Int, Text};
+    &[
+        (head("pg_table_is_visible", &[Int], 1, Bool), visible::table),
+        (head("pg_type_is_visible", &[Int], 1, Bool), visible::data_type),
+        (head("pg_function_is_visible", &[Int], 1, Bool), visible::procedure),
+        (head("pg_operator_is_visible", &[Int], 1, Bool), visible::in_catalog),
+        (head("pg_opclass_is_visible", &[Int], 1, Bool), visible::in_catalog),
+        (head("pg_opfamily_is_visible", &[Int], 1, Bool), visible::in_catalog),
+        (head("pg_collation_is_visible", &[Int], 1, Bool), visible::in_catalog),
+        (head("pg_conversion_is_visible", &[Int], 1, Bool), visible::none),
+        (head("pg_statistics_obj_is_visible", &[Int], 1, Bool), visible::none),
+        (head("pg_ts_config_is_visible", &[Int], 1, Bool), visible::none),
+        (head("pg_ts_dict_is_visible", &[Int], 1, Bool), visible::none),
+        (head("pg_ts_parser_is_visible", &[Int], 1, Bool), visible::none),
+        (head("pg_ts_template_is_visible", &[Int], 1, Bool), visible::none),
+        (head("has_table_privilege", &[Any, Any, Text], 2, Bool), privileges::on_table),
+        (head("has_any_column_privilege", &[Any, Any, Text], 2, Bool), privileges::on_any_column),
+        (head("has_column_privilege", &[Any, Any, Any, Text], 3, Bool), privileges::on_column),
+        (head("has_sequence_privilege", &[Any, Any, Text], 2, Bool), privileges::on_sequence),
+        (head("has_schema_privilege", &[Any, Any, Text], 2, Bool), privileges::on_schema),
+        (head("has_database_privilege", &[Any, Any, Text], 2, Bool), privileges::on_database),
+        (head("has_function_privilege", &[Any, Any, Text], 2, Bool), privileges::on_function),
+        (head("has_language_privilege", &[Any, Any, Text], 2, Bool), privileges::on_usage),
+        (head("has_type_privilege", &[Any, Any, Text], 2, Bool), privileges::on_usage),
+        (head("has_server_privilege", &[Any, Any, Text], 2, Bool), privileges::on_usage),
+        (head("has_foreign_data_wrapper_privilege", &[Any, Any, Text], 2, Bool), privileges::on_usage),
+        (head("has_tablespace_privilege", &[Any, Any, Text], 2, Bool), privileges::on_tablespace),
+        (head("pg_has_role", &[Any, Any, Text], 2, Bool), privileges::has_role),
+    ]
+};
+
+/// Names to oids and back.
+const REGISTERED: &[(Head, Body)] = {
+    use Argument::{Int, Reg, Text};
+    &[
         (head("pg_regproc_in", &[Text], 1, Reg(24)), registered::regproc_in),
         (head("pg_regproc_out", &[Int], 1, Text), registered::regproc_out),
         (head("pg_regprocedure_in", &[Text], 1, Reg(2202)), registered::regprocedure_in),
@@ -58,6 +125,11 @@ const FUNCTIONS: &[(Head, Body)] = {
         (head("pg_regcollation_out", &[Int], 1, Text), registered::regcollation_out),
         (head("to_regclass", &[Text], 1, Reg(2205)), registered::to_regclass),
         (head("to_regtype", &[Text], 1, Reg(2206)), registered::to_regtype),
+        (head("to_regproc", &[Text], 1, Reg(24)), registered::to_regproc),
+        (head("to_regprocedure", &[Text], 1, Reg(2202)), registered::to_regprocedure),
+        (head("to_regoper", &[Text], 1, Reg(2203)), registered::to_regoper),
+        (head("to_regoperator", &[Text], 1, Reg(2204)), registered::to_regoperator),
+        (head("to_regcollation", &[Text], 1, Reg(4191)), registered::to_regcollation),
         (head("to_regnamespace", &[Text], 1, Reg(4089)), registered::to_regnamespace),
         (head("to_regrole", &[Text], 1, Reg(4096)), registered::to_regrole),
     ]
@@ -66,5 +138,13 @@ const FUNCTIONS: &[(Head, Body)] = {
 /// All of them, for this viewer.
 #[must_use]
 pub fn all(viewer: &Arc<Viewer>) -> Vec<Arc<ScalarUDF>> {
-    FUNCTIONS.iter().map(|(head, body)| RowFunction::make(head, *body, viewer)).collect()
+    let plain = [OBJECTS, RIGHTS, REGISTERED].into_iter().flatten();
+    plain.map(|(head, body)| RowFunction::make(head, *body, viewer)).chain(sets::all(viewer)).collect()
+}
+
+/// The names of all of them.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    let plain = [OBJECTS, RIGHTS, REGISTERED].into_iter().flatten();
+    plain.map(|(head, _)| head.name).chain(sets::names()).collect()
 }

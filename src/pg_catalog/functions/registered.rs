@@ -1,30 +1,14 @@
 //! The types whose values are oids of something with a name: name to oid, oid to name, as the viewer may see them.
 //! Must not know: how the engine calls functions.
 
-use std::sync::LazyLock;
-
 use super::row_function::Cell;
 use crate::catalog::Viewer;
 use crate::error::{Error, Result, SqlState};
-use crate::names::{fold, quote_if_needed};
-use crate::pg_catalog::OWNER;
-use crate::pg_catalog::tables::{namespace_oid, role_oid, schemas, virtual_oid};
-use crate::pg_catalog::{fixed_rows, listed};
+use crate::names::{fold, quote, quote_if_needed};
+use crate::pg_catalog::facts::{self, Procedure};
+use crate::pg_catalog::objects::{Objects, path, roles};
+use crate::pg_catalog::{INFORMATION_SCHEMA, PG_CATALOG};
 use crate::types::PgType;
-
-/// Schema, name and oid of PostgreSQL's own relations.
-static SYSTEM: LazyLock<Vec<(&'static str, &'static str, u32)>> =
-    LazyLock::new(|| listed().into_iter().map(|relation| (relation.schema, relation.name, relation.oid)).collect());
-
-/// Oid and name of the collations.
-static COLLATIONS: LazyLock<Vec<(u32, &'static str)>> = LazyLock::new(|| {
-    let rows = fixed_rows().remove("pg_collation").unwrap_or_default();
-    let known = |row: &&'static str| {
-        let mut fields = row.split('\t');
-        Some((fields.next()?.parse().ok()?, fields.next()?))
-    };
-    rows.iter().filter_map(known).collect()
-});
 
 /// The parts of a dotted name as it is written in SQL; `42602` where it is none.
 fn parts(text: &str) -> Result<Vec<String>> {
@@ -65,53 +49,137 @@ fn parts(text: &str) -> Result<Vec<String>> {
     }
 }
 
-fn relation_in(viewer: &Viewer, schema: &str, name: &str) -> Option<u32> {
-    if let Some(table) = viewer.world.table(schema, name) {
-        return Some(table.oid);
-    }
-    if let Some((_, _, oid)) = SYSTEM.iter().find(|(of, known, _)| *of == schema && *known == name) {
-        return Some(*oid);
-    }
-    viewer.world.virtuals.get(schema, name).map(|_| virtual_oid(schema, name))
-}
-
-/// The schemas that bare names are looked for in.
-fn path(viewer: &Viewer) -> impl Iterator<Item = &str> {
-    let named = viewer.search_path.iter().any(|schema| schema == "pg_catalog");
-    (!named).then_some("pg_catalog").into_iter().chain(viewer.search_path.iter().map(String::as_str))
-}
-
-fn relation(viewer: &Viewer, text: &str) -> Result<Option<u32>> {
+/// The relation that a name means, as SQL would find it.
+pub(super) fn relation(viewer: &Viewer, text: &str) -> Result<Option<u32>> {
     let mut names = parts(text)?;
     let name = names.pop().unwrap_or_default();
-    Ok(match (names.pop(), names.pop()) {
-        (None, _) => path(viewer).find_map(|schema| relation_in(viewer, schema, &name)),
+    let objects = Objects::of(viewer);
+    let found = match (names.pop(), names.pop()) {
+        (None, _) => path(viewer).find_map(|schema| objects.class_named(schema, &name)),
         (Some(_), Some(database)) if database != viewer.database => None,
-        (Some(schema), _) => relation_in(viewer, &schema, &name),
-    })
+        (Some(schema), _) => objects.class_named(&schema, &name),
+    };
+    Ok(found.map(|class| class.oid))
 }
 
 fn relation_name(viewer: &Viewer, oid: u32) -> Option<String> {
-    let table = viewer.world.tables().find(|table| table.oid == oid);
-    let of_tusk = || {
-        let mut own = viewer.world.virtuals.iter().filter(|table| table.schema_name() == "tusk");
-        own.find(|table| virtual_oid("tusk", table.name()) == oid).map(|table| ("tusk", table.name()))
-    };
-    let (schema, name) = match table {
-        Some(table) => (table.name.schema.as_str(), table.name.table.as_str()),
-        None => match SYSTEM.iter().find(|(_, _, known)| *known == oid) {
-            Some((schema, name, _)) => (*schema, *name),
-            None => of_tusk()?,
-        },
-    };
-    let visible = path(viewer).find_map(|schema| relation_in(viewer, schema, name)) == Some(oid);
-    let bare = quote_if_needed(name);
-    Some(if visible { bare } else { format!("{}.{bare}", quote_if_needed(schema)) })
+    let objects = Objects::of(viewer);
+    let class = objects.class(oid)?;
+    let bare = quote_if_needed(&class.name);
+    Some(if objects.is_visible(viewer, class) { bare } else { format!("{}.{bare}", quote_if_needed(&class.schema)) })
 }
 
-fn roles(viewer: &Viewer) -> impl Iterator<Item = (u32, &str)> {
-    let own = std::iter::once(&viewer.user).chain(&viewer.roles);
-    std::iter::once((OWNER, "tusk")).chain(own.map(|name| (role_oid(name), name.as_str())))
+fn namespace(viewer: &Viewer, name: &str) -> Option<u32> {
+    Objects::of(viewer).namespaces.iter().find(|(_, known)| known == name).map(|(oid, _)| *oid)
+}
+
+fn namespace_name(viewer: &Viewer, oid: u32) -> Option<String> {
+    Objects::of(viewer).namespaces.iter().find(|(known, _)| *known == oid).map(|(_, name)| quote_if_needed(name))
+}
+
+/// Whether a procedure stands in a schema, or where bare names are found.
+fn stands_in(viewer: &Viewer, procedure: &Procedure, schema: Option<&str>) -> bool {
+    match schema {
+        Some("pg_catalog") => procedure.namespace == PG_CATALOG,
+        Some("information_schema") => procedure.namespace == INFORMATION_SCHEMA,
+        Some(_) => false,
+        None => procedure.namespace == PG_CATALOG || path(viewer).any(|schema| schema == "information_schema"),
+    }
+}
+
+/// A procedure by its name alone: an error where several have it.
+fn procedure(viewer: &Viewer, text: &str) -> Result<Option<u32>> {
+    let mut names = parts(text)?;
+    let name = names.pop().unwrap_or_default();
+    let schema = names.pop();
+    let mut found = facts::procedures(&name).filter(|procedure| stands_in(viewer, procedure, schema.as_deref()));
+    match (found.next(), found.next()) {
+        (Some(_), Some(_)) => {
+            Err(Error::client(SqlState::AMBIGUOUS_FUNCTION, format!("more than one function named \"{text}\"")))
+        }
+        (first, _) => Ok(first.map(|procedure| procedure.oid)),
+    }
+}
+
+/// `name(type, type)` to the name and the types.
+fn signature(text: &str) -> Result<Option<(&str, Vec<u32>)>> {
+    let invalid = |what: &str| Error::client(SqlState::INVALID_TEXT_REPRESENTATION, what);
+    let Some((name, rest)) = text.split_once('(') else { return Err(invalid("expected a left parenthesis")) };
+    let Some(inside) = rest.trim_end().strip_suffix(')') else {
+        return Err(invalid("expected a right parenthesis"));
+    };
+    if inside.trim().is_empty() {
+        return Ok(Some((name, Vec::new())));
+    }
+    let types = inside.split(',').map(|word| match word.trim() {
+        word if word.eq_ignore_ascii_case("none") => Some(0),
+        word => PgType::from_name(word).map(|found| found.oid),
+    });
+    Ok(types.collect::<Option<Vec<_>>>().map(|types| (name, types)))
+}
+
+fn procedure_with_types(viewer: &Viewer, text: &str) -> Result<Option<u32>> {
+    let Some((name, types)) = signature(text)? else { return Ok(None) };
+    let mut names = parts(name)?;
+    let name = names.pop().unwrap_or_default();
+    let schema = names.pop();
+    let mut here = facts::procedures(&name).filter(|procedure| stands_in(viewer, procedure, schema.as_deref()));
+    Ok(here.find(|procedure| procedure.arguments == types).map(|procedure| procedure.oid))
+}
+
+/// An operator by its name alone, or with the types of its operands.
+fn operator(text: &str, types: bool) -> Result<Option<u32>> {
+    let (name, wanted) = match types {
+        true => match signature(text)? {
+            Some((name, types)) => (name, Some(types)),
+            None => return Ok(None),
+        },
+        false => (text, None),
+    };
+    let name = name.trim().strip_prefix("pg_catalog.").unwrap_or(name.trim());
+    let fits = |operator: &&facts::Operator| {
+        operator.name == name && wanted.as_ref().is_none_or(|types| *types == [operator.left, operator.right])
+    };
+    let mut found = facts::operators().iter().filter(fits);
+    match (found.next(), found.next()) {
+        (Some(_), Some(_)) if !types => {
+            Err(Error::client(SqlState::AMBIGUOUS_FUNCTION, format!("more than one operator named {text}")))
+        }
+        (first, _) => Ok(first.map(|operator| operator.oid)),
+    }
+}
+
+fn type_word(oid: u32) -> String {
+    match oid {
+        0 => "NONE".to_owned(),
+        1042 => "character".to_owned(),
+        1560 => "bit".to_owned(),
+        other => PgType::new(other).display_name(),
+    }
+}
+
+fn procedure_name(viewer: &Viewer, oid: u32, types: bool) -> Option<String> {
+    let found = facts::procedure(oid)?;
+    let mut name = quote_if_needed(found.name);
+    if !stands_in(viewer, found, None) {
+        name = format!("information_schema.{name}");
+    }
+    if types {
+        let words: Vec<String> = found.arguments.iter().map(|oid| type_word(*oid)).collect();
+        return Some(format!("{name}({})", words.join(",")));
+    }
+    // A name that another has too is told with its schema.
+    let several = facts::procedures(found.name).nth(1).is_some() && found.namespace == PG_CATALOG;
+    Some(if several { format!("pg_catalog.{name}") } else { name })
+}
+
+fn operator_name(oid: u32, types: bool) -> Option<String> {
+    let found = facts::operators().iter().find(|operator| operator.oid == oid)?;
+    if types {
+        return Some(format!("{}({},{})", found.name, type_word(found.left), type_word(found.right)));
+    }
+    let several = facts::operators().iter().filter(|operator| operator.name == found.name).nth(1).is_some();
+    Some(if several { format!("pg_catalog.{}", found.name) } else { found.name.to_owned() })
 }
 
 /// The only part of a name that has no schema.
@@ -126,22 +194,38 @@ fn single(text: &str) -> Result<String> {
     }
 }
 
+/// A type by its name, with its schema if that is written.
+fn data_type(text: &str) -> Option<u32> {
+    if let Some(found) = PgType::from_name(text) {
+        return Some(found.oid);
+    }
+    let (name, array) = match text.trim().strip_suffix("[]") {
+        Some(element) => (element, true),
+        None => (text, false),
+    };
+    let names = parts(name).ok()?;
+    let [schema, name] = names.as_slice() else { return None };
+    let found = PgType::from_name(&quote(name)).filter(|_| schema == "pg_catalog")?;
+    if array { found.array_of().map(|found| found.oid) } else { Some(found.oid) }
+}
+
 /// What a name of a type `reg...` stands for, none if there is nothing.
 fn find(viewer: &Viewer, kind: u32, text: &str) -> Result<Option<u32>> {
     Ok(match kind {
+        24 => procedure(viewer, text)?,
+        2202 => procedure_with_types(viewer, text)?,
+        2203 => operator(text, false)?,
+        2204 => operator(text, true)?,
         2205 => relation(viewer, text)?,
-        2206 => PgType::from_name(text).map(|found| found.oid),
-        4089 => {
-            let name = single(text)?;
-            schemas(viewer).into_iter().find(|known| *known == name).map(|known| namespace_oid(&known))
-        }
+        2206 => data_type(text),
+        4089 => namespace(viewer, &single(text)?),
         4096 => {
             let name = single(text)?;
-            roles(viewer).find(|(_, known)| *known == name).map(|(oid, _)| oid)
+            roles(viewer).into_iter().find(|(_, known, _)| *known == name).map(|(oid, ..)| oid)
         }
         4191 => {
             let name = parts(text)?.pop().unwrap_or_default();
-            COLLATIONS.iter().find(|(_, known)| *known == name).map(|(oid, _)| *oid)
+            facts::collations().iter().find(|(_, known)| *known == name).map(|(oid, _)| *oid)
         }
         _ => None,
     })
@@ -192,16 +276,15 @@ fn output(viewer: &Viewer, kind: u32, arguments: &[Cell]) -> Cell {
         return Cell::Text(Some(if matches!(kind, 2203 | 2204) { "0" } else { "-" }.to_owned()));
     }
     let name = match kind {
+        24 => procedure_name(viewer, oid, false),
+        2202 => procedure_name(viewer, oid, true),
+        2203 => operator_name(oid, false),
+        2204 => operator_name(oid, true),
         2205 => relation_name(viewer, oid),
-        2206 => Some(PgType::new(oid)).filter(|ty| ty.row().is_some()).map(|ty| match oid {
-            // Without a modifier, which a bare type does not have.
-            1042 => "character".to_owned(),
-            1560 => "bit".to_owned(),
-            _ => ty.display_name().to_string(),
-        }),
-        4089 => schemas(viewer).into_iter().find(|name| namespace_oid(name) == oid).map(|name| quote_if_needed(&name)),
-        4096 => roles(viewer).find(|(known, _)| *known == oid).map(|(_, name)| quote_if_needed(name)),
-        4191 => COLLATIONS.iter().find(|(known, _)| *known == oid).map(|(_, name)| quote_if_needed(name)),
+        2206 => Some(PgType::new(oid)).filter(|ty| ty.row().is_some()).map(|_| type_word(oid)),
+        4089 => namespace_name(viewer, oid),
+        4096 => roles(viewer).into_iter().find(|(known, ..)| *known == oid).map(|(_, name, _)| quote_if_needed(&name)),
+        4191 => facts::collations().iter().find(|(known, _)| *known == oid).map(|(_, name)| quote_if_needed(name)),
         _ => None,
     };
     Cell::Text(Some(name.unwrap_or_else(|| oid.to_string())))
@@ -242,6 +325,34 @@ pub(super) fn to_regtype(viewer: &Viewer, arguments: &[Cell]) -> Cell {
 
 pub(super) fn to_regnamespace(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     input(viewer, 4089, arguments, false)
+}
+
+pub(super) fn to_regproc(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    quietly(input(viewer, 24, arguments, false))
+}
+
+pub(super) fn to_regprocedure(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    input(viewer, 2202, arguments, false)
+}
+
+pub(super) fn to_regoper(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    quietly(input(viewer, 2203, arguments, false))
+}
+
+pub(super) fn to_regoperator(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    input(viewer, 2204, arguments, false)
+}
+
+pub(super) fn to_regcollation(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    input(viewer, 4191, arguments, false)
+}
+
+/// A name that several have is as good as none here.
+fn quietly(cell: Cell) -> Cell {
+    match cell {
+        Cell::Fault(error) if error.state() == SqlState::AMBIGUOUS_FUNCTION => Cell::Int(None),
+        other => other,
+    }
 }
 
 pub(super) fn to_regrole(viewer: &Viewer, arguments: &[Cell]) -> Cell {

@@ -5,9 +5,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringViewArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, StringViewArray, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, UInt32Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Int64Type, UInt32Type};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
@@ -28,6 +28,12 @@ pub(super) enum Argument {
     Bool,
     /// A value of the `reg...` type with this oid, as the oid it stands for.
     Reg(u32),
+    /// An oid, as a result.
+    Oid,
+    /// A 32-bit integer, as a result.
+    Int4,
+    /// A number, a truth or a text, as it comes: for functions that PostgreSQL has for several types.
+    Any,
 }
 
 impl Argument {
@@ -36,7 +42,20 @@ impl Argument {
             Argument::Int => DataType::Int64,
             Argument::Text => DataType::Utf8View,
             Argument::Bool => DataType::Boolean,
-            Argument::Reg(_) => DataType::UInt32,
+            Argument::Reg(_) | Argument::Oid => DataType::UInt32,
+            Argument::Int4 => DataType::Int32,
+            // Never cast to: see `taken`.
+            Argument::Any => DataType::Null,
+        }
+    }
+
+    /// The kind that values of this form are taken for.
+    fn taken(self, form: &DataType) -> Argument {
+        match self {
+            Argument::Any if form.is_integer() => Argument::Int,
+            Argument::Any if *form == DataType::Boolean => Argument::Bool,
+            Argument::Any => Argument::Text,
+            known => known,
         }
     }
 }
@@ -58,6 +77,20 @@ impl Cell {
 
     pub(super) fn fault(error: Error) -> Self {
         Cell::Fault(Box::new(error))
+    }
+
+    pub(super) fn truth(&self) -> Option<bool> {
+        if let Cell::Bool(value) = self { *value } else { None }
+    }
+
+    /// Whether it is NULL.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self, Cell::Int(None) | Cell::Text(None) | Cell::Bool(None))
+    }
+
+    /// An oid, if it is one.
+    pub(super) fn oid(&self) -> Option<u32> {
+        self.int().and_then(|oid| u32::try_from(oid).ok())
     }
 
     pub(super) fn text(&self) -> Option<&str> {
@@ -89,11 +122,7 @@ pub(super) struct RowFunction {
 impl RowFunction {
     /// Of the arguments, those from the `least`th on may be left out.
     pub(super) fn make(head: &Head, body: Body, viewer: &Arc<Viewer>) -> Arc<ScalarUDF> {
-        let counts = (head.least..=head.arguments.len()).map(|count| match count {
-            0 => TypeSignature::Nullary,
-            count => TypeSignature::Any(count),
-        });
-        let signature = Signature::one_of(counts.collect(), Volatility::Stable);
+        let signature = signature(head.least, head.arguments.len());
         let (arguments, viewer) = (head.arguments.to_vec(), Arc::clone(viewer));
         Arc::new(ScalarUDF::new_from_impl(RowFunction {
             name: head.name,
@@ -143,33 +172,56 @@ impl ScalarUDFImpl for RowFunction {
         let form = self.returns.data_type();
         Ok(Arc::new(match self.returns {
             Argument::Reg(oid) => types::field(self.name, PgType::new(oid), true).with_data_type(form),
+            Argument::Oid => types::field(self.name, PgType::OID, true),
             _ => Field::new(self.name, form, true),
         }))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = args.number_rows;
-        let columns = args
-            .args
-            .iter()
-            .zip(&self.arguments)
-            .map(|(value, kind)| Ok(cast(&value.clone().into_array(rows)?, &kind.data_type())?))
-            .collect::<Result<Vec<ArrayRef>>>()?;
-        let cells = (0..rows).map(|row| {
-            let arguments: Vec<Cell> =
-                columns.iter().zip(&self.arguments).map(|(column, kind)| cell(column, *kind, row)).collect();
-            (self.body)(&self.viewer, &arguments)
-        });
+        let taken = Taken::new(&args, &self.arguments)?;
+        let cells = (0..args.number_rows).map(|row| (self.body)(&self.viewer, &taken.row(row)));
         Ok(ColumnarValue::Array(collect(self.returns, cells)?))
     }
+}
+
+/// The arguments of a call, column by column.
+pub(super) struct Taken {
+    columns: Vec<(ArrayRef, Argument)>,
+}
+
+impl Taken {
+    pub(super) fn new(args: &ScalarFunctionArgs, kinds: &[Argument]) -> Result<Taken> {
+        let rows = args.number_rows;
+        let column = |(value, kind): (&ColumnarValue, &Argument)| {
+            let kind = kind.taken(&value.data_type());
+            Ok((cast(&value.clone().into_array(rows)?, &kind.data_type())?, kind))
+        };
+        Ok(Taken { columns: args.args.iter().zip(kinds).map(column).collect::<Result<Vec<_>>>()? })
+    }
+
+    pub(super) fn row(&self, row: usize) -> Vec<Cell> {
+        self.columns.iter().map(|(column, kind)| cell(column, *kind, row)).collect()
+    }
+}
+
+/// How many arguments a function takes: the last ones may be left out.
+pub(super) fn signature(least: usize, most: usize) -> Signature {
+    let counts = (least..=most).map(|count| match count {
+        0 => TypeSignature::Nullary,
+        count => TypeSignature::Any(count),
+    });
+    Signature::one_of(counts.collect(), Volatility::Stable)
 }
 
 fn cell(column: &ArrayRef, kind: Argument, row: usize) -> Cell {
     let there = column.is_valid(row);
     match kind {
-        Argument::Reg(_) => Cell::Int(there.then(|| i64::from(column.as_primitive::<UInt32Type>().value(row)))),
+        Argument::Reg(_) | Argument::Oid => {
+            Cell::Int(there.then(|| i64::from(column.as_primitive::<UInt32Type>().value(row))))
+        }
+        Argument::Int4 => Cell::Int(there.then(|| i64::from(column.as_primitive::<Int32Type>().value(row)))),
         Argument::Int => Cell::Int(there.then(|| column.as_primitive::<Int64Type>().value(row))),
-        Argument::Text => Cell::Text(there.then(|| column.as_string_view().value(row).to_owned())),
+        Argument::Text | Argument::Any => Cell::Text(there.then(|| column.as_string_view().value(row).to_owned())),
         Argument::Bool => Cell::Bool(there.then(|| column.as_boolean().value(row))),
     }
 }
@@ -182,11 +234,15 @@ fn collect(kind: Argument, cells: impl Iterator<Item = Cell>) -> Result<ArrayRef
     let int = |cell: Cell| if let Cell::Int(value) = cell { Ok(value) } else { Err(other(cell)) };
     Ok(match kind {
         Argument::Int => Arc::new(cells.map(int).collect::<Result<Int64Array>>()?),
-        Argument::Reg(_) => {
+        Argument::Int4 => {
+            let number = |cell: Cell| Ok(int(cell)?.and_then(|number| i32::try_from(number).ok()));
+            Arc::new(cells.map(number).collect::<Result<Int32Array>>()?)
+        }
+        Argument::Reg(_) | Argument::Oid => {
             let oid = |cell: Cell| Ok(int(cell)?.and_then(|oid| u32::try_from(oid).ok()));
             Arc::new(cells.map(oid).collect::<Result<UInt32Array>>()?)
         }
-        Argument::Text => {
+        Argument::Text | Argument::Any => {
             let text = |cell: Cell| if let Cell::Text(value) = cell { Ok(value) } else { Err(other(cell)) };
             Arc::new(cells.map(text).collect::<Result<StringViewArray>>()?)
         }

@@ -1,94 +1,135 @@
 //! Columns: `pg_attribute`, `pg_attrdef`.
 //! Must not know: relations beyond their columns.
 
-use super::{System, virtual_oid};
-use crate::catalog::Viewer;
-use crate::pg_catalog::relation::Row;
+use crate::catalog::RemoteColumn;
+use crate::catalog::{TableSchema, stable_oid};
+use crate::pg_catalog::objects::{Class, Index, What};
+use crate::pg_catalog::relation::{Looking, Rows};
 use crate::types::{self, PgType};
 
-struct Column<'a> {
-    relation: u32,
-    number: i64,
-    name: &'a str,
-    ty: PgType,
-    not_null: bool,
-    has_default: bool,
+/// A column as any relation has it.
+pub(in crate::pg_catalog) struct Column<'a> {
+    pub(in crate::pg_catalog) number: i64,
+    pub(in crate::pg_catalog) name: String,
+    pub(in crate::pg_catalog) ty: PgType,
+    /// As the source has it, for a table's.
+    pub(in crate::pg_catalog) remote: Option<&'a RemoteColumn>,
 }
 
-pub(super) fn pg_attribute(system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for table in viewer.world.tables() {
-        for (number, column) in table.columns.iter().filter_map(|at| table.remote.columns.get(*at)).enumerate() {
-            rows.push(row(&Column {
-                relation: table.oid,
-                number: number as i64 + 1,
-                name: &column.name,
-                ty: column.ty,
-                not_null: column.not_null,
-                has_default: column.default.is_some(),
-            }));
+/// The columns of a relation, as the role numbers them.
+pub(in crate::pg_catalog) fn columns<'a>(looking: &'a Looking<'_>, class: &'a Class) -> Vec<Column<'a>> {
+    match &class.what {
+        What::Table(table) => of_table(table),
+        What::Index(at) => looking.objects.indexes.get(*at).map(of_index).unwrap_or_default(),
+        What::System(listed) => {
+            let numbered = (1..).zip(&listed.columns);
+            numbered.map(|(number, (name, ty))| Column { number, name: name.clone(), ty: *ty, remote: None }).collect()
+        }
+        What::View(view) => {
+            let schema = view.schema();
+            let numbered = (1..).zip(schema.fields());
+            let column = |(number, field): (i64, &arrow::datatypes::FieldRef)| Column {
+                number,
+                name: field.name().clone(),
+                ty: types::pg_type_of(field),
+                remote: None,
+            };
+            numbered.map(column).collect()
         }
     }
-    for relation in system {
-        for (number, (name, ty)) in relation.columns.iter().enumerate() {
-            let (relation, number, ty) = (relation.oid, number as i64 + 1, *ty);
-            rows.push(row(&Column { relation, number, name, ty, not_null: false, has_default: false }));
-        }
-    }
-    for table in viewer.world.virtuals.iter().filter(|table| table.schema_name() == "tusk") {
-        for (number, field) in table.schema().fields().iter().enumerate() {
-            let (relation, ty) = (virtual_oid("tusk", table.name()), types::pg_type_of(field));
-            let (name, number) = (field.name().as_str(), number as i64 + 1);
-            rows.push(row(&Column { relation, number, name, ty, not_null: false, has_default: false }));
-        }
-    }
-    rows
 }
 
-fn row(column: &Column<'_>) -> Row {
-    // Text of any kind has the default collation; name has "C".
-    let collation: u32 = match column.ty.oid {
+fn of_table(table: &TableSchema) -> Vec<Column<'_>> {
+    let remote = table.columns.iter().filter_map(|at| table.remote.columns.get(*at));
+    (1..)
+        .zip(remote)
+        .map(|(number, column)| Column { number, name: column.name.clone(), ty: column.ty, remote: Some(column) })
+        .collect()
+}
+
+/// An index's columns are called as those of its table; `expr` where they are none.
+fn of_index(index: &Index) -> Vec<Column<'_>> {
+    let named = |number: i64| {
+        let at = usize::try_from(number - 1).ok()?;
+        index.table.remote.columns.get(*index.table.columns.get(at)?)
+    };
+    let column = |(number, of): (i64, &i64)| match named(*of) {
+        Some(column) => Column { number, name: column.name.clone(), ty: column.ty, remote: None },
+        None => Column { number, name: "expr".to_owned(), ty: PgType::TEXT, remote: None },
+    };
+    (1..).zip(&index.numbers).map(column).collect()
+}
+
+/// The collation of a type: text of any kind has the default one, name has "C".
+pub(in crate::pg_catalog) fn collation(ty: PgType) -> u32 {
+    let of = ty.element().unwrap_or(ty);
+    match of.oid {
         19 => 950,
         25 | 1042 | 1043 => 100,
         _ => 0,
-    };
-    vec![
-        ("attrelid", column.relation.into()),
-        ("attname", column.name.into()),
-        ("atttypid", column.ty.oid.into()),
-        ("attstattarget", (-1i64).into()),
-        ("attlen", i64::from(column.ty.typlen()).into()),
-        ("attnum", column.number.into()),
-        ("attcacheoff", (-1i64).into()),
-        ("atttypmod", i64::from(column.ty.typmod).into()),
-        ("attbyval", false.into()),
-        ("attalign", "i".into()),
-        ("attstorage", if column.ty.typlen() < 0 { "x" } else { "p" }.into()),
-        ("attcompression", "".into()),
-        ("attnotnull", column.not_null.into()),
-        ("atthasdef", column.has_default.into()),
-        ("attidentity", "".into()),
-        ("attgenerated", "".into()),
-        ("attislocal", true.into()),
-        ("attcollation", collation.into()),
-    ]
+    }
 }
 
-pub(super) fn pg_attrdef(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for table in viewer.world.tables() {
-        for (number, column) in table.columns.iter().filter_map(|at| table.remote.columns.get(*at)).enumerate() {
-            if let Some(default) = &column.default {
-                let oid = crate::catalog::stable_oid("attrdef", &format!("{}.{}", table.name, column.name), |_| false);
-                let number = number as i64 + 1;
-                rows.push(vec![
-                    ("oid", oid.into()),
-                    ("adrelid", table.oid.into()),
-                    ("adnum", number.into()),
-                    ("adbin", default.as_str().into()),
-                ]);
-            }
+/// `attstorage` as the type has it.
+fn storage(ty: PgType) -> &'static str {
+    match ty.oid {
+        1700 | 650 | 869 => "m",
+        22 | 30 => "p",
+        _ if ty.typlen() < 0 => "x",
+        _ => "p",
+    }
+}
+
+fn align(ty: PgType) -> String {
+    char::from(ty.row().map_or(b'i', |row| row.align)).to_string()
+}
+
+pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in &looking.objects.classes {
+        for column in columns(looking, class) {
+            let (ty, remote) = (column.ty, column.remote);
+            let default = remote.is_some_and(|column| column.default.is_some());
+            rows.push(&[
+                ("attrelid", class.oid.into()),
+                ("attname", column.name.into()),
+                ("atttypid", ty.oid.into()),
+                ("attstattarget", (-1i64).into()),
+                ("attlen", i64::from(ty.typlen()).into()),
+                ("attnum", column.number.into()),
+                ("attndims", i64::from(ty.is_array() && remote.is_some()).into()),
+                ("attcacheoff", (-1i64).into()),
+                ("atttypmod", i64::from(ty.typmod).into()),
+                ("attbyval", ty.row().is_some_and(|row| row.byval).into()),
+                ("attalign", align(ty).into()),
+                ("attstorage", storage(ty).into()),
+                ("attcompression", "".into()),
+                ("attnotnull", remote.is_some_and(|column| column.not_null).into()),
+                ("atthasdef", default.into()),
+                ("attidentity", remote.and_then(|column| column.identity).map_or(String::new(), String::from).into()),
+                ("attgenerated", if remote.is_some_and(|column| column.generated) { "s" } else { "" }.into()),
+                ("attislocal", true.into()),
+                ("attcollation", collation(ty).into()),
+            ]);
         }
     }
-    rows
+}
+
+/// The oid of a column's default.
+fn default_oid(table: &TableSchema, column: &str) -> u32 {
+    stable_oid("attrdef", &format!("{}.{column}", table.name), |_| false)
+}
+
+pub(super) fn pg_attrdef(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in &looking.objects.classes {
+        let What::Table(table) = &class.what else { continue };
+        for column in of_table(table) {
+            let Some(default) = column.remote.and_then(|column| column.default.as_deref()) else { continue };
+            rows.push(&[
+                ("oid", default_oid(table, &column.name).into()),
+                ("adrelid", table.oid.into()),
+                ("adnum", column.number.into()),
+                ("adbin", default.into()),
+            ]);
+        }
+    }
 }

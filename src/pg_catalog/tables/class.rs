@@ -1,24 +1,25 @@
 //! Schemas and relations: `pg_namespace`, `pg_class`, and the views and comments over them.
 //! Must not know: columns (`attribute` does).
 
-use super::System;
-use super::{namespace_oid, schemas, virtual_oid};
-use crate::catalog::{TableKind, TableSchema, Viewer};
-use crate::pg_catalog::OWNER;
-use crate::pg_catalog::relation::{Row, Value};
+use crate::catalog::{TableKind, TableSchema};
+use crate::pg_catalog::objects::{Class, Constraint, What, is_system, namespace_oid};
+use crate::pg_catalog::relation::{Looking, Rows, Value};
+use crate::pg_catalog::{OWNER, OWNER_NAME, facts};
 
 /// The oid of the heap access method.
 const HEAP: u32 = 2;
 
-pub(super) fn pg_namespace(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    schemas(viewer)
-        .into_iter()
-        .map(|name| vec![("oid", namespace_oid(&name).into()), ("nspname", name.into()), ("nspowner", OWNER.into())])
-        .collect()
+/// The oid of `pg_class` itself.
+pub(in crate::pg_catalog) const PG_CLASS: u32 = 1259;
+
+pub(super) fn pg_namespace(looking: &Looking<'_>, rows: &mut Rows) {
+    for (oid, name) in &looking.objects.namespaces {
+        rows.push(&[("oid", (*oid).into()), ("nspname", name.as_str().into()), ("nspowner", OWNER.into())]);
+    }
 }
 
-/// `relkind` towards clients: a materialized view and a foreign table are read as tables are.
-pub(super) fn relkind(table: &TableSchema) -> &'static str {
+/// `pg_class.relkind` of a table: partitions are not shown, so a partitioned table is a table; foreign tables are what our tables are.
+pub(in crate::pg_catalog) fn relkind(table: &TableSchema) -> &'static str {
     match table.remote.kind {
         TableKind::View => "v",
         TableKind::MaterializedView => "m",
@@ -26,97 +27,126 @@ pub(super) fn relkind(table: &TableSchema) -> &'static str {
     }
 }
 
-pub(super) fn pg_class(system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let mut rows: Vec<Row> = viewer.world.tables().map(|table| table_row(table)).collect();
-    for relation in system {
-        let kind = if relation.schema == "pg_catalog" && relation.oid < 10000 { "r" } else { "v" };
-        rows.push(class_row(relation.oid, relation.name, relation.schema, kind, relation.columns.len()));
+/// The same of any relation.
+pub(in crate::pg_catalog) fn kind(class: &Class) -> &'static str {
+    match &class.what {
+        What::Table(table) => relkind(table),
+        What::Index(_) => "i",
+        What::System(listed) if listed.is_table() => "r",
+        What::System(_) | What::View(_) => "v",
     }
-    for table in viewer.world.virtuals.iter().filter(|table| table.schema_name() == "tusk") {
-        let columns = table.schema().fields().len();
-        rows.push(class_row(virtual_oid("tusk", table.name()), table.name(), "tusk", "v", columns));
+}
+
+pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
+    let objects = looking.objects;
+    let indexed = objects.indexed();
+    for class in &objects.classes {
+        let kind = kind(class);
+        // -1: never counted, as PostgreSQL says of a table that was not analysed.
+        let estimate = |rows: Option<u64>| rows.map_or(-1.0, |rows| rows as f64);
+        let (columns, method, tuples) = match &class.what {
+            What::Table(table) => {
+                (table.columns.len(), if kind == "v" { 0 } else { HEAP }, estimate(table.remote.estimated_rows))
+            }
+            What::Index(at) => match objects.indexes.get(*at).and_then(|index| Some((index, index.remote()?))) {
+                Some((index, remote)) => {
+                    (index.numbers.len(), facts::access_method(&remote.method), estimate(remote.estimated_rows))
+                }
+                None => continue,
+            },
+            What::System(listed) => (listed.columns.len(), if kind == "v" { 0 } else { HEAP }, -1.0),
+            What::View(view) => (view.schema().fields().len(), 0, -1.0),
+        };
+        rows.push(&[
+            ("oid", class.oid.into()),
+            ("relname", class.name.as_str().into()),
+            ("relnamespace", namespace_oid(&class.schema).into()),
+            ("relowner", OWNER.into()),
+            ("relam", method.into()),
+            ("reltuples", Value::Float(if kind == "v" { -1.0 } else { tuples })),
+            ("relhasindex", indexed.contains(&class.oid).into()),
+            ("relpersistence", "p".into()),
+            ("relkind", kind.into()),
+            ("relnatts", (columns as i64).into()),
+            ("relchecks", checks(looking, class).into()),
+            ("relispopulated", true.into()),
+            ("relreplident", if kind == "r" { "d" } else { "n" }.into()),
+            ("relfrozenxid", "0".into()),
+            ("relminmxid", "0".into()),
+        ]);
     }
-    rows
 }
 
-fn table_row(table: &TableSchema) -> Row {
-    let mut row = class_row(table.oid, &table.name.table, &table.name.schema, relkind(table), table.columns.len());
-    // -1: never counted, as PostgreSQL says of a table that was not analysed.
-    let estimate = table.remote.estimated_rows.map_or(-1.0, |rows| rows as f64);
-    row.push(("reltuples", Value::Float(estimate)));
-    row
-}
-
-fn class_row(oid: u32, name: &str, schema: &str, kind: &'static str, columns: usize) -> Row {
-    vec![
-        ("oid", oid.into()),
-        ("relname", name.into()),
-        ("relnamespace", namespace_oid(schema).into()),
-        ("relowner", OWNER.into()),
-        ("relam", if kind == "v" { 0 } else { HEAP }.into()),
-        ("relpersistence", "p".into()),
-        ("relkind", kind.into()),
-        ("relnatts", (columns as i64).into()),
-        ("relispopulated", true.into()),
-        ("relreplident", "d".into()),
-        ("relfrozenxid", "0".into()),
-        ("relminmxid", "0".into()),
-    ]
-}
-
-pub(super) fn pg_tables(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let tables = viewer.world.tables().filter(|table| relkind(table) == "r");
-    tables
-        .map(|table| {
-            vec![
-                ("schemaname", table.name.schema.as_str().into()),
-                ("tablename", table.name.table.as_str().into()),
-                ("tableowner", "tusk".into()),
-                ("hasindexes", false.into()),
-                ("hasrules", false.into()),
-                ("hastriggers", false.into()),
-                ("rowsecurity", false.into()),
-            ]
-        })
-        .collect()
-}
-
-pub(super) fn pg_views(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let views = viewer
-        .world
-        .tables()
-        .filter(|table| relkind(table) == "v")
-        .map(|table| (&table.name.schema, &table.name.table));
-    views
-        .map(|(schema, name)| {
-            vec![
-                ("schemaname", schema.as_str().into()),
-                ("viewname", name.as_str().into()),
-                ("viewowner", "tusk".into()),
-            ]
-        })
-        .collect()
-}
-
-pub(super) fn pg_description(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let row = |oid: u32, sub: i64, text: &str| -> Row {
-        vec![
-            ("objoid", oid.into()),
-            ("classoid", 1259u32.into()),
-            ("objsubid", sub.into()),
-            ("description", text.into()),
-        ]
+fn checks(looking: &Looking<'_>, class: &Class) -> i64 {
+    let is_check = |constraint: &&Constraint| {
+        constraint.remote().is_some_and(|remote| remote.kind == crate::catalog::ConstraintKind::Check)
     };
-    let mut rows = Vec::new();
-    for table in viewer.world.tables() {
-        rows.extend(table.remote.comment.as_deref().map(|text| row(table.oid, 0, text)));
-        for (number, at) in table.columns.iter().enumerate() {
-            let comment = table.remote.columns.get(*at).and_then(|column| column.comment.as_deref());
-            rows.extend(comment.map(|text| row(table.oid, number as i64 + 1, text)));
+    looking.objects.constraints_of(class.oid).filter(is_check).count() as i64
+}
+
+pub(super) fn pg_tables(looking: &Looking<'_>, rows: &mut Rows) {
+    let indexed = looking.objects.indexed();
+    for class in looking.objects.classes.iter().filter(|class| kind(class) == "r") {
+        rows.push(&[
+            ("schemaname", class.schema.as_str().into()),
+            ("tablename", class.name.as_str().into()),
+            ("tableowner", OWNER_NAME.into()),
+            ("hasindexes", indexed.contains(&class.oid).into()),
+            ("hasrules", false.into()),
+            ("hastriggers", false.into()),
+            ("rowsecurity", false.into()),
+        ]);
+    }
+}
+
+pub(super) fn pg_views(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| kind(class) == "v") {
+        rows.push(&[
+            ("schemaname", class.schema.as_str().into()),
+            ("viewname", class.name.as_str().into()),
+            ("viewowner", OWNER_NAME.into()),
+        ]);
+    }
+}
+
+pub(super) fn pg_matviews(looking: &Looking<'_>, rows: &mut Rows) {
+    let indexed = looking.objects.indexed();
+    for class in looking.objects.classes.iter().filter(|class| kind(class) == "m") {
+        rows.push(&[
+            ("schemaname", class.schema.as_str().into()),
+            ("matviewname", class.name.as_str().into()),
+            ("matviewowner", OWNER_NAME.into()),
+            ("hasindexes", indexed.contains(&class.oid).into()),
+            ("ispopulated", true.into()),
+        ]);
+    }
+}
+
+/// The comment on a relation, or on one of its columns (from 1).
+pub(in crate::pg_catalog) fn comment(class: &Class, column: usize) -> Option<String> {
+    match (&class.what, column) {
+        (What::Table(table), 0) => table.remote.comment.clone(),
+        (What::Table(table), number) => {
+            let position = table.columns.get(number - 1)?;
+            table.remote.columns.get(*position)?.comment.clone()
+        }
+        (What::View(view), 0) => Some(view.comment().to_owned()),
+        _ => None,
+    }
+}
+
+pub(super) fn pg_description(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| !is_system(&class.schema)) {
+        let columns = if let What::Table(table) = &class.what { table.columns.len() } else { 0 };
+        for number in 0..=columns {
+            if let Some(text) = comment(class, number) {
+                rows.push(&[
+                    ("objoid", class.oid.into()),
+                    ("classoid", PG_CLASS.into()),
+                    ("objsubid", (number as i64).into()),
+                    ("description", text.into()),
+                ]);
+            }
         }
     }
-    for table in viewer.world.virtuals.iter().filter(|table| table.schema_name() == "tusk") {
-        rows.push(row(virtual_oid("tusk", table.name()), 0, table.comment()));
-    }
-    rows
 }

@@ -1,122 +1,186 @@
-//! The views of `information_schema` that tools read first: schemata, tables, columns, views.
+//! The views of `information_schema` about schemas, tables and columns.
 //! Must not know: `pg_catalog`'s layout.
 
-use super::class::relkind;
-use super::{System, schemas};
-use crate::catalog::Viewer;
-use crate::pg_catalog::relation::Row;
-use crate::types::{self, PgType};
+use super::attribute::{Column, columns as columns_of};
+use super::class::kind;
+use crate::pg_catalog::objects::Class;
+use crate::pg_catalog::relation::{Looking, Rows, Value};
+use crate::pg_catalog::{OWNER_NAME, facts};
+use crate::types::PgType;
 
-pub(super) fn schemata(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    schemas(viewer)
-        .into_iter()
-        .map(|name| {
-            vec![
-                ("catalog_name", viewer.database.as_str().into()),
-                ("schema_name", name.into()),
-                ("schema_owner", "tusk".into()),
-            ]
-        })
-        .collect()
+fn database(looking: &Looking<'_>) -> Value {
+    looking.viewer.database.as_str().into()
 }
 
-pub(super) fn tables(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let row = |schema: &str, name: &str, kind: &'static str| -> Row {
-        vec![
-            ("table_catalog", viewer.database.as_str().into()),
-            ("table_schema", schema.into()),
-            ("table_name", name.into()),
+pub(super) fn catalog_name(looking: &Looking<'_>, rows: &mut Rows) {
+    rows.push(&[("catalog_name", database(looking))]);
+}
+
+pub(super) fn schemata(looking: &Looking<'_>, rows: &mut Rows) {
+    for (_, name) in &looking.objects.namespaces {
+        rows.push(&[
+            ("catalog_name", database(looking)),
+            ("schema_name", name.as_str().into()),
+            ("schema_owner", OWNER_NAME.into()),
+        ]);
+    }
+}
+
+pub(super) fn character_sets(looking: &Looking<'_>, rows: &mut Rows) {
+    rows.push(&[
+        ("character_set_name", "UTF8".into()),
+        ("character_repertoire", "UCS".into()),
+        ("form_of_use", "UTF8".into()),
+        ("default_collate_catalog", database(looking)),
+        ("default_collate_schema", "pg_catalog".into()),
+        ("default_collate_name", "C".into()),
+    ]);
+}
+
+pub(super) fn collations(looking: &Looking<'_>, rows: &mut Rows) {
+    for (_, name) in facts::collations() {
+        rows.push(&[
+            ("collation_catalog", database(looking)),
+            ("collation_schema", "pg_catalog".into()),
+            ("collation_name", (*name).into()),
+            ("pad_attribute", "NO PAD".into()),
+        ]);
+    }
+}
+
+pub(super) fn collation_applicability(looking: &Looking<'_>, rows: &mut Rows) {
+    for (_, name) in facts::collations() {
+        rows.push(&[
+            ("collation_catalog", database(looking)),
+            ("collation_schema", "pg_catalog".into()),
+            ("collation_name", (*name).into()),
+            ("character_set_name", "UTF8".into()),
+        ]);
+    }
+}
+
+/// The standard knows tables and views only: indexes are none, nor are materialized views.
+fn is_table(class: &Class) -> bool {
+    matches!(kind(class), "r" | "v")
+}
+
+pub(super) fn tables(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| is_table(class)) {
+        let kind = if kind(class) == "v" { "VIEW" } else { "BASE TABLE" };
+        rows.push(&[
+            ("table_catalog", database(looking)),
+            ("table_schema", class.schema.as_str().into()),
+            ("table_name", class.name.as_str().into()),
             ("table_type", kind.into()),
             ("is_insertable_into", "NO".into()),
             ("is_typed", "NO".into()),
-        ]
-    };
-    let own = viewer.world.tables().map(|table| {
-        let kind = if relkind(table) == "v" { "VIEW" } else { "BASE TABLE" };
-        row(&table.name.schema, &table.name.table, kind)
-    });
-    let system = viewer.world.virtuals.iter().map(|table| row(table.schema_name(), table.name(), "VIEW"));
-    own.chain(system).collect()
+        ]);
+    }
 }
 
-pub(super) fn views(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let views = viewer.world.tables().filter(|table| relkind(table) == "v");
-    views
-        .map(|table| {
-            vec![
-                ("table_catalog", viewer.database.as_str().into()),
-                ("table_schema", table.name.schema.as_str().into()),
-                ("table_name", table.name.table.as_str().into()),
-                ("check_option", "NONE".into()),
-                ("is_updatable", "NO".into()),
-                ("is_insertable_into", "NO".into()),
-            ]
-        })
-        .collect()
+pub(super) fn views(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| kind(class) == "v") {
+        rows.push(&[
+            ("table_catalog", database(looking)),
+            ("table_schema", class.schema.as_str().into()),
+            ("table_name", class.name.as_str().into()),
+            ("check_option", "NONE".into()),
+            ("is_updatable", "NO".into()),
+            ("is_insertable_into", "NO".into()),
+            ("is_trigger_updatable", "NO".into()),
+            ("is_trigger_deletable", "NO".into()),
+            ("is_trigger_insertable_into", "NO".into()),
+        ]);
+    }
 }
 
-struct Place<'a> {
-    schema: &'a str,
-    table: &'a str,
-    number: usize,
-}
-
-pub(super) fn columns(_system: &[System], viewer: &Viewer) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for table in viewer.world.tables() {
-        for (number, column) in table.columns.iter().filter_map(|at| table.remote.columns.get(*at)).enumerate() {
-            let place = Place { schema: &table.name.schema, table: &table.name.table, number };
-            let mut row = column_row(viewer, &place, &column.name, column.ty);
-            row.push(("is_nullable", if column.not_null { "NO" } else { "YES" }.into()));
-            row.push(("column_default", column.default.clone().into()));
-            rows.push(row);
+pub(super) fn columns(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| is_table(class)) {
+        for column in columns_of(looking, class) {
+            rows.push(&column_row(looking, class, &column));
         }
     }
-    for table in viewer.world.virtuals.iter() {
-        for (number, field) in table.schema().fields().iter().enumerate() {
-            let place = Place { schema: table.schema_name(), table: table.name(), number };
-            let mut row = column_row(viewer, &place, field.name(), types::pg_type_of(field));
-            row.push(("is_nullable", "YES".into()));
-            rows.push(row);
-        }
-    }
-    rows
 }
 
-fn column_row(viewer: &Viewer, place: &Place<'_>, name: &str, ty: PgType) -> Row {
-    let without_modifier = PgType { oid: ty.oid, typmod: -1 };
-    let data_type = if ty.element().is_some() { "ARRAY".to_owned() } else { without_modifier.display_name() };
+/// What the standard says of a type: the columns of any view that describes values.
+pub(super) fn type_columns(looking: &Looking<'_>, ty: PgType) -> Vec<(&'static str, Value)> {
     let modifier = i64::from(ty.typmod);
-    let length = matches!(ty.oid, 1042 | 1043).then_some(modifier - 4).filter(|_| modifier >= 4);
-    let numeric = (ty.oid == 1700 && modifier >= 4).then(|| ((modifier - 4) >> 16, (modifier - 4) & 0x7ff));
+    let length = match ty.oid {
+        1042 | 1043 => Some(modifier - 4).filter(|_| modifier >= 4),
+        1560 | 1562 => Some(modifier).filter(|_| modifier >= 0),
+        _ => None,
+    };
+    let octets = match ty.oid {
+        25 => Some(1 << 30),
+        1042 | 1043 => Some(length.map_or(1 << 30, |length| length * 4)),
+        _ => None,
+    };
+    let numeric = ty.precision_scale();
     let (precision, radix): (Option<i64>, Option<i64>) = match ty.oid {
         21 => (Some(16), Some(2)),
         23 => (Some(32), Some(2)),
         20 => (Some(64), Some(2)),
         700 => (Some(24), Some(2)),
         701 => (Some(53), Some(2)),
-        1700 => (numeric.map(|(precision, _)| precision), Some(10)),
+        1700 => (numeric.map(|(precision, _)| i64::from(precision)), Some(10)),
         _ => (None, None),
     };
-    let scale: Option<i64> = if matches!(ty.oid, 20 | 21 | 23) { Some(0) } else { numeric.map(|(_, scale)| scale) };
+    let scale = if matches!(ty.oid, 20 | 21 | 23) { Some(0) } else { numeric.map(|(_, scale)| i64::from(scale)) };
+    let fraction = match ty.oid {
+        1082 => Some(0),
+        1083 | 1114 | 1184 | 1266 => Some(if modifier >= 0 { modifier } else { 6 }),
+        1186 => Some(if modifier >= 0 && modifier & 0xffff != 0xffff { modifier & 0xffff } else { 6 }),
+        _ => None,
+    };
     vec![
-        ("table_catalog", viewer.database.as_str().into()),
-        ("table_schema", place.schema.into()),
-        ("table_name", place.table.into()),
-        ("column_name", name.into()),
-        ("ordinal_position", (place.number as i64 + 1).into()),
-        ("data_type", data_type.into()),
         ("character_maximum_length", length.into()),
+        ("character_octet_length", octets.into()),
         ("numeric_precision", precision.into()),
         ("numeric_precision_radix", radix.into()),
         ("numeric_scale", scale.into()),
-        ("udt_catalog", viewer.database.as_str().into()),
+        ("datetime_precision", fraction.into()),
+        ("udt_catalog", database(looking)),
         ("udt_schema", "pg_catalog".into()),
-        ("udt_name", ty.name().to_owned().into()),
-        ("dtd_identifier", (place.number + 1).to_string().into()),
-        ("is_self_referencing", "NO".into()),
-        ("is_identity", "NO".into()),
-        ("is_generated", "NEVER".into()),
-        ("is_updatable", "NO".into()),
+        ("udt_name", ty.name().into()),
     ]
+}
+
+/// A type's name as the standard's views have it.
+pub(super) fn data_type(ty: PgType) -> String {
+    if ty.is_array() && !matches!(ty.oid, 22 | 30) {
+        return "ARRAY".to_owned();
+    }
+    match ty.oid {
+        22 | 30 => "ARRAY".to_owned(),
+        1042 => "character".to_owned(),
+        1560 => "bit".to_owned(),
+        _ => ty.bare().display_name(),
+    }
+}
+
+fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<(&'static str, Value)> {
+    let remote = column.remote;
+    let generated = remote.is_some_and(|column| column.generated);
+    let default = remote.and_then(|column| column.default.clone());
+    let identity = remote.and_then(|column| column.identity);
+    let mut row = vec![
+        ("table_catalog", database(looking)),
+        ("table_schema", class.schema.as_str().into()),
+        ("table_name", class.name.as_str().into()),
+        ("column_name", column.name.as_str().into()),
+        ("ordinal_position", column.number.into()),
+        ("column_default", default.clone().filter(|_| !generated).into()),
+        ("is_nullable", if remote.is_some_and(|column| column.not_null) { "NO" } else { "YES" }.into()),
+        ("data_type", data_type(column.ty).into()),
+        ("dtd_identifier", column.number.to_string().into()),
+        ("is_self_referencing", "NO".into()),
+        ("is_identity", if identity.is_some() { "YES" } else { "NO" }.into()),
+        ("identity_generation", identity.map(|letter| if letter == 'a' { "ALWAYS" } else { "BY DEFAULT" }).into()),
+        ("identity_cycle", "NO".into()),
+        ("is_generated", if generated { "ALWAYS" } else { "NEVER" }.into()),
+        ("generation_expression", default.filter(|_| generated).into()),
+        ("is_updatable", "NO".into()),
+    ];
+    row.extend(type_columns(looking, column.ty));
+    row
 }

@@ -110,7 +110,7 @@ fn cast(expr: &mut Expr) -> Result<()> {
     if REG_TYPES.contains(&name.name.as_str()) {
         let inner = take(inner);
         *expr = call(&format!("pg_{}_in", name.name), *inner);
-    } else if ["text", "varchar", "name"].contains(&name.name.as_str()) && name.modifiers.is_empty() {
+    } else if name.name == "text" && name.modifiers.is_empty() {
         let Some(reg) = reg_type_of(inner) else { return Ok(()) };
         let inner = take(inner);
         *expr = call(&format!("pg_{reg}_out"), *inner);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
+use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result};
 use datafusion::datasource::{provider_as_source, source_as_provider};
@@ -49,15 +50,17 @@ pub(super) fn marker(plan: &LogicalPlan) -> Result<bool> {
 }
 
 /// Whether all that a plan reads is made in memory.
-pub(super) fn in_memory(plan: &LogicalPlan) -> Result<bool> {
+pub(in super::super) fn in_memory(plan: &LogicalPlan) -> Result<bool> {
     let mut memory = true;
     plan.apply_with_subqueries(|node| {
         memory &= match node {
             LogicalPlan::TableScan(scan) => {
                 let provider = source_as_provider(&scan.source)?;
-                downcast::<VirtualProvider>(&provider).is_some() || downcast::<GenerateSeriesTable>(&provider).is_some()
+                downcast::<VirtualProvider>(&provider).is_some()
+                    || downcast::<GenerateSeriesTable>(&provider).is_some()
+                    || downcast::<CteWorkTable>(&provider).is_some()
             }
-            LogicalPlan::RecursiveQuery(_) | LogicalPlan::Extension(_) => false,
+            LogicalPlan::Extension(_) => false,
             _ => true,
         };
         Ok(if memory { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })

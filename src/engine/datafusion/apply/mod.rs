@@ -17,7 +17,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::semantics;
-use correlation::{holds_outer_columns, in_memory, marker, outer_columns, substituted, with_held_rows};
+pub(super) use correlation::in_memory;
+use correlation::{holds_outer_columns, marker, outer_columns, substituted, with_held_rows};
 use function::{Answer, Apply};
 
 /// Which subqueries are to be run row by row.

@@ -25,6 +25,10 @@ pub struct SessionFacts {
     pub database: String,
     /// The schemas that unqualified names are looked for in, in order.
     pub search_path: Vec<String>,
+    /// The transaction that the catalogs are of, as `xmin` and `txid_current()` tell it.
+    pub transaction: u64,
+    /// When the server started: microseconds since 1970-01-01 00:00:00 UTC.
+    pub started_micros: i64,
     /// What `pg_backend_pid()` answers.
     pub pid: i32,
     /// Looks up a setting (`current_setting`), by lower-case name.

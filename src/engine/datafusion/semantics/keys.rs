@@ -28,6 +28,7 @@ pub(super) fn sort_key(value: &Bound) -> Result<Expr> {
         )
         .with_hint("Use an explicit ordering operator or modify the query.")),
         16 | 17 | 20 | 21 | 23 | 26 | 25 | 1043 | 19 | 18 | 1082 | 1083 | 1114 | 1184 => Ok(value.expr.clone()),
+        _ if value.arrow == DataType::UInt32 => Ok(value.expr.clone()),
         _ => match own_key(value, true)? {
             Some(key) => Ok(key),
             None if decimal(value) => Ok(value.expr.clone()),
@@ -48,6 +49,7 @@ pub(super) fn group_key(value: &Bound) -> Result<Option<Expr>> {
             format!("could not identify an equality operator for type {}", value.type_name()),
         )),
         16 | 17 | 20 | 21 | 23 | 26 | 25 | 1043 | 19 | 18 | 1082 | 1083 | 1114 | 1184 => Ok(None),
+        _ if value.arrow == DataType::UInt32 => Ok(None),
         _ => match own_key(value, false)? {
             Some(key) => Ok(Some(key)),
             None if decimal(value) || value.pg.oid == 1042 || comparable(value.pg) >= Comparable::Equality => Ok(None),

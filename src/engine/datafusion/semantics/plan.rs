@@ -51,7 +51,7 @@ pub async fn plan(statement: &Statement, state: &SessionState, given: &[Option<P
         .ok_or_else(|| Error::internal("a session's state has no facts"))?;
     let query = sql::rewrite(query.clone())?.query;
     let tables = find_tables(&query, state, &facts).await?;
-    let registered = state.scalar_functions().iter().map(|(name, udf)| (name.clone(), udf.clone())).collect();
+    let registered = Arc::new(state.scalar_functions().iter().map(|(name, udf)| (name.clone(), udf.clone())).collect());
     let around = Surroundings { tables: &tables, registered, state, places: sql::Places::of(statement) };
     let mut binder = Binder::new(facts, around, given);
     let relation = binder.statement(&query)?;

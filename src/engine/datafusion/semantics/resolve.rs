@@ -92,7 +92,8 @@ fn fits(args: &[u32], types: &[u32]) -> bool {
         && polymorphic_types_agree(args, types)
 }
 
-/// `anyelement` and `anyarray` in one signature stand for one type and its arrays.
+/// `anyelement` and `anyarray` in one signature stand for one type and its arrays; `anycompatible` and its kin for types that have a
+/// common one.
 fn polymorphic_types_agree(args: &[u32], types: &[u32]) -> bool {
     let mut element = None;
     let mut compatible: Option<u32> = None;

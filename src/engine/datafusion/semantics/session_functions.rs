@@ -54,6 +54,26 @@ fn schema(facts: &SessionFacts) -> Bound {
     }
 }
 
+/// The functions that answer from the facts.
+pub(super) const NAMES: &[&str] = &[
+    "current_database",
+    "current_schema",
+    "current_schemas",
+    "current_setting",
+    "getdatabaseencoding",
+    "now",
+    "pg_backend_pid",
+    "pg_client_encoding",
+    "pg_conf_load_time",
+    "pg_is_in_recovery",
+    "pg_postmaster_start_time",
+    "pg_typeof",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "txid_current",
+    "version",
+];
+
 /// A function that answers from the facts; none if the name is none of them.
 pub(super) fn call(name: &str, args: &[Bound], facts: &SessionFacts) -> Result<Option<Bound>> {
     let found = match (name, args) {
@@ -67,6 +87,12 @@ pub(super) fn call(name: &str, args: &[Bound], facts: &SessionFacts) -> Result<O
         ("current_schemas", [implicit]) => schemas(implicit, facts)?,
         ("version", []) => text(&names::version(), PgType::TEXT),
         ("pg_backend_pid", []) => Bound::literal(ScalarValue::Int32(Some(facts.pid)), PgType::INT4),
+        ("pg_postmaster_start_time" | "pg_conf_load_time", []) => instant(facts.started_micros),
+        ("txid_current", []) => {
+            let transaction = i64::try_from(facts.transaction).unwrap_or(i64::MAX);
+            Bound::literal(ScalarValue::Int64(Some(transaction)), PgType::INT8)
+        }
+        ("getdatabaseencoding" | "pg_client_encoding", []) => text("UTF8", PgType::NAME),
         ("pg_is_in_recovery", []) => Bound::literal(ScalarValue::Boolean(Some(false)), PgType::BOOL),
         ("current_setting", [name]) => setting(name, false, facts)?,
         ("current_setting", [name, missing_ok]) => match fold(missing_ok.clone()).constant() {

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, SortExpr};
 use super::super::aggregates::{Aggregate, build, over_sorted};
 use super::super::coerce::AtPosition;
 use super::super::keys::sort_key;
+use super::super::ops::json::{gathered_array, gathered_value};
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
 use super::call::{Call, no_function, returned, signature};
@@ -34,13 +35,20 @@ impl Binder<'_> {
             None => None,
             Some(ast) => Some(Box::new(self.within(Clause::Filter, |binder| binder.condition(ast, "FILTER"))?)),
         };
-        let (args, build_as) = self.aggregate_function(call, args, position)?;
+        let (mut args, build_as) = self.aggregate_function(call, args, position)?;
+        // Gathered as an array is, of texts.
+        let json = matches!(build_as.0, "json_agg" | "jsonb_agg");
+        if json {
+            args = args.into_iter().map(|arg| gathered_value(arg, &mut self.typing)).collect::<Result<Vec<_>>>()?;
+        }
         if args.iter().any(|arg| reads_only_outer(&arg.expr)) {
             return refuse("an aggregate over columns of an outer query");
         }
         let aggregate = Aggregate { args, distinct: call.distinct, order, filter };
         let types: Vec<u32> = aggregate.args.iter().map(|arg| arg.pg.oid).collect();
-        match build(build_as.0, aggregate, build_as.1)? {
+        let name = if json { "array_agg" } else { build_as.0 };
+        match build(name, aggregate, build_as.1)? {
+            Some(list) if json => gathered_array(list.expr, build_as.1, &mut self.typing),
             Some(bound) => Ok(bound),
             None => Err(Error::unsupported(format!("function {} is not supported", signature(&call.name, &types)))
                 .with_position_if(position)),

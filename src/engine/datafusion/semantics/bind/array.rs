@@ -1,11 +1,11 @@
-//! Arrays in statements: `ARRAY(SELECT ...)`, subscripts, functions in FROM that give a row for each element.
+//! Arrays in statements: `ARRAY(SELECT ...)`, subscripts, computed series.
 //! Must not know: how arrays are held.
 
 use crate::sql::ast::{AccessExpr, Expr as Ast, Query, Subscript, TableAlias};
 use datafusion::common::{Column, UnnestOptions};
-use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlanBuilder};
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder};
 
-use super::super::arrays::{element_at, elements_list, series_list};
+use super::super::arrays::{element_at, series_list};
 use super::super::cast::{array_text, native};
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
@@ -32,19 +32,36 @@ impl Binder<'_> {
             )
             .with_position_if(self.position(query)));
         };
-        let gathered = AggregateUDF::new_from_impl(Gather::new()).call(vec![value.expr]).alias("array");
-        let plan = LogicalPlanBuilder::from(relation.plan)
-            .aggregate(Vec::<Expr>::new(), vec![gathered])
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(from_datafusion)?;
+        let plan = gathered_rows(relation.plan, value.expr)?;
         let list = arrow::datatypes::DataType::new_list(value.arrow, true);
         Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(plan)), array, list))
     }
 
-    /// `a[i]`.
+    /// `a[i]` and `(a).i`.
     pub(super) fn subscript(&mut self, root: &Ast, chain: &[AccessExpr]) -> Result<Bound> {
+        // `t.a[i]` comes as t, then .a, then [i].
+        let dotted = |access: &&AccessExpr| matches!(access, AccessExpr::Dot(Ast::Identifier(_)));
+        let dots = chain.iter().take_while(dotted).count();
+        let mut names = match root {
+            Ast::Identifier(name) if dots > 0 => vec![name.clone()],
+            Ast::CompoundIdentifier(names) if dots > 0 => names.clone(),
+            _ => Vec::new(),
+        };
+        if !names.is_empty() {
+            let (dots, rest) = chain.split_at(dots);
+            names.extend(dots.iter().filter_map(|access| match access {
+                AccessExpr::Dot(Ast::Identifier(name)) => Some(name.clone()),
+                _ => None,
+            }));
+            let column = Ast::CompoundIdentifier(names);
+            return if rest.is_empty() { self.expr(&column) } else { self.subscript(&column, rest) };
+        }
+        if let [AccessExpr::Dot(Ast::Identifier(name))] = chain {
+            let record = self.expr(root)?;
+            return self.record_field(&record, &ident(name), crate::sql::position(name.span));
+        }
         let [AccessExpr::Subscript(Subscript::Index { index })] = chain else {
-            return refuse("a subscript of more than one index, a slice or a field of a value");
+            return refuse("a subscript of more than one index, or a slice");
         };
         let value = self.expr(root)?;
         if !value.pg.is_array() {
@@ -71,15 +88,6 @@ impl Binder<'_> {
         Ok(value)
     }
 
-    /// `unnest(array)` in FROM.
-    pub(super) fn unnest(&mut self, array: Bound, alias: Option<&TableAlias>) -> Result<Relation> {
-        let array = self.array_as_text(array)?;
-        match elements_list(array.pg.bare(), array.expr, &self.typing.facts.format) {
-            Some((list, element)) => rows_of(list, element, "unnest", alias),
-            None => refuse("unnest over this type"),
-        }
-    }
-
     /// `generate_series` in FROM whose bounds are only known when it runs.
     pub(super) fn computed_series(
         &mut self,
@@ -90,6 +98,15 @@ impl Binder<'_> {
         let wide = args.iter().map(|arg| native(arg.expr.clone(), arrow::datatypes::DataType::Int64)).collect();
         rows_of(series_list(wide, pg.oid == PgType::INT4.oid), pg, "generate_series", alias)
     }
+}
+
+/// A plan's rows as one list of these values.
+pub(super) fn gathered_rows(plan: LogicalPlan, value: Expr) -> Result<LogicalPlan> {
+    let gathered = AggregateUDF::new_from_impl(Gather::new()).call(vec![value]).alias("array");
+    LogicalPlanBuilder::from(plan)
+        .aggregate(Vec::<Expr>::new(), vec![gathered])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)
 }
 
 /// A row for each element of a list that is the same for every row of FROM.

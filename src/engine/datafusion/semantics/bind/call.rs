@@ -91,6 +91,9 @@ impl Binder<'_> {
             return Ok(self.row(call.args.into_iter())?.at(position));
         }
         let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
+        if let Some(set) = self.set_call(&call.name, &args)? {
+            return self.set_value(set, position);
+        }
         match call.name.as_str() {
             "grouping" => self.grouping(args, position),
             "coalesce" | "nullif" | "greatest" | "least" => {
@@ -231,6 +234,9 @@ impl Binder<'_> {
         let full = format!("{schema}.{name}");
         let call = written_call(full.clone(), ast)?;
         let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
+        if let Some(set) = self.set_call(&full, &args)? {
+            return self.set_value(set, position);
+        }
         if let Some(own) = self.registered(&full, &args)? {
             return Ok(own.at(position));
         }

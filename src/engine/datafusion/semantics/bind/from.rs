@@ -1,8 +1,8 @@
 //! FROM: tables, subqueries and table functions become relations in a scope.
 //! Must not know: joins (`join`), expressions.
 
-use crate::sql::ast::{ObjectName, Query, TableAlias, TableFactor, TableWithJoins};
-use arrow::datatypes::{DataType, Field};
+use crate::sql::ast::{FunctionArg, ObjectName, Query, TableAlias, TableFactor, TableWithJoins};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::TableReference;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
@@ -10,10 +10,11 @@ use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
 use super::scope::{Col, Scope, Table, column_expr};
+use super::set_function::{Factor, Written, plain_arguments};
 use super::{Binder, FoundTable, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::names::fold;
-use crate::types::{pg_type_of, storage};
+use crate::types::{is_system_column, pg_type_of, storage};
 
 /// A plan and the names it makes visible.
 pub(super) struct Source {
@@ -63,10 +64,21 @@ impl Binder<'_> {
     pub(super) fn sources(&mut self, from: &[TableWithJoins]) -> Result<Source> {
         let mut result: Option<Source> = None;
         for item in from {
-            let next = self.table_with_joins(item, result.as_ref().map(|left| &left.scope))?;
-            result = Some(match result {
-                None => next,
-                Some(left) => super::join::cross(left, next)?,
+            let first = self.table_factor(&item.relation, result.as_ref().map(|left| &left.scope))?;
+            result = Some(match (first, result) {
+                (Factor::Source(first), left) => {
+                    let next = self.joined(first, &item.joins)?;
+                    match left {
+                        None => next,
+                        Some(left) => super::join::cross(left, next)?,
+                    }
+                }
+                // Joins to its right keep every row to its left: they may as well come after.
+                (Factor::Call(call), Some(left)) if super::join::keep_left(&item.joins) => {
+                    let beside = self.beside(left, call, false)?;
+                    self.joined(beside, &item.joins)?
+                }
+                (Factor::Call(_), _) => return refuse("a function over other items of FROM in this kind of join"),
             });
         }
         match result {
@@ -78,38 +90,61 @@ impl Binder<'_> {
         }
     }
 
-    /// Binds one item of FROM. `left`: what stands before it, for messages about LATERAL.
-    pub(super) fn table_factor(&mut self, factor: &TableFactor, left: Option<&Scope>) -> Result<Source> {
+    /// Binds one item of FROM. `left`: what stands before it, whose columns a function may use.
+    pub(super) fn table_factor(&mut self, factor: &TableFactor, left: Option<&Scope>) -> Result<Factor> {
         match factor {
             TableFactor::Table { name, alias, args: None, sample: None, with_ordinality: false, .. } => {
-                self.named_table(name, alias.as_ref())
+                self.named_table(name, alias.as_ref()).map(Factor::Source)
             }
-            TableFactor::Table { name, alias, args: Some(args), with_ordinality: false, .. } => {
-                self.table_function(name, &args.args, alias.as_ref())
+            TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
+                let written = self.written_function(name, &args.args, alias.as_ref(), *with_ordinality)?;
+                self.function_factor(written, left)
             }
-            TableFactor::Function { lateral: false, name, args, with_ordinality: false, alias } => {
-                self.table_function(name, args, alias.as_ref())
+            TableFactor::Function { name, args, with_ordinality, alias, .. } => {
+                let written = self.written_function(name, args, alias.as_ref(), *with_ordinality)?;
+                self.function_factor(written, left)
             }
             TableFactor::Derived { lateral, subquery, alias, sample: None } => {
-                if *lateral && left.is_some() {
-                    return refuse("LATERAL");
+                if let (true, Some(left), Some(alias)) = (*lateral, left, alias) {
+                    return self.lateral(subquery, alias, left);
                 }
-                self.derived(subquery, alias.as_ref())
+                self.derived(subquery, alias.as_ref()).map(Factor::Source)
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 let source = self.table_with_joins(table_with_joins, left)?;
                 match alias {
-                    None => Ok(source),
+                    None => Ok(Factor::Source(source)),
                     Some(_) => refuse("an alias for a join"),
                 }
             }
-            TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality: false, .. } => {
-                self.table_call("unnest", array_exprs.iter(), alias.as_ref(), None)
+            TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality, .. } => {
+                let written = Written {
+                    schema: None,
+                    name: "unnest".to_owned(),
+                    args: array_exprs.iter().collect(),
+                    alias: alias.as_ref(),
+                    ordinality: *with_ordinality,
+                    position: self.position(factor),
+                };
+                self.function_factor(written, left)
             }
-            TableFactor::UNNEST { .. } => refuse("unnest WITH ORDINALITY"),
+            TableFactor::UNNEST { .. } => refuse("unnest WITH OFFSET"),
             TableFactor::Table { .. } => refuse("TABLESAMPLE or WITH ORDINALITY"),
             _ => refuse("this form of FROM item"),
         }
+    }
+
+    fn written_function<'e>(
+        &self,
+        name: &ObjectName,
+        args: &'e [FunctionArg],
+        alias: Option<&'e TableAlias>,
+        ordinality: bool,
+    ) -> Result<Written<'e>> {
+        let position = self.position(name);
+        let mut names = parts(name)?;
+        let name = names.pop().unwrap_or_default();
+        Ok(Written { schema: names.pop(), name, args: plain_arguments(args)?, alias, ordinality, position })
     }
 
     fn named_table(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Result<Source> {
@@ -133,18 +168,17 @@ impl Binder<'_> {
         let builder = LogicalPlanBuilder::scan(reference, found.source.clone(), None);
         let builder = canonical(builder, schema.fields()).and_then(|builder| builder.alias(internal.clone()));
         let plan = builder.and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
-        let columns = schema
-            .fields()
-            .iter()
-            .map(|field| {
-                let expr = column_expr(Some(&internal), field.name());
-                let value = Bound::with_arrow(expr, pg_type_of(field), canonical_type(field));
-                Col { name: field.name().clone(), value }
-            })
-            .collect();
+        let col = |field: &FieldRef| {
+            let expr = column_expr(Some(&internal), field.name());
+            let value = Bound::with_arrow(expr, pg_type_of(field), canonical_type(field));
+            Col { name: field.name().clone(), value }
+        };
+        let (system, plain): (Vec<_>, Vec<_>) = schema.fields().iter().partition(|field| is_system_column(field));
+        let columns = plain.into_iter().map(col).collect();
+        let system = system.into_iter().map(col).collect();
         let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
         let hidden = alias.is_some().then(|| found.name.clone()).filter(|name| *name != visible);
-        let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)? };
+        let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)?, system };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 
@@ -179,13 +213,14 @@ impl Binder<'_> {
                 }
             })
             .collect();
-        let table = Table { schema: None, name: visible, hidden: None, columns: rename(columns, alias)? };
+        let columns = rename(columns, alias)?;
+        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new() };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 }
 
 /// Column names of an alias: `AS t(a, b)`.
-fn rename(mut columns: Vec<Col>, alias: Option<&TableAlias>) -> Result<Vec<Col>> {
+pub(super) fn rename(mut columns: Vec<Col>, alias: Option<&TableAlias>) -> Result<Vec<Col>> {
     let Some(alias) = alias else { return Ok(columns) };
     if alias.columns.len() > columns.len() {
         return Err(Error::client(
@@ -212,6 +247,8 @@ fn canonical_type(field: &Field) -> DataType {
         found @ (DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) if *scale >= 0 => found.clone(),
         // Arrays in Arrow's own form stay as they are.
         found @ (DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) | DataType::Map(..)) => found.clone(),
+        // The oids of what has a name, as catalogs hold them.
+        DataType::UInt32 if pg_type_of(field).is_registered() => DataType::UInt32,
         DataType::UInt64 => DataType::Decimal128(20, 0),
         DataType::Decimal32(p, s) | DataType::Decimal64(p, s) => DataType::Decimal128(*p, *s),
         _ => wanted,

@@ -2,7 +2,7 @@
 //! Must not know: what the joined relations are.
 
 use crate::sql::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableWithJoins};
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
 use super::super::coerce::{AtPosition, common_type};
 use super::super::errors::from_datafusion;
@@ -10,6 +10,7 @@ use super::super::pg::CastContext;
 use super::super::value::Bound;
 use super::from::{Source, parts};
 use super::scope::{Col, Scope};
+use super::set_function::{CallItem, Factor};
 use super::{Binder, Clause, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -23,15 +24,68 @@ pub(super) fn cross(left: Source, right: Source) -> Result<Source> {
     Ok(Source { plan, scope: left.scope.join(right.scope)? })
 }
 
+/// Whether joins only add to what stands on their left.
+pub(super) fn keep_left(joins: &[Join]) -> bool {
+    joins.iter().all(|join| {
+        matches!(
+            join.join_operator,
+            JoinOperator::CrossJoin(JoinConstraint::None)
+                | JoinOperator::Join(JoinConstraint::On(_))
+                | JoinOperator::Inner(JoinConstraint::On(_))
+                | JoinOperator::Left(JoinConstraint::On(_))
+                | JoinOperator::LeftOuter(JoinConstraint::On(_))
+        )
+    })
+}
+
 impl Binder<'_> {
     /// A table and the joins that follow it.
     pub(super) fn table_with_joins(&mut self, item: &TableWithJoins, left: Option<&Scope>) -> Result<Source> {
-        let mut result = self.table_factor(&item.relation, left)?;
-        for join in &item.joins {
-            let right = self.table_factor(&join.relation, Some(&result.scope))?;
-            result = self.join(result, right, join)?;
+        match self.table_factor(&item.relation, left)? {
+            Factor::Source(first) => self.joined(first, &item.joins),
+            Factor::Call(_) => refuse("a function over other items of FROM in this kind of join"),
+        }
+    }
+
+    /// A source and the joins that follow it.
+    pub(super) fn joined(&mut self, first: Source, joins: &[Join]) -> Result<Source> {
+        let mut result = first;
+        for join in joins {
+            result = match self.table_factor(&join.relation, Some(&result.scope))? {
+                Factor::Source(right) => self.join(result, right, join)?,
+                Factor::Call(call) => self.join_rows(result, call, join)?,
+            };
         }
         Ok(result)
+    }
+
+    /// A join with the rows that a function gives for each row to its left.
+    fn join_rows(&mut self, left: Source, call: CallItem, join: &Join) -> Result<Source> {
+        let (outer, constraint) = match &join.join_operator {
+            JoinOperator::CrossJoin(JoinConstraint::None) => return self.beside(left, call, false),
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => (false, constraint),
+            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (true, constraint),
+            _ => return refuse("a function over the other side of this kind of join"),
+        };
+        let JoinConstraint::On(condition) = constraint else {
+            return refuse("a function over the other side of a join with USING");
+        };
+        let source = self.beside(left, call, outer)?;
+        self.scopes.push(source.scope.clone());
+        let bound = self.within(Clause::Join, |binder| binder.condition(condition, "JOIN/ON"));
+        self.scopes.pop();
+        let bound = bound?;
+        if bound == lit(true) {
+            return Ok(source);
+        }
+        if outer {
+            return refuse("LEFT JOIN with a function and a condition");
+        }
+        let plan = LogicalPlanBuilder::from(source.plan)
+            .filter(bound)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
+        Ok(Source { plan, scope: source.scope })
     }
 
     fn join(&mut self, left: Source, right: Source, join: &Join) -> Result<Source> {

@@ -21,6 +21,7 @@ mod registered;
 mod row;
 mod scope;
 mod select;
+mod set_function;
 mod setop;
 mod special;
 mod subquery;
@@ -117,7 +118,7 @@ pub(super) struct Surroundings<'a> {
     /// The tables it names.
     pub(super) tables: &'a FoundTables,
     /// Functions of the session besides PostgreSQL's.
-    pub(super) registered: Registered,
+    pub(super) registered: Arc<Registered>,
     /// The session's state, for functions in FROM.
     pub(super) state: &'a SessionState,
     /// Where its tokens stand.
@@ -129,7 +130,7 @@ pub(super) struct Binder<'a> {
     /// The facts of the session and the types of the parameters.
     pub(super) typing: Typing,
     tables: &'a FoundTables,
-    registered: Registered,
+    registered: Arc<Registered>,
     state: &'a SessionState,
     places: Places,
     /// The scopes of the queries around, the innermost last.
@@ -146,13 +147,15 @@ pub(super) struct Binder<'a> {
     grouping_places: Vec<(Expr, u32)>,
     /// The windows that the current select names.
     windows: Vec<(String, WindowSpec)>,
+    /// The calls in the current select list that give rows: the column that stands for each, and its list.
+    sets: Vec<(String, Expr)>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder for a statement, with the types of its parameters as far as they were given.
     pub(super) fn new(facts: Arc<SessionFacts>, around: Surroundings<'a>, given: &[Option<PgType>]) -> Binder<'a> {
         Binder {
-            typing: Typing::new(facts, given),
+            typing: Typing::new(facts, given).with_functions(Arc::clone(&around.registered)),
             tables: around.tables,
             registered: around.registered,
             state: around.state,
@@ -165,6 +168,7 @@ impl<'a> Binder<'a> {
             ungrouped: None,
             grouping_places: Vec::new(),
             windows: Vec::new(),
+            sets: Vec::new(),
         }
     }
 

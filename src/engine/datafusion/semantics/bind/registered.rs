@@ -1,7 +1,6 @@
 //! Functions that a session has registered besides PostgreSQL's own: of the system schema, of the catalog.
 //! Must not know: what they do.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StructArray};
@@ -9,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, ScalarUDF};
 
-use super::super::cast::native;
+use super::super::cast::{Functions, native};
 use super::super::kernel::{call, wrong_type};
 use super::super::value::Bound;
 use super::setop::project;
@@ -18,7 +17,7 @@ use crate::error::Result;
 use crate::types::{PgType, named_oid, pg_type_of};
 
 /// Registered functions by their full name (`tusk.refresh`, `pg_get_userbyid`).
-pub(super) type Registered = HashMap<String, Arc<ScalarUDF>>;
+pub(super) type Registered = Functions;
 
 impl Binder<'_> {
     /// A registered function over arguments whose types nobody declares: literals become text.

@@ -31,6 +31,8 @@ pub(super) struct Table {
     pub(super) hidden: Option<String>,
     /// Its columns in order.
     pub(super) columns: Vec<Col>,
+    /// Columns that only their names reach: `xmin`, `ctid`, `tableoid`.
+    pub(super) system: Vec<Col>,
 }
 
 /// What a FROM clause makes visible.
@@ -72,7 +74,17 @@ impl Scope {
                 Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
             }
             (Some(col), None) => Ok(Some(col.value.clone())),
-            (None, _) => Ok(None),
+            (None, _) => self.system_column(name),
+        }
+    }
+
+    fn system_column(&self, name: &str) -> Result<Option<Bound>> {
+        let mut found = self.tables.iter().flat_map(|table| &table.system).filter(|col| col.name == name);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => {
+                Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
+            }
+            (first, _) => Ok(first.map(|col| col.value.clone())),
         }
     }
 
@@ -93,12 +105,16 @@ impl Table {
     /// The column with a name.
     pub(super) fn column(&self, name: &str) -> Result<Bound> {
         let mut found = self.columns.iter().filter(|col| col.name == name);
-        match (found.next(), found.next()) {
-            (Some(_), Some(_)) => {
+        let mut found = found.next().map(|first| (first, found.next()));
+        if found.is_none() {
+            found = self.system.iter().find(|col| col.name == name).map(|col| (col, None));
+        }
+        match found {
+            Some((_, Some(_))) => {
                 Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
             }
-            (Some(col), None) => Ok(col.value.clone()),
-            (None, _) => Err(Error::client(
+            Some((col, None)) => Ok(col.value.clone()),
+            None => Err(Error::client(
                 SqlState::UNDEFINED_COLUMN,
                 format!("column {}.{} does not exist", quote_plain(&self.name), quote_plain(name)),
             )),

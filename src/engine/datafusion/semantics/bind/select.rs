@@ -2,6 +2,7 @@
 //! Must not know: how each clause is bound.
 
 use crate::sql::ast::{Distinct, NamedWindowExpr, OrderByExpr, Select};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::super::errors::from_datafusion;
@@ -43,6 +44,7 @@ impl Binder<'_> {
     ) -> Result<Relation> {
         refuse_odd_clauses(select)?;
         let outer_windows = std::mem::take(&mut self.windows);
+        let outer_sets = std::mem::take(&mut self.sets);
         let outer_clause = std::mem::replace(&mut self.clause, Clause::Select);
         let result = self.sources(&select.from).and_then(|Source { plan, scope }| {
             self.scopes.push(scope);
@@ -51,6 +53,7 @@ impl Binder<'_> {
             result
         });
         self.windows = outer_windows;
+        self.sets = outer_sets;
         self.clause = outer_clause;
         result
     }
@@ -87,6 +90,16 @@ impl Binder<'_> {
             for target in &mut targets {
                 target.value = self.typing.settle(target.value.clone())?;
             }
+        }
+        let sets = std::mem::take(&mut self.sets);
+        if !sets.is_empty() {
+            let aggregated = |target: &Target| {
+                target.value.expr.exists(|expr| Ok(matches!(expr, Expr::AggregateFunction(_)))).unwrap_or(true)
+            };
+            if groups.present || having.is_some() || targets.iter().any(aggregated) {
+                return refuse("a function that gives rows beside aggregates");
+            }
+            plan = super::set_function::spread(plan, &sets)?;
         }
         let mut selecting = Selecting { plan, targets, having };
         self.aggregate_step(&mut selecting, &groups).map_err(|error| self.at_ungrouped(error, select, order))?;

@@ -1,7 +1,7 @@
-//! Functions in FROM: `generate_series` over integers, and the ones a session has registered.
+//! `generate_series` over integers in FROM.
 //! Must not know: how rows are made.
 
-use crate::sql::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, ObjectName, TableAlias};
+use crate::sql::ast::TableAlias;
 use arrow::datatypes::DataType;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl};
 use datafusion::datasource::provider_as_source;
@@ -16,47 +16,23 @@ use super::super::fold::fold;
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
 use super::call::{no_function, signature};
-use super::from::{Source, ident, parts};
+use super::from::{Source, ident};
 use super::scope::column_expr;
 use super::setop::project;
 use super::targets::{Target, outputs};
-use super::{Binder, Clause, Relation, Scope, refuse};
+use super::{Binder, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
 impl Binder<'_> {
-    /// A function in FROM.
-    pub(super) fn table_function(
-        &mut self,
-        name: &ObjectName,
-        args: &[FunctionArg],
-        alias: Option<&TableAlias>,
-    ) -> Result<Source> {
-        let position = self.position(name);
-        let mut names = parts(name)?;
-        let function_name = names.pop().unwrap_or_default();
-        let args = args
-            .iter()
-            .map(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(ast)) => Ok(ast),
-                _ => refuse("this form of argument of a function in FROM"),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        self.table_call(&function_name, args.into_iter(), alias, position)
-    }
-
-    /// A function in FROM over its arguments.
-    pub(super) fn table_call<'e>(
+    /// `generate_series` in FROM over what stands on its own.
+    pub(super) fn table_call(
         &mut self,
         function_name: &str,
-        args: impl Iterator<Item = &'e Ast>,
+        bound: Vec<Bound>,
         alias: Option<&TableAlias>,
         position: Option<u32>,
     ) -> Result<Source> {
-        self.scopes.push(Scope::default());
-        let bound = self.within(Clause::From, |binder| args.map(|ast| binder.expr(ast)).collect::<Result<Vec<_>>>());
-        self.scopes.pop();
-        let bound = bound?;
         let types: Vec<u32> = bound.iter().map(|arg| arg.pg.oid).collect();
         match function(function_name, &types) {
             Resolved::One((declared, found)) if found.source.starts_with("generate_series_") => {
@@ -66,13 +42,6 @@ impl Binder<'_> {
                 }
                 let relation = self.series(&coerced, PgType::new(found.returns), alias)?;
                 self.aliased(relation, "generate_series", alias)
-            }
-            Resolved::One((declared, found)) if found.source == "array_unnest" => {
-                let mut bound = bound.into_iter().zip(&declared);
-                let Some((array, to)) = bound.next() else { return refuse("unnest of nothing") };
-                let array = self.argument(array, *to)?;
-                let relation = self.unnest(array, alias)?;
-                self.aliased(relation, "unnest", alias)
             }
             Resolved::One(_) => Err(Error::unsupported(format!(
                 "function {} in FROM is not supported",

@@ -66,6 +66,12 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
         (25 | 1043, 1042) => Ok(Bound { pg: to, ..value }),
         (25 | 1043, 19) => plain(text_map("text_name", value.expr, |text| Ok(cut_to_name(text)))),
         (1082 | 1083 | 1114 | 1184 | 1186, 1082 | 1083 | 1114 | 1184 | 1186) => times(value, to, facts),
+        (26, _) if to.is_registered() => Ok(Bound { pg: to, ..value }),
+        (20 | 21 | 23, _) if to.is_registered() => {
+            let oid = convert(value, PgType::OID, facts)?;
+            Ok(Bound { pg: to, ..oid })
+        }
+        (_, _) if to.is_registered() && value.pg.is_registered() => Ok(Bound { pg: to, ..value }),
         // A name's oid, as the casts to the `reg...` types make it.
         (_, 26) if value.arrow == DataType::UInt32 => Ok(Bound { pg: to, ..value }),
         (_, 20) if value.arrow == DataType::UInt32 => plain(native(value.expr, DataType::Int64)),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
-use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Alias, Placeholder};
+use datafusion::logical_expr::{Expr, ScalarUDF};
 use datafusion::scalar::ScalarValue;
 
 pub(super) use self::modifier::padded;
@@ -29,14 +29,24 @@ pub(super) struct Typing {
     /// The session's facts.
     pub(super) facts: Arc<SessionFacts>,
     params: Vec<Option<PgType>>,
+    /// The session's own functions: those that turn names into oids and back.
+    functions: Arc<Functions>,
 }
+
+/// Functions of a session by their full name.
+pub(super) type Functions = HashMap<String, Arc<ScalarUDF>>;
 
 impl Typing {
     /// With the types of parameters that were given.
     pub(super) fn new(facts: Arc<SessionFacts>, given: &[Option<PgType>]) -> Typing {
         // 0 and unknown are how clients say that they do not know.
         let known = |pg: &Option<PgType>| pg.filter(|pg| pg.oid != 0 && pg.oid != 705);
-        Typing { facts, params: given.iter().map(known).collect() }
+        Typing { facts, params: given.iter().map(known).collect(), functions: Arc::default() }
+    }
+
+    /// With functions of a session.
+    pub(super) fn with_functions(self, functions: Arc<Functions>) -> Typing {
+        Typing { functions, ..self }
     }
 
     /// The types of all parameters.
@@ -94,6 +104,9 @@ impl Typing {
     pub(super) fn coerce(&mut self, value: Bound, to: PgType, context: CastContext) -> Result<Bound> {
         let value = self.refresh(value);
         let position = value.position;
+        if let Some(named) = self.registered(&value, to, context) {
+            return Ok(named.at(position));
+        }
         let result = match value.unknown.clone() {
             Some(Unknown::Null) => {
                 let arrow = storage(to);
@@ -116,6 +129,42 @@ impl Typing {
             }),
         };
         result.map(|bound| bound.at(position))
+    }
+
+    /// Values of the `reg...` types: names become oids by the session's own functions, and oids names.
+    fn registered(&mut self, value: &Bound, to: PgType, context: CastContext) -> Option<Bound> {
+        let held = |pg: PgType, arrow: &DataType| pg.is_registered() && *arrow == DataType::UInt32;
+        if held(value.pg, &value.arrow) {
+            let textual = matches!(to.oid, 25 | 1042 | 1043 | 19) && can_coerce(value.pg.oid, to.oid, context);
+            let function = self.functions.get(&format!("pg_{}_out", value.pg.name())).filter(|_| textual)?;
+            let text = Bound::new(function.call(vec![value.expr.clone()]), PgType::TEXT);
+            return self.coerce(text, to, context).ok();
+        }
+        if !to.is_registered() {
+            return None;
+        }
+        let function = self.functions.get(&format!("pg_{}_in", to.name())).cloned()?;
+        let oid = |name: Expr| Bound::with_arrow(function.call(vec![name]), to.bare(), DataType::UInt32);
+        match &value.unknown {
+            Some(Unknown::Text(text)) => Some(oid(Expr::Literal(ScalarValue::Utf8View(Some(text.clone())), None))),
+            Some(Unknown::Null) => {
+                Some(Bound::with_arrow(self.null(to, &DataType::UInt32), to.bare(), DataType::UInt32))
+            }
+            Some(Unknown::Param(number)) => {
+                if let Some(slot) = self.params.get_mut(number - 1) {
+                    *slot = Some(to.bare());
+                }
+                Some(oid(placeholder(*number, to.bare()).expr))
+            }
+            // A parameter that the client has typed so, or text.
+            None => {
+                let named = match value.expr {
+                    Expr::Placeholder(_) => value.pg.oid == to.oid,
+                    _ => matches!(value.pg.oid, 25 | 1043) && can_coerce(value.pg.oid, to.oid, context),
+                };
+                (named && value.arrow == DataType::Utf8View).then(|| oid(value.expr.clone()))
+            }
+        }
     }
 
     /// PostgreSQL reads a literal while it analyses, at its place; what a length makes of it comes later, at none.

@@ -46,6 +46,12 @@ fn operator(source: &str) -> Option<(&str, Operator)> {
             }
         }
     }
+    // nameeqtext, texteqname.
+    for (left, right) in [("name", "text"), ("text", "name")] {
+        if let Some(op) = source.strip_prefix(left).and_then(|rest| rest.strip_suffix(right)).and_then(plain) {
+            return Some((left, op));
+        }
+    }
     let (left, op) = source.split_at_checked(source.len().checked_sub(2)?)?;
     const RUN_TOGETHER: [&str; 24] = [
         "int2", "int4", "int8", "int24", "int42", "int28", "int82", "int48", "int84", "float4", "float8", "float48",

@@ -4,10 +4,12 @@
 mod array_calls;
 mod arrays;
 mod calendar;
+mod catalog;
 mod compare;
 mod encodings;
 mod floats;
 mod ints;
+pub(super) mod json;
 mod math;
 mod misc;
 mod numerics;
@@ -67,6 +69,12 @@ pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing:
         return Ok(Some(found));
     }
     if let Some(found) = calendar::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = json::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = catalog::implement(source, &args, returns, typing)? {
         return Ok(Some(found));
     }
     misc::implement(source, &args, returns, typing)

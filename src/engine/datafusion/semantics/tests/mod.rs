@@ -26,6 +26,8 @@ fn facts() -> SessionFacts {
         user: "ann".to_owned(),
         database: "tusk".to_owned(),
         search_path: vec!["shop".to_owned()],
+        transaction: 3,
+        started_micros: 0,
         pid: 42,
         setting: Arc::new(|name| (name == "timezone").then(|| "UTC".to_owned())),
     }

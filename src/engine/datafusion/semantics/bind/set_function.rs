@@ -1,0 +1,312 @@
+//! Functions that give rows: in FROM, also over the columns of what stands before them, and in the select list.
+//! Must not know: how rows are made.
+
+use std::sync::Arc;
+
+use crate::sql::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, Query, TableAlias};
+use arrow::datatypes::{DataType, Fields};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{Column, UnnestOptions};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+
+use super::super::super::apply::in_memory;
+use super::super::arrays::{elements_list, series_list};
+use super::super::cast::native;
+use super::super::coerce::AtPosition;
+use super::super::errors::from_datafusion;
+use super::super::resolve::{Resolved, function};
+use super::super::sets::{expanded, field_at, never_empty, only_element, ordinals, record, subscripts};
+use super::super::value::Bound;
+use super::array::gathered_rows;
+use super::from::{Source, ident, rename};
+use super::scope::{Col, Scope, Table, column_expr};
+use super::subquery::subquery;
+use super::{Binder, Clause, Output, refuse};
+use crate::error::{Error, Fault, Result, SqlState};
+use crate::types::{PgType, field, pg_type_of};
+
+/// A call that gives rows: for each row before it a list of them.
+#[derive(Debug, Clone)]
+pub(super) struct SetCall {
+    list: Expr,
+    /// The Arrow type of the list.
+    form: DataType,
+    /// What it is a list of.
+    element: PgType,
+}
+
+/// Such a call in FROM.
+pub(super) struct CallItem {
+    call: SetCall,
+    name: String,
+    alias: Option<TableAlias>,
+    ordinality: bool,
+}
+
+/// An item of FROM.
+pub(super) enum Factor {
+    /// It stands on its own.
+    Source(Source),
+    /// It reads the columns of what stands before it.
+    Call(CallItem),
+}
+
+/// A function in FROM as it is written.
+pub(super) struct Written<'e> {
+    pub(super) schema: Option<String>,
+    pub(super) name: String,
+    pub(super) args: Vec<&'e Ast>,
+    pub(super) alias: Option<&'e TableAlias>,
+    pub(super) ordinality: bool,
+    pub(super) position: Option<u32>,
+}
+
+/// The arguments of a function in FROM.
+pub(super) fn plain_arguments(args: &[FunctionArg]) -> Result<Vec<&Ast>> {
+    args.iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(ast)) => Ok(ast),
+            _ => refuse("this form of argument of a function in FROM"),
+        })
+        .collect()
+}
+
+impl Binder<'_> {
+    /// A function in FROM, behind what has these names.
+    pub(super) fn function_factor(&mut self, written: Written<'_>, left: Option<&Scope>) -> Result<Factor> {
+        self.scopes.push(left.cloned().unwrap_or_default());
+        let bound = self
+            .within(Clause::From, |binder| written.args.iter().map(|ast| binder.expr(ast)).collect::<Result<Vec<_>>>());
+        self.scopes.pop();
+        let bound = bound?;
+        let lateral = bound.iter().any(|arg| reads_columns(&arg.expr));
+        let foreign = written.schema.as_deref().is_some_and(|schema| schema != "pg_catalog");
+        if !lateral && !written.ordinality && !foreign && written.name == "generate_series" {
+            return self.table_call(&written.name, bound, written.alias, written.position).map(Factor::Source);
+        }
+        let full = match written.schema.as_deref() {
+            Some(schema) if foreign => format!("{schema}.{}", written.name),
+            _ => written.name.clone(),
+        };
+        let call = match self.set_call(&full, &bound)? {
+            Some(call) => call,
+            // Any other function gives one row.
+            None => {
+                let value = self.call(&full, bound, written.position)?;
+                let value = self.typing.settle(value)?;
+                let (list, form) = only_element(value.expr, &value.arrow);
+                SetCall { list, form, element: value.pg }
+            }
+        };
+        let (name, alias, ordinality) = (written.name, written.alias.cloned(), written.ordinality);
+        let item = CallItem { call, name, alias, ordinality };
+        if lateral {
+            return Ok(Factor::Call(item));
+        }
+        let plan = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
+        let nothing = Source { plan, scope: Scope::default() };
+        self.beside(nothing, item, false).map(Factor::Source)
+    }
+
+    /// `LATERAL (SELECT ...)`: its rows for each row of what stands before it.
+    pub(super) fn lateral(&mut self, query: &Query, alias: &TableAlias, left: &Scope) -> Result<Factor> {
+        self.scopes.push(left.clone());
+        let relation = self.inner_query(query);
+        self.scopes.pop();
+        let relation = relation?;
+        if relation.plan.all_out_ref_exprs().is_empty() {
+            return self.aliased(relation, &ident(&alias.name), Some(alias)).map(Factor::Source);
+        }
+        if !in_memory(&relation.plan).map_err(from_datafusion)? {
+            return refuse("LATERAL over tables of sources");
+        }
+        let named = |output: &Output| {
+            let value = &output.value;
+            Arc::new(field(&output.name, value.pg, true).with_data_type(value.arrow.clone()))
+        };
+        let fields: Fields = relation.columns.iter().map(named).collect();
+        let values = relation.columns.iter().map(|output| output.value.expr.clone()).collect();
+        let (row, form) = record(values, fields);
+        let plan = gathered_rows(relation.plan, row)?;
+        let list = Expr::ScalarSubquery(subquery(plan));
+        let call = SetCall { list, form: DataType::new_list(form, true), element: PgType::RECORD };
+        let item = CallItem { call, name: ident(&alias.name), alias: Some(alias.clone()), ordinality: false };
+        Ok(Factor::Call(item))
+    }
+
+    /// Each row of a source beside the rows that a function gives for it. `outer`: a row without any stays, beside NULLs.
+    pub(super) fn beside(&mut self, left: Source, item: CallItem, outer: bool) -> Result<Source> {
+        let CallItem { call, name, alias, ordinality } = item;
+        let list = if outer { never_empty(call.list.clone(), &call.form) } else { call.list.clone() };
+        let mut lists = vec![(self.unique("?rows"), list.clone())];
+        if ordinality {
+            let place = if outer { ordinals(call.list.clone()) } else { ordinals(list) };
+            let (_, form) = only_element(place.clone(), &DataType::Int64);
+            let place = if outer { never_empty(place, &form) } else { place };
+            lists.push((self.unique("?place"), place));
+        }
+        let plan = spread(left.plan, &lists)?;
+        let mut names = lists.iter().map(|(name, _)| name);
+        let row = names.next().map_or("", String::as_str);
+        let visible = alias.as_ref().map_or_else(|| name.clone(), |alias| ident(&alias.name));
+        let mut columns = row_columns(&call, column_expr(None, row), &visible);
+        if let Some(place) = names.next() {
+            let value = Bound::new(column_expr(None, place), PgType::INT8);
+            columns.push(Col { name: "ordinality".to_owned(), value });
+        }
+        let columns = rename(columns, alias.as_ref())?;
+        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new() };
+        Ok(Source { plan, scope: left.scope.join(Scope::of(table))? })
+    }
+
+    /// The rows that a function gives; none if it gives a value.
+    pub(super) fn set_call(&mut self, name: &str, args: &[Bound]) -> Result<Option<SetCall>> {
+        let bare = name.strip_prefix("information_schema.");
+        if bare == Some("_pg_expandarray")
+            && let [array] = args
+        {
+            let array = self.argument(array.clone(), 2277)?;
+            let array = self.array_as_text(array)?;
+            let made = expanded(array.pg.bare(), array.expr, &self.typing.facts.format);
+            let Some((list, form)) = made else { return refuse("_pg_expandarray over this type") };
+            return Ok(Some(SetCall { list, form, element: PgType::RECORD }));
+        }
+        if let Some(call) = self.registered_set(name, args)? {
+            return Ok(Some(call));
+        }
+        let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
+        let Resolved::One((declared, found)) = function(name, &types) else { return Ok(None) };
+        if !found.set {
+            return Ok(None);
+        }
+        let mut coerced = Vec::new();
+        for (arg, to) in args.iter().zip(&declared) {
+            let arg = self.argument(arg.clone(), *to)?;
+            coerced.push(if *to == 2277 { self.array_as_text(arg)? } else { arg });
+        }
+        let Some(first) = coerced.first().map(|arg| arg.pg.bare()) else { return Ok(None) };
+        let exprs: Vec<Expr> = coerced.into_iter().map(|arg| arg.expr).collect();
+        let made = |(list, form): (Expr, DataType), element: PgType| Ok(Some(SetCall { list, form, element }));
+        match found.source {
+            "array_unnest" => {
+                let [array] = exprs.as_slice() else { return Ok(None) };
+                match elements_list(first, array.clone(), &self.typing.facts.format) {
+                    Some((list, element)) => {
+                        let form = DataType::new_list(crate::types::storage(element), true);
+                        made((list, form), element)
+                    }
+                    None => refuse("unnest over this type"),
+                }
+            }
+            "generate_subscripts" | "generate_subscripts_nodir" => made(subscripts(first, exprs), PgType::INT4),
+            "generate_series_int4"
+            | "generate_series_step_int4"
+            | "generate_series_int8"
+            | "generate_series_step_int8" => {
+                let narrow = first == PgType::INT4;
+                let wide = exprs.into_iter().map(|expr| native(expr, DataType::Int64)).collect();
+                let form = DataType::new_list(if narrow { DataType::Int32 } else { DataType::Int64 }, true);
+                made((series_list(wide, narrow), form), first)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A function that a session has registered, if it gives rows.
+    fn registered_set(&mut self, name: &str, args: &[Bound]) -> Result<Option<SetCall>> {
+        let Some(value) = self.registered(name, args)? else { return Ok(None) };
+        let DataType::List(item) = &value.arrow else { return Ok(None) };
+        let element = match item.data_type() {
+            DataType::Struct(_) => PgType::RECORD,
+            _ => pg_type_of(item),
+        };
+        Ok(Some(SetCall { list: value.expr, form: value.arrow, element }))
+    }
+
+    /// A call that gives rows in the select list: the value of each of them.
+    pub(super) fn set_value(&mut self, call: SetCall, position: Option<u32>) -> Result<Bound> {
+        if let Some(place) = refused_in(self.clause) {
+            let message = format!("set-returning functions are not allowed in {place}");
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, Fault::Client, message).with_position_if(position));
+        }
+        let name = self.unique("?set");
+        let form = match &call.form {
+            DataType::List(item) => item.data_type().clone(),
+            other => other.clone(),
+        };
+        let value = Bound::with_arrow(column_expr(None, &name), call.element, form);
+        self.sets.push((name, call.list));
+        Ok(value)
+    }
+
+    /// `(record).field`.
+    pub(super) fn record_field(&self, record: &Bound, name: &str, position: Option<u32>) -> Result<Bound> {
+        let DataType::Struct(fields) = &record.arrow else {
+            let message = format!(
+                "column notation .{name} applied to type {}, which is not a composite type",
+                record.type_name()
+            );
+            let state = SqlState::from_code("42809").unwrap_or(SqlState::DATATYPE_MISMATCH);
+            return Err(Error::client(state, message).with_position_if(position));
+        };
+        let at = fields.iter().position(|field| field.name() == name);
+        match at.and_then(|at| Some((fields.get(at)?, field_at(record.expr.clone(), fields, at)?))) {
+            Some((field, (expr, form))) => Ok(Bound::with_arrow(expr, pg_type_of(field), form)),
+            None => Err(Error::client(
+                SqlState::UNDEFINED_COLUMN,
+                format!("could not identify column \"{name}\" in record data type"),
+            )
+            .with_position_if(position)),
+        }
+    }
+}
+
+/// The columns of a row: those of the record, or the one value under the function's name.
+fn row_columns(call: &SetCall, row: Expr, name: &str) -> Vec<Col> {
+    let DataType::List(item) = &call.form else { return Vec::new() };
+    match item.data_type() {
+        DataType::Struct(fields) => {
+            let col = |(at, field): (usize, &arrow::datatypes::FieldRef)| {
+                let (expr, form) = field_at(row.clone(), fields, at)?;
+                Some(Col { name: field.name().clone(), value: Bound::with_arrow(expr, pg_type_of(field), form) })
+            };
+            fields.iter().enumerate().filter_map(col).collect()
+        }
+        form => vec![Col { name: name.to_owned(), value: Bound::with_arrow(row, call.element, form.clone()) }],
+    }
+}
+
+/// A plan with a row for each element of its lists, side by side; what is shorter ends in NULLs.
+pub(super) fn spread(plan: LogicalPlan, lists: &[(String, Expr)]) -> Result<LogicalPlan> {
+    let mut exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    exprs.extend(lists.iter().map(|(name, list)| list.clone().alias(name)));
+    let columns: Vec<Column> = lists.iter().map(|(name, _)| Column::from_name(name)).collect();
+    let options = UnnestOptions::new().with_preserve_nulls(false);
+    LogicalPlanBuilder::from(plan)
+        .project(exprs)
+        .and_then(|builder| builder.unnest_columns_with_options(columns, options))
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)
+}
+
+fn reads_columns(expr: &Expr) -> bool {
+    expr.exists(|expr| Ok(matches!(expr, Expr::Column(_)))).unwrap_or(true)
+}
+
+/// Where a function that gives rows may not stand, in PostgreSQL's words.
+fn refused_in(clause: Clause) -> Option<&'static str> {
+    match clause {
+        Clause::Select | Clause::OrderBy => None,
+        Clause::Where => Some("WHERE"),
+        Clause::Join => Some("JOIN conditions"),
+        Clause::GroupBy => Some("GROUP BY"),
+        Clause::Having => Some("HAVING"),
+        Clause::Aggregate => Some("aggregate function calls"),
+        Clause::Filter => Some("FILTER"),
+        Clause::Window => Some("window definitions"),
+        Clause::Limit => Some("LIMIT"),
+        Clause::Offset => Some("OFFSET"),
+        Clause::Values => Some("VALUES"),
+        Clause::From => Some("functions in FROM"),
+    }
+}

@@ -1,0 +1,125 @@
+//! What of PostgreSQL's functions, operators and casts is offered here, found out by asking for each of them.
+//! Must not know: who wants to know.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{Expr, SortExpr};
+
+use super::aggregates::{Aggregate, build};
+use super::cast::Typing;
+use super::facts::SessionFacts;
+use super::ops::implement;
+use super::pg::{self, CastContext, Function};
+use super::session_functions;
+use super::value::Bound;
+use crate::types::{FormatOptions, PgType};
+
+/// What is offered.
+#[derive(Debug, Clone, Default)]
+pub struct Offered {
+    /// Functions of any kind: name and argument types as PostgreSQL declares them.
+    pub functions: Vec<(String, Vec<u32>)>,
+    /// Operators: name, left (0: none) and right type.
+    pub operators: Vec<(String, u32, u32)>,
+    /// Casts: from and to.
+    pub casts: Vec<(u32, u32)>,
+}
+
+/// What is offered, the functions that a session registers aside.
+#[must_use]
+pub fn offered() -> Offered {
+    let facts = SessionFacts {
+        now_micros: 0,
+        format: FormatOptions::default(),
+        user: String::new(),
+        database: String::new(),
+        search_path: Vec::new(),
+        transaction: 0,
+        started_micros: 0,
+        pid: 0,
+        setting: Arc::new(|_| None),
+    };
+    let mut typing = Typing::new(Arc::new(facts), &[]);
+    let functions = pg::all_functions().filter(|function| has_function(function, &mut typing));
+    let functions = functions.map(|function| (function.name.to_owned(), function.args.clone())).collect();
+    let mut has_operator = |left: u32, right: u32, source: &str, returns: u32| {
+        let operands = [left, right].into_iter().filter(|oid| *oid != 0);
+        implement(source, arguments(operands), concrete(returns), &mut typing).is_ok_and(|found| found.is_some())
+    };
+    let operators = pg::all_operators()
+        .filter(|(_, operator)| has_operator(operator.left, operator.right, operator.source, operator.returns))
+        .map(|(name, operator)| (name.to_owned(), operator.left, operator.right))
+        .collect();
+    let mut has_cast =
+        |from: u32, to: u32| typing.coerce(value_of(from, 0), PgType::new(to), CastContext::Explicit).is_ok();
+    let casts = pg::all_casts().filter(|(from, to)| has_cast(*from, *to)).collect();
+    Offered { functions, operators, casts }
+}
+
+/// A type that a declared one may stand for.
+fn concrete(declared: u32) -> PgType {
+    match declared {
+        2276 | 2283 | 2776 | 5077 | 5079 => PgType::INT4,
+        2277 | 5078 => PgType::INT4_ARRAY,
+        other => PgType::new(other),
+    }
+}
+
+fn value_of(declared: u32, place: usize) -> Bound {
+    Bound::new(Expr::Column(datafusion::common::Column::from_name(format!("argument{place}"))), concrete(declared))
+}
+
+fn arguments(declared: impl IntoIterator<Item = u32>) -> Vec<Bound> {
+    declared.into_iter().enumerate().map(|(place, oid)| value_of(oid, place)).collect()
+}
+
+fn has_function(function: &Function, typing: &mut Typing) -> bool {
+    // Only PostgreSQL's own code can call these.
+    if function.args.contains(&2281) || function.returns == 2281 {
+        return false;
+    }
+    let args = arguments(function.args.iter().copied());
+    if session_functions::NAMES.contains(&function.name) {
+        return true;
+    }
+    if function.set {
+        return matches!(
+            function.source,
+            "array_unnest"
+                | "generate_subscripts"
+                | "generate_subscripts_nodir"
+                | "generate_series_int4"
+                | "generate_series_step_int4"
+                | "generate_series_int8"
+                | "generate_series_step_int8"
+        ) || function.name == "_pg_expandarray";
+    }
+    let returns = concrete(function.returns);
+    match function.kind {
+        b'w' => true,
+        b'a' => {
+            let json = matches!(function.source, "json_agg" | "jsonb_agg");
+            let aggregate = Aggregate { args, distinct: false, order: Vec::<SortExpr>::new(), filter: None };
+            json || build(function.source, aggregate, returns).is_ok_and(|found| found.is_some())
+        }
+        b'f' => implement(function.source, args, returns, typing).is_ok_and(|found| found.is_some()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_offered_and_nothing_else() {
+        let offered = offered();
+        let has =
+            |name: &str, args: &[u32]| offered.functions.iter().any(|(known, types)| known == name && types == args);
+        assert!(has("lower", &[25]) && has("count", &[2276]) && has("row_number", &[]) && has("now", &[]));
+        assert!(!has("pg_read_file", &[25]) && !has("lo_import", &[25]) && !has("pg_reload_conf", &[]));
+        assert!(offered.operators.iter().any(|(name, left, right)| name == "+" && (*left, *right) == (23, 23)));
+        assert!(offered.casts.contains(&(23, 20)));
+        assert!(offered.functions.len() > 300 && offered.operators.len() > 200, "{offered:?}");
+    }
+}

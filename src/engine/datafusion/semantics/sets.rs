@@ -1,0 +1,164 @@
+//! Lists of rows: what functions that give rows make for each row before them, and the records in them.
+//! Must not know: SQL, how a function was resolved.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int32Array, Int64Array, ListArray, StructArray, UInt64Array, new_null_array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Fields, Int32Type};
+use datafusion::error::Result as DfResult;
+use datafusion::logical_expr::Expr;
+
+use super::arrays::take_apart;
+use super::kernel::{call, external, wrong_type};
+use crate::types::{ColumnBuilder, FormatOptions, PgType, field, storage};
+
+fn as_list<'a>(array: &'a ArrayRef, what: &str) -> DfResult<&'a ListArray> {
+    array.as_list_opt::<i32>().ok_or_else(|| wrong_type(what))
+}
+
+fn list_type(item: DataType) -> (Arc<Field>, DataType) {
+    let item = Arc::new(Field::new_list_field(item, true));
+    (Arc::clone(&item), DataType::List(item))
+}
+
+/// The place of each element in its list, from 1.
+pub(super) fn ordinals(list: Expr) -> Expr {
+    let (item, returns) = list_type(DataType::Int64);
+    call("ordinals", vec![list], returns, move |args| {
+        let [lists] = args else { return Err(wrong_type("WITH ORDINALITY")) };
+        let lists = as_list(lists, "WITH ORDINALITY")?;
+        let (mut numbers, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
+        for row in 0..lists.len() {
+            let length = if lists.is_null(row) { 0 } else { lists.value_length(row) };
+            numbers.extend(1..=i64::from(length));
+            lengths.push(usize::try_from(length).unwrap_or(0));
+        }
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        Ok(Arc::new(ListArray::try_new(Arc::clone(&item), offsets, Arc::new(Int64Array::from(numbers)), None)?))
+    })
+}
+
+/// The same lists; one NULL in place of nothing.
+pub(super) fn never_empty(list: Expr, form: &DataType) -> Expr {
+    let DataType::List(item) = form else { return list };
+    let item = Arc::clone(item);
+    call("never_empty", vec![list], form.clone(), move |args| {
+        let [lists] = args else { return Err(wrong_type("LEFT JOIN")) };
+        let lists = as_list(lists, "LEFT JOIN")?;
+        let (mut places, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
+        for (row, ends) in lists.value_offsets().windows(2).enumerate() {
+            let (start, end) = (ends.first().copied().unwrap_or(0), ends.last().copied().unwrap_or(0));
+            let before = places.len();
+            if lists.is_valid(row) {
+                places.extend((start..end).map(|at| u64::try_from(at).ok()));
+            }
+            if places.len() == before {
+                places.push(None);
+            }
+            lengths.push(places.len() - before);
+        }
+        let values = take(lists.values(), &UInt64Array::from(places), None)?;
+        Ok(Arc::new(ListArray::try_new(Arc::clone(&item), OffsetBuffer::from_lengths(lengths), values, None)?))
+    })
+}
+
+/// A list of one value for each row.
+pub(super) fn only_element(value: Expr, form: &DataType) -> (Expr, DataType) {
+    let (item, returns) = list_type(form.clone());
+    let expr = call("only_element", vec![value], returns.clone(), move |args| {
+        let [values] = args else { return Err(wrong_type("a function in FROM")) };
+        let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(1, values.len()));
+        Ok(Arc::new(ListArray::try_new(Arc::clone(&item), offsets, Arc::clone(values), None)?))
+    });
+    (expr, returns)
+}
+
+/// A field of a record, by its place.
+pub(super) fn field_at(record: Expr, fields: &Fields, at: usize) -> Option<(Expr, DataType)> {
+    let form = fields.get(at)?.data_type().clone();
+    let returns = form.clone();
+    let expr = call(format!("field({at})"), vec![record], form.clone(), move |args| {
+        let [records] = args else { return Err(wrong_type("a field")) };
+        let records = records.as_struct_opt().ok_or_else(|| wrong_type("a field"))?;
+        if at >= records.num_columns() {
+            return Ok(new_null_array(&returns, records.len()));
+        }
+        // A record that is NULL has no field.
+        let places = (0..records.len()).map(|row| records.is_valid(row).then_some(row as u64));
+        Ok(take(records.column(at), &UInt64Array::from_iter(places), None)?)
+    });
+    Some((expr, form))
+}
+
+/// `generate_subscripts(array, dimension, reverse)`.
+pub(super) fn subscripts(array: PgType, args: Vec<Expr>) -> (Expr, DataType) {
+    let (item, returns) = list_type(DataType::Int32);
+    let expr = call(format!("subscripts({})", array.name()), args, returns.clone(), move |args| {
+        let (Some(arrays), Some(dimensions)) = (args.first(), args.get(1)) else {
+            return Err(wrong_type("generate_subscripts"));
+        };
+        let texts = arrays.as_string_view_opt().ok_or_else(|| wrong_type("generate_subscripts"))?;
+        let wanted = dimensions.as_primitive_opt::<Int32Type>().ok_or_else(|| wrong_type("generate_subscripts"))?;
+        let reverse = args.get(2).and_then(|array| array.as_boolean_opt());
+        let (mut numbers, mut lengths) = (Vec::new(), Vec::with_capacity(texts.len()));
+        for row in 0..texts.len() {
+            let before = numbers.len();
+            let backwards = reverse.is_some_and(|reverse| reverse.is_valid(row) && reverse.value(row));
+            let known = texts.is_valid(row) && wanted.is_valid(row) && reverse.is_none_or(|r| r.is_valid(row));
+            if known && let Ok(at) = usize::try_from(wanted.value(row) - 1) {
+                let parsed = take_apart(array, texts.value(row)).map_err(external)?;
+                let dimension = parsed.dimensions.get(at).copied().filter(|_| !parsed.elements.is_empty());
+                if let Some(dimension) = dimension {
+                    let range = dimension.lower..dimension.lower.saturating_add(dimension.length);
+                    if backwards { numbers.extend(range.rev()) } else { numbers.extend(range) }
+                }
+            }
+            lengths.push(numbers.len() - before);
+        }
+        let values = Arc::new(Int32Array::from(numbers));
+        Ok(Arc::new(ListArray::try_new(Arc::clone(&item), OffsetBuffer::from_lengths(lengths), values, None)?))
+    });
+    (expr, returns)
+}
+
+/// `_pg_expandarray(array)`: each element and its place from 1.
+pub(super) fn expanded(array: PgType, value: Expr, format: &FormatOptions) -> Option<(Expr, DataType)> {
+    let element = array.element()?.bare();
+    let options = format.clone();
+    let fields: Fields =
+        vec![field("x", element, true).with_data_type(storage(element)), field("n", PgType::INT4, true)].into();
+    let (item, returns) = list_type(DataType::Struct(fields.clone()));
+    let name = format!("expanded({},{options:?})", array.name());
+    let expr = call(name, vec![value], returns.clone(), move |args| {
+        let [arrays] = args else { return Err(wrong_type("_pg_expandarray")) };
+        let texts = arrays.as_string_view_opt().ok_or_else(|| wrong_type("_pg_expandarray"))?;
+        let mut elements = ColumnBuilder::new(element, texts.len());
+        let (mut numbers, mut lengths) = (Vec::new(), Vec::with_capacity(texts.len()));
+        for text in texts {
+            let parsed = text.map(|text| take_apart(array, text)).transpose().map_err(external)?.unwrap_or_default();
+            for (number, found) in (1..).zip(&parsed.elements) {
+                elements.append_text(found.as_deref(), &options).map_err(external)?;
+                numbers.push(number);
+            }
+            lengths.push(parsed.elements.len());
+        }
+        let columns: Vec<ArrayRef> = vec![elements.finish(), Arc::new(Int32Array::from(numbers))];
+        let records = StructArray::try_new(fields.clone(), columns, None::<NullBuffer>)?;
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        Ok(Arc::new(ListArray::try_new(Arc::clone(&item), offsets, Arc::new(records), None)?))
+    });
+    Some((expr, returns))
+}
+
+/// Values side by side as a record.
+pub(super) fn record(values: Vec<Expr>, fields: Fields) -> (Expr, DataType) {
+    let returns = DataType::Struct(fields.clone());
+    let expr = call("record", values, returns.clone(), move |args| {
+        Ok(Arc::new(StructArray::try_new(fields.clone(), args.to_vec(), None)?))
+    });
+    (expr, returns)
+}

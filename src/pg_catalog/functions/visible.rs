@@ -1,0 +1,40 @@
+//! Whether a bare name finds an object.
+//! Must not know: how the engine calls functions.
+
+use super::row_function::Cell;
+use crate::catalog::Viewer;
+use crate::pg_catalog::objects::{Objects, path};
+use crate::pg_catalog::{INFORMATION_SCHEMA, PG_CATALOG, facts};
+use crate::types::PgType;
+
+pub(super) fn table(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let objects = Objects::of(viewer);
+    let class = arguments.first().and_then(Cell::oid).and_then(|oid| objects.class(oid));
+    Cell::Bool(class.map(|class| objects.is_visible(viewer, class)))
+}
+
+/// Whether what stands in a schema of PostgreSQL's is found: in `pg_catalog` always, in the other where the path has it.
+fn in_schema(viewer: &Viewer, namespace: u32) -> bool {
+    namespace == PG_CATALOG
+        || (namespace == INFORMATION_SCHEMA && path(viewer).any(|schema| schema == "information_schema"))
+}
+
+pub(super) fn procedure(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let found = arguments.first().and_then(Cell::oid).and_then(facts::procedure).filter(|found| found.listed);
+    Cell::Bool(found.map(|found| in_schema(viewer, found.namespace)))
+}
+
+pub(super) fn data_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let known = arguments.first().and_then(Cell::oid).is_some_and(|oid| PgType::new(oid).row().is_some());
+    Cell::Bool(known.then_some(true))
+}
+
+/// Operators, operator classes and families, collations: all that there are stand in `pg_catalog`.
+pub(super) fn in_catalog(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    Cell::Bool(arguments.first().and_then(Cell::oid).map(|_| true))
+}
+
+/// Conversions, text search, extended statistics: there are none.
+pub(super) fn none(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
+    Cell::Bool(None)
+}

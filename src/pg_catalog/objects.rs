@@ -1,0 +1,334 @@
+//! The objects of one role's world under their oids: relations, indexes, constraints. Made once for a world and kept with it.
+//! Must not know: layouts of catalog relations, functions.
+//!
+//! What names a column that the role may not see is not there: an index or a constraint over one, an expression that could read one,
+//! a foreign key to a table or column out of sight.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use parking_lot::Mutex;
+
+use super::{INFORMATION_SCHEMA, Listed, PG_CATALOG, facts};
+use crate::catalog::{RemoteConstraint, RemoteIndex};
+use crate::catalog::{TableSchema, Viewer, VirtualTable, World, stable_oid};
+use crate::error::Result;
+
+/// What a relation is.
+pub(super) enum What {
+    /// A table or view of a source.
+    Table(Arc<TableSchema>),
+    /// An index: its place in `Objects::indexes`.
+    Index(usize),
+    /// A relation of PostgreSQL's catalogs.
+    System(&'static Listed),
+    /// A view of Tusk's own.
+    View(Arc<dyn VirtualTable>),
+}
+
+/// A relation.
+pub(super) struct Class {
+    pub(super) oid: u32,
+    pub(super) schema: String,
+    pub(super) name: String,
+    pub(super) what: What,
+}
+
+/// An index that the role may see.
+pub(super) struct Index {
+    pub(super) oid: u32,
+    pub(super) table: Arc<TableSchema>,
+    at: usize,
+    /// The numbers of the columns it is made of, as the role numbers them; 0 for an expression.
+    pub(super) numbers: Vec<i64>,
+}
+
+impl Index {
+    /// As the source has it.
+    pub(super) fn remote(&self) -> Option<&RemoteIndex> {
+        self.table.remote.indexes.get(self.at)
+    }
+}
+
+/// A constraint that the role may see.
+pub(super) struct Constraint {
+    pub(super) oid: u32,
+    pub(super) table: Arc<TableSchema>,
+    at: usize,
+    /// The numbers of its columns, as the role numbers them.
+    pub(super) numbers: Vec<i64>,
+    /// Where a foreign key leads, and the numbers of the columns there.
+    pub(super) target: Option<(Arc<TableSchema>, Vec<i64>)>,
+    /// The index beneath it; 0 where there is none.
+    pub(super) index: u32,
+}
+
+impl Constraint {
+    /// As the source has it.
+    pub(super) fn remote(&self) -> Option<&RemoteConstraint> {
+        self.table.remote.constraints.get(self.at)
+    }
+}
+
+/// The objects of a world.
+pub(super) struct Objects {
+    /// Tables of sources in config order, their indexes, PostgreSQL's catalogs, Tusk's views.
+    pub(super) classes: Vec<Class>,
+    pub(super) indexes: Vec<Index>,
+    pub(super) constraints: Vec<Constraint>,
+    by_oid: HashMap<u32, usize>,
+    by_name: HashMap<String, HashMap<String, usize>>,
+    constraints_by_oid: HashMap<u32, usize>,
+    /// The places of the constraints of each table.
+    constraints_of: HashMap<u32, Vec<usize>>,
+    /// Oid and name of the schemas, by name.
+    pub(super) namespaces: Vec<(u32, String)>,
+    /// The sources that the role sees something of, each once, in config order.
+    pub(super) sources: Vec<Arc<str>>,
+    batches: Mutex<HashMap<u32, RecordBatch>>,
+}
+
+impl Objects {
+    /// Those of the viewer's world.
+    pub(super) fn of(viewer: &Viewer) -> Arc<Objects> {
+        let world = &viewer.world;
+        let derived = world.derived.get_or_init(|| Arc::new(Objects::new(world)));
+        // Only this room derives anything; were it another's, it would be made anew.
+        Arc::clone(derived).downcast().unwrap_or_else(|_| Arc::new(Objects::new(world)))
+    }
+
+    /// The rows of a relation, made once.
+    pub(super) fn kept(&self, relation: u32, make: impl FnOnce() -> Result<RecordBatch>) -> Result<RecordBatch> {
+        if let Some(batch) = self.batches.lock().get(&relation) {
+            return Ok(batch.clone());
+        }
+        // Made without the lock: two at once make the same.
+        let batch = make()?;
+        self.batches.lock().insert(relation, batch.clone());
+        Ok(batch)
+    }
+
+    fn new(world: &World) -> Objects {
+        let mut objects = Objects {
+            classes: Vec::new(),
+            indexes: Vec::new(),
+            constraints: Vec::new(),
+            by_oid: HashMap::new(),
+            by_name: HashMap::new(),
+            constraints_by_oid: HashMap::new(),
+            constraints_of: HashMap::new(),
+            namespaces: schemas(world).into_iter().map(|name| (namespace_oid(&name), name)).collect(),
+            sources: Vec::new(),
+            batches: Mutex::default(),
+        };
+        for table in world.tables() {
+            if !objects.sources.contains(&table.source) {
+                objects.sources.push(Arc::clone(&table.source));
+            }
+            let (schema, name) = (table.name.schema.clone(), table.name.table.clone());
+            objects.add(Class { oid: table.oid, schema, name, what: What::Table(Arc::clone(table)) });
+        }
+        for table in world.tables() {
+            objects.add_indexes(table);
+        }
+        let tables = by_remote_name(world);
+        for table in world.tables() {
+            objects.add_constraints(table, &tables);
+        }
+        for listed in facts::relations() {
+            let (schema, name) = (listed.schema.to_owned(), listed.name.to_owned());
+            objects.add(Class { oid: listed.oid, schema, name, what: What::System(listed) });
+        }
+        for view in world.virtuals.iter().filter(|view| !is_system(view.schema_name())) {
+            let (schema, name) = (view.schema_name().to_owned(), view.name().to_owned());
+            objects.add(Class { oid: view.oid(), schema, name, what: What::View(Arc::clone(view)) });
+        }
+        objects
+    }
+
+    fn add(&mut self, class: Class) {
+        let at = self.classes.len();
+        self.by_oid.insert(class.oid, at);
+        self.by_name.entry(class.schema.clone()).or_default().entry(class.name.clone()).or_insert(at);
+        self.classes.push(class);
+    }
+
+    fn add_indexes(&mut self, table: &Arc<TableSchema>) {
+        for (at, (index, oid)) in table.remote.indexes.iter().zip(table.index_oids.iter()).enumerate() {
+            let reads = index.predicate.is_some() || index.parts.iter().any(|part| part.column.is_none());
+            let number = |part: &crate::catalog::IndexPart| match part.column {
+                Some(position) => number_of(table, position),
+                None => Some(0),
+            };
+            // An expression may read any column.
+            let Some(numbers) = index.parts.iter().map(number).collect::<Option<Vec<_>>>() else { continue };
+            if reads && !sees_all(table) {
+                continue;
+            }
+            let place = self.indexes.len();
+            self.indexes.push(Index { oid: *oid, table: Arc::clone(table), at, numbers });
+            let (schema, name) = (table.name.schema.clone(), index.name.clone());
+            self.add(Class { oid: *oid, schema, name, what: What::Index(place) });
+        }
+    }
+
+    fn add_constraints(&mut self, table: &Arc<TableSchema>, tables: &ByRemoteName<'_>) {
+        for (at, (constraint, oid)) in table.remote.constraints.iter().zip(table.constraint_oids.iter()).enumerate() {
+            let numbers = constraint.columns.iter().map(|position| number_of(table, *position));
+            let Some(numbers) = numbers.collect::<Option<Vec<_>>>() else { continue };
+            if constraint.definition.is_some() && !sees_all(table) {
+                continue;
+            }
+            let target = match &constraint.references {
+                None => None,
+                Some(references) => match target(table, references, tables) {
+                    None => continue,
+                    found => found,
+                },
+            };
+            let of_index = target.as_ref().map_or(table, |(other, _)| other);
+            let index = constraint.index.as_deref().map_or(0, |name| self.index_oid(of_index, name));
+            self.constraints_by_oid.insert(*oid, self.constraints.len());
+            self.constraints_of.entry(table.oid).or_default().push(self.constraints.len());
+            self.constraints.push(Constraint { oid: *oid, table: Arc::clone(table), at, numbers, target, index });
+        }
+    }
+
+    fn index_oid(&self, table: &TableSchema, name: &str) -> u32 {
+        match self.class_named(&table.name.schema, name) {
+            Some(class) if matches!(class.what, What::Index(_)) => class.oid,
+            _ => 0,
+        }
+    }
+
+    /// A relation by its oid.
+    pub(super) fn class(&self, oid: u32) -> Option<&Class> {
+        self.by_oid.get(&oid).and_then(|at| self.classes.get(*at))
+    }
+
+    /// A relation by schema and name.
+    pub(super) fn class_named(&self, schema: &str, name: &str) -> Option<&Class> {
+        self.by_name.get(schema)?.get(name).and_then(|at| self.classes.get(*at))
+    }
+
+    /// An index by its oid.
+    pub(super) fn index(&self, oid: u32) -> Option<&Index> {
+        match &self.class(oid)?.what {
+            What::Index(at) => self.indexes.get(*at),
+            _ => None,
+        }
+    }
+
+    /// A constraint by its oid.
+    pub(super) fn constraint(&self, oid: u32) -> Option<&Constraint> {
+        self.constraints_by_oid.get(&oid).and_then(|at| self.constraints.get(*at))
+    }
+
+    /// The constraints of a table.
+    pub(super) fn constraints_of(&self, table: u32) -> impl Iterator<Item = &Constraint> {
+        self.constraints_of.get(&table).into_iter().flatten().filter_map(|at| self.constraints.get(*at))
+    }
+
+    /// The tables that have an index.
+    pub(super) fn indexed(&self) -> HashSet<u32> {
+        self.indexes.iter().map(|index| index.table.oid).collect()
+    }
+
+    /// Whether a relation's bare name finds it.
+    pub(super) fn is_visible(&self, viewer: &Viewer, class: &Class) -> bool {
+        let first = path(viewer).find_map(|schema| self.class_named(schema, &class.name));
+        first.is_some_and(|first| first.oid == class.oid)
+    }
+}
+
+/// Whether a schema is PostgreSQL's own.
+pub(super) fn is_system(schema: &str) -> bool {
+    matches!(schema, "pg_catalog" | "information_schema")
+}
+
+/// The schemas that bare names are looked for in.
+pub(super) fn path(viewer: &Viewer) -> impl Iterator<Item = &str> {
+    let named = viewer.search_path.iter().any(|schema| schema == "pg_catalog");
+    (!named).then_some("pg_catalog").into_iter().chain(viewer.search_path.iter().map(String::as_str))
+}
+
+/// Tables by source, schema and name there.
+type ByRemoteName<'w> = HashMap<(&'w str, &'w str, &'w str), &'w Arc<TableSchema>>;
+
+fn by_remote_name(world: &World) -> ByRemoteName<'_> {
+    world
+        .tables()
+        .map(|table| ((&*table.source, table.remote.schema.as_str(), table.remote.name.as_str()), table))
+        .collect()
+}
+
+/// The number that a role gives to a column, from 1; none if it may not see it.
+fn number_of(table: &TableSchema, position: usize) -> Option<i64> {
+    table.columns.binary_search(&position).ok().map(|at| at as i64 + 1)
+}
+
+fn sees_all(table: &TableSchema) -> bool {
+    table.columns.len() == table.remote.columns.len()
+}
+
+/// Where a foreign key leads, if the role may see all of it.
+fn target(
+    table: &TableSchema,
+    references: &crate::catalog::References,
+    tables: &ByRemoteName<'_>,
+) -> Option<(Arc<TableSchema>, Vec<i64>)> {
+    let other = tables.get(&(&*table.source, references.schema.as_str(), references.table.as_str()))?;
+    let position = |name: &String| other.remote.columns.iter().position(|column| column.name == *name);
+    let positions: Vec<usize> = match references.columns.as_slice() {
+        [] => other.remote.primary_key.clone(),
+        named => named.iter().map(position).collect::<Option<Vec<_>>>()?,
+    };
+    let numbers = positions.into_iter().map(|position| number_of(other, position)).collect::<Option<Vec<_>>>()?;
+    Some((Arc::clone(other), numbers))
+}
+
+/// The oid of a schema.
+pub(super) fn namespace_oid(schema: &str) -> u32 {
+    match schema {
+        "pg_catalog" => PG_CATALOG,
+        "information_schema" => INFORMATION_SCHEMA,
+        "public" => 2200,
+        name => stable_oid("namespace", name, |_| false),
+    }
+}
+
+/// The oid of a role.
+pub(super) fn role_oid(role: &str) -> u32 {
+    if role == super::OWNER_NAME { super::OWNER } else { stable_oid("role", role, |_| false) }
+}
+
+/// The oid of the database.
+pub(super) fn database_oid(database: &str) -> u32 {
+    stable_oid("database", database, |_| false)
+}
+
+/// The oid of a source as a foreign server.
+pub(super) fn source_oid(source: &str) -> u32 {
+    stable_oid("server", source, |_| false)
+}
+
+/// The schemas that a role sees, with those that hold virtual tables.
+fn schemas(world: &World) -> Vec<String> {
+    let mut names = world.order.clone();
+    names.extend(world.virtuals.schemas().map(str::to_owned));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Oid, name and whether it may log in: the owner of everything, the viewer, the viewer's roles.
+pub(super) fn roles(viewer: &Viewer) -> Vec<(u32, String, bool)> {
+    let mut all = vec![(super::OWNER, super::OWNER_NAME.to_owned(), false)];
+    for (name, login) in std::iter::once((&viewer.user, true)).chain(viewer.roles.iter().map(|role| (role, false))) {
+        if !all.iter().any(|(_, known, _)| known == name) {
+            all.push((role_oid(name), name.clone(), login));
+        }
+    }
+    all
+}

@@ -1,0 +1,87 @@
+//! Privileges and roles in the standard's views: what the viewer may read is granted to the viewer, by the owner.
+//! Must not know: grants; what is in the viewer's world may be read.
+
+use super::attribute::columns;
+use super::class::kind;
+use crate::pg_catalog::objects::{is_system, roles};
+use crate::pg_catalog::relation::{Looking, Rows, Value};
+use crate::pg_catalog::{OWNER_NAME, facts};
+
+/// Who holds a grant on a relation: what everybody sees is granted to PUBLIC.
+fn grantee(looking: &Looking<'_>, schema: &str) -> String {
+    if is_system(schema) { "PUBLIC".to_owned() } else { looking.viewer.user.clone() }
+}
+
+fn grant(looking: &Looking<'_>, schema: &str, table: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        ("grantor", OWNER_NAME.into()),
+        ("grantee", grantee(looking, schema).into()),
+        ("table_catalog", looking.viewer.database.as_str().into()),
+        ("table_schema", schema.into()),
+        ("table_name", table.into()),
+        ("privilege_type", "SELECT".into()),
+        ("is_grantable", "NO".into()),
+    ]
+}
+
+pub(super) fn table_privileges(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "v")) {
+        let mut row = grant(looking, &class.schema, &class.name);
+        row.push(("with_hierarchy", "YES".into()));
+        rows.push(&row);
+    }
+}
+
+pub(super) fn column_privileges(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "v")) {
+        for column in columns(looking, class) {
+            let mut row = grant(looking, &class.schema, &class.name);
+            row.push(("column_name", column.name.into()));
+            rows.push(&row);
+        }
+    }
+}
+
+pub(super) fn usage_privileges(looking: &Looking<'_>, rows: &mut Rows) {
+    let database = || Value::from(looking.viewer.database.as_str());
+    for (_, name) in facts::collations() {
+        rows.push(&[
+            ("grantor", OWNER_NAME.into()),
+            ("grantee", "PUBLIC".into()),
+            ("object_catalog", database()),
+            ("object_schema", "pg_catalog".into()),
+            ("object_name", (*name).into()),
+            ("object_type", "COLLATION".into()),
+            ("privilege_type", "USAGE".into()),
+            ("is_grantable", "NO".into()),
+        ]);
+    }
+    for source in &looking.objects.sources {
+        rows.push(&[
+            ("grantor", OWNER_NAME.into()),
+            ("grantee", looking.viewer.user.as_str().into()),
+            ("object_catalog", database()),
+            ("object_schema", "".into()),
+            ("object_name", source.to_string().into()),
+            ("object_type", "FOREIGN SERVER".into()),
+            ("privilege_type", "USAGE".into()),
+            ("is_grantable", "NO".into()),
+        ]);
+    }
+}
+
+pub(super) fn enabled_roles(looking: &Looking<'_>, rows: &mut Rows) {
+    for (_, name, _) in roles(looking.viewer).into_iter().filter(|(_, name, _)| name != OWNER_NAME) {
+        rows.push(&[("role_name", name.into())]);
+    }
+}
+
+pub(super) fn applicable_roles(looking: &Looking<'_>, rows: &mut Rows) {
+    for (_, name, _) in roles(looking.viewer).into_iter().filter(|(_, name, login)| !login && name != OWNER_NAME) {
+        rows.push(&[
+            ("grantee", looking.viewer.user.as_str().into()),
+            ("role_name", name.into()),
+            ("is_grantable", "NO".into()),
+        ]);
+    }
+}

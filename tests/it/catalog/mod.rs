@@ -1,0 +1,61 @@
+//! PostgreSQL's catalogs as tools ask for them: the same schema in a PostgreSQL and behind Tusk, for somebody who may read all of it
+//! and for somebody who may read one table.
+//! Must not know: how the catalogs are filled.
+
+mod constructs;
+mod differential;
+mod psql;
+mod roles;
+
+use crate::harness::daemon::Daemon;
+use crate::harness::federation::over;
+use crate::harness::postgres::TestPostgres;
+
+/// A schema with everything that catalogs tell of: keys of every kind, indexes of every form, comments, defaults, views.
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// A PostgreSQL with [`SCHEMA`], and a Tusk that shows its `public` as `public`: to `ana` whole, to `bob` the table `orders`.
+pub(crate) struct Both {
+    pub(crate) postgres: TestPostgres,
+    pub(crate) tusk: Daemon,
+}
+
+impl Both {
+    pub(crate) async fn start() -> Self {
+        let postgres = TestPostgres::start();
+        postgres.exec(SCHEMA).await;
+        let tusk = over(
+            &postgres,
+            "schemas = { public = \"public\" }",
+            "[[role]]\nname = \"narrow\"\n[[role.grant]]\ntables = [\"public.orders\"]\nprivileges = [\"select\"]\n\
+             [[user]]\nname = \"bob\"\nroles = [\"narrow\"]\n",
+        );
+        Both { postgres, tusk }
+    }
+
+    /// What psql prints of a query to Tusk: rows, or the error.
+    pub(crate) fn tusk(&self, user: &str, sql: &str) -> String {
+        let (out, said) = self.tusk.psql(user, &["-X", "-At", "-c", sql]);
+        format!("{out}{said}")
+    }
+
+    /// The same of the PostgreSQL.
+    pub(crate) fn oracle(&self, sql: &str) -> String {
+        let output = std::process::Command::new("psql")
+            .args([
+                "-X",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.postgres.port().to_string(),
+                "-U",
+                "postgres",
+                "-At",
+                "-c",
+                sql,
+            ])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+}
