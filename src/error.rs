@@ -184,6 +184,8 @@ sql_states! {
     DUPLICATE_ALIAS = "42712";
     /// A misplaced ORDER BY position or column reference.
     INVALID_COLUMN_REFERENCE = "42P10";
+    /// A cursor whose options contradict each other.
+    INVALID_CURSOR_DEFINITION = "42P11";
     /// A setting that may not be changed now.
     CANT_CHANGE_RUNTIME_PARAM = "55P02";
     /// An object that is not in the state the statement needs.

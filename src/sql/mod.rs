@@ -8,9 +8,11 @@
 //! its column: [`position`] reads it.
 
 mod allow;
+mod arguments;
 mod copy_options;
 mod cursor;
 mod dialect;
+mod functions;
 pub mod guard;
 mod keywords;
 mod lexer;
@@ -20,11 +22,13 @@ mod places;
 pub mod print;
 pub mod rewrite;
 pub mod scope;
+mod scrollable;
 mod statement;
 mod tokens;
 mod type_name;
 mod utility;
 
+pub use arguments::{Argument, Literal, arguments, row_of};
 pub use copy_options::{CopyFormat, CopyOption, CopyOptions, ForceColumns, Header, OptionValue};
 pub use datafusion::sql::sqlparser::ast;
 pub use keywords::quote_ident;
@@ -32,6 +36,7 @@ pub use parse::{parse, parse_expression};
 pub use places::Places;
 pub use rewrite::{Rewritten, rewrite, rewrite_expression};
 pub use scope::{FunctionRef, Scope, TableRef};
+pub use scrollable::{is_one_row, scrolls};
 pub use statement::{
     Assignment, Copy, CopyWhat, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue,
     Statement, StatementKind, TransactionModes,

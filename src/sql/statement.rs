@@ -76,8 +76,8 @@ pub enum StatementKind {
     Prepare {
         /// The statement's name.
         name: String,
-        /// The parameter types as written.
-        types: Vec<String>,
+        /// The parameter types as written, and where they stand: characters of the message, from 1.
+        types: Vec<(String, u32)>,
         /// What is prepared.
         statement: Box<Statement>,
     },

@@ -158,7 +158,8 @@ fn prepare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     let mut types = Vec::new();
     if cursor.eat_symbol("(") {
         loop {
-            types.push(type_name(cursor)?);
+            let position = cursor.peek().map_or(0, |lexeme| lexeme.position);
+            types.push((type_name(cursor)?, position));
             if !cursor.eat_symbol(",") {
                 break;
             }

@@ -9,15 +9,20 @@ use super::embedded;
 
 pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     let name = cursor.name()?;
-    let (mut binary, mut scroll) = (false, None);
+    let (mut binary, mut scroll, mut sensitive) = (false, None, None);
     loop {
         if cursor.eat("binary") {
             binary = true;
         } else if cursor.eat("no scroll") {
-            scroll = both_ways(scroll, false)?;
+            scroll = not_both(scroll, false, "SCROLL and NO SCROLL")?;
         } else if cursor.eat("scroll") {
-            scroll = both_ways(scroll, true)?;
-        } else if !(cursor.eat("insensitive") || cursor.eat("asensitive")) {
+            scroll = not_both(scroll, true, "SCROLL and NO SCROLL")?;
+        } else if cursor.eat("insensitive") {
+            // Every cursor is: it reads what was there when it was declared.
+            sensitive = not_both(sensitive, false, "ASENSITIVE and INSENSITIVE")?;
+        } else if cursor.eat("asensitive") {
+            sensitive = not_both(sensitive, true, "ASENSITIVE and INSENSITIVE")?;
+        } else {
             break;
         }
     }
@@ -35,9 +40,9 @@ pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     Ok(StatementKind::DeclareCursor(Box::new(Declare { name, binary, scroll, hold, statement })))
 }
 
-fn both_ways(before: Option<bool>, now: bool) -> Result<Option<bool>> {
+fn not_both(before: Option<bool>, now: bool, what: &str) -> Result<Option<bool>> {
     if before == Some(!now) {
-        return Err(Error::client(SqlState::SYNTAX_ERROR, "cannot specify both SCROLL and NO SCROLL"));
+        return Err(Error::client(SqlState::INVALID_CURSOR_DEFINITION, format!("cannot specify both {what}")));
     }
     Ok(Some(now))
 }
@@ -95,7 +100,12 @@ fn optional_count(cursor: &mut Cursor<'_>) -> Result<i64> {
 
 /// A signed 32-bit number, as in PostgreSQL's grammar.
 fn count(cursor: &mut Cursor<'_>) -> Result<i64> {
-    let error = cursor.error();
+    // A sign is part of the number; the error is at its digits.
+    let mut digits = *cursor;
+    if digits.sees_symbol("-") || digits.sees_symbol("+") {
+        digits.next();
+    }
+    let error = digits.error();
     match cursor.number().map(|number| number.parse::<i32>()) {
         Some(Ok(number)) => Ok(i64::from(number)),
         _ => Err(error),
