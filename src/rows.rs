@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +90,25 @@ impl fmt::Debug for Rows {
     }
 }
 
+/// Where rows are kept that have been read, to be read again: in memory, then in a file, within bounds.
+#[async_trait]
+pub trait RowStore: Send + Sync {
+    /// Keeps a batch behind those that are kept.
+    ///
+    /// # Errors
+    /// `53200` or `53100` where there is no room. What was kept before stays.
+    async fn push(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// The batch that holds the row of this number, from 0, and the number of its own first row.
+    ///
+    /// # Errors
+    /// `58030` where the file cannot be read; `XX000` for a row that is not kept.
+    async fn at(&mut self, row: u64) -> Result<(RecordBatch, u64)>;
+
+    /// From now on rows may go to a file where memory is not meant for more.
+    fn allow_file(&mut self);
+}
+
 /// What CommandComplete says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandTag {
@@ -96,6 +116,8 @@ pub enum CommandTag {
     Select,
     /// `FETCH n`, likewise.
     Fetch,
+    /// `MOVE n`, with the rows that were passed over: it sends none.
+    Move(u64),
     /// `COPY n`, likewise.
     Copy,
     /// A word or two without a count: `SET`, `BEGIN`, `EXPLAIN`.
@@ -109,6 +131,7 @@ impl CommandTag {
         match self {
             CommandTag::Select => format!("SELECT {rows}"),
             CommandTag::Fetch => format!("FETCH {rows}"),
+            CommandTag::Move(passed) => format!("MOVE {passed}"),
             CommandTag::Copy => format!("COPY {rows}"),
             CommandTag::Plain(text) => (*text).to_owned(),
         }
@@ -169,9 +192,25 @@ impl Bounds {
         }
     }
 
-    fn count(&self, batch: &RecordBatch) -> Result<()> {
-        let rows = self.passed.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed) + batch.num_rows() as u64;
-        let size = batch.get_array_memory_size() as u64;
+    /// The bounds of a stream whose rows are taken in parts: it can be cancelled, and nothing more. Whoever takes a part lays its own
+    /// deadline on that, and counts what it took with [`Bounds::take`].
+    #[must_use]
+    pub fn of_parts(&self) -> Bounds {
+        Bounds::cancelled_by(self.cancel.clone())
+    }
+
+    /// The same bounds with another deadline: of one part of a statement.
+    #[must_use]
+    pub fn until(&self, deadline: Option<Instant>) -> Bounds {
+        Bounds { deadline, ..self.clone() }
+    }
+
+    /// Counts rows that pass.
+    ///
+    /// # Errors
+    /// `54000` once a limit is passed.
+    pub fn take(&self, rows: u64, size: u64) -> Result<()> {
+        let rows = self.passed.rows.fetch_add(rows, Ordering::Relaxed) + rows;
         let bytes = self.passed.bytes.fetch_add(size, Ordering::Relaxed) + size;
         if let Some(limit) = self.max_rows.filter(|limit| rows > *limit) {
             return Err(limit_hit("max_rows", &limit.to_string()));
@@ -204,7 +243,7 @@ pub fn pump(inner: BatchStream, bounds: Bounds) -> BatchStream {
         let next = bounds.guard(async { inner.next().await.transpose() }).await;
         match next {
             Ok(None) => None,
-            Ok(Some(batch)) => match bounds.count(&batch) {
+            Ok(Some(batch)) => match bounds.take(batch.num_rows() as u64, batch.get_array_memory_size() as u64) {
                 Ok(()) => Some((Ok(batch), Some((inner, bounds)))),
                 Err(error) => {
                     drop(inner);

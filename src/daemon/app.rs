@@ -98,7 +98,7 @@ fn virtual_tables(
 ) -> Vec<Arc<dyn VirtualTable>> {
     let mut all = views::all(catalog, registry, running);
     let semantics::Offered { functions, operators, casts } = semantics::offered();
-    all.extend(pg_catalog::all(pg_catalog::Offered { functions, operators, casts }));
+    all.extend(pg_catalog::all(pg_catalog::Offered { functions, operators, casts }, registry));
     all
 }
 

@@ -6,6 +6,7 @@ mod definitions;
 mod facts;
 mod functions;
 mod objects;
+mod own;
 mod relation;
 mod tables;
 
@@ -14,7 +15,9 @@ use std::sync::{Arc, OnceLock};
 pub use functions::{all as functions, names as function_names};
 
 use crate::catalog::VirtualTable;
+use crate::session::SessionRegistry;
 use crate::types::PgType;
+use own::OwnView;
 use relation::Relation;
 
 /// The oid of `pg_catalog`.
@@ -57,9 +60,10 @@ pub struct Offered {
 
 static OFFERED: OnceLock<Offered> = OnceLock::new();
 
-/// All relations of `pg_catalog` and `information_schema`. `offered`: what the engine can run.
+/// All relations of `pg_catalog` and `information_schema`. `offered`: what the engine can run; `registry` has what sessions have
+/// prepared and declared.
 #[must_use]
-pub fn all(offered: Offered) -> Vec<Arc<dyn VirtualTable>> {
+pub fn all(offered: Offered, registry: &Arc<SessionRegistry>) -> Vec<Arc<dyn VirtualTable>> {
     // One engine for the daemon: what was said first holds.
     let _ = OFFERED.set(offered);
     let fills = tables::fills();
@@ -68,7 +72,7 @@ pub fn all(offered: Offered) -> Vec<Arc<dyn VirtualTable>> {
         .map(|listed| {
             let lines = if listed.schema == "pg_catalog" { facts::lines(listed.name) } else { Vec::new() };
             let fill = fills.get(&(listed.schema, listed.name)).copied();
-            Arc::new(Relation::new(listed, lines, fill)) as Arc<dyn VirtualTable>
+            OwnView::over(Relation::new(listed, lines, fill), registry)
         })
         .collect()
 }

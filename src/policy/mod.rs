@@ -13,6 +13,8 @@ pub use authorize::{Authorized, Permit, authorize, authorize_insert};
 pub use grant::{Columns, RowFilter, TableAccess};
 pub use quota::Quota;
 pub use report::report;
+#[cfg(test)]
+pub(crate) use role::tests::identity as identity_for_tests;
 pub use role::{Identity, Policy, Role};
 
 pub use crate::config::Privilege;

@@ -90,7 +90,7 @@ pub(super) async fn copy(
     let quoted = quoted(&options, &shape, columns.as_ref())?;
     let encoding = encoding(&options)?;
     let notices = execute::stale_notices(&world, &planned);
-    let rows = execute::rows(query, identity, running, &planned, Vec::new()).await?;
+    let rows = execute::rows(query, identity, (running, running.bounds().clone()), &planned, Vec::new()).await?;
     Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding, quoted, notices })))
 }
 

@@ -13,31 +13,104 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::prepare::{self, Prepared};
-use super::{Notice, Outcome, Query, RunningStatement, Target, died, explain, utility};
+use super::{Notice, Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, utility};
 use crate::catalog::{Relation, World};
-use crate::engine::datafusion::StatementContext;
+use crate::engine::datafusion::{Plan, StatementContext};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::Entry;
 use crate::metrics::Metrics;
-use crate::policy::{Identity, Ticket};
+use crate::policy::{Authorized, Identity, Ticket};
 use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
 use crate::session::{PreparedStatement, Session};
-use crate::sql::Scope;
+use crate::sql::{self, Scope, Statement, StatementKind};
+
+/// How the rows of a statement are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// At once, to the end: the statement's deadline and limits hold over them.
+    Whole,
+    /// Part by part, with waits of any length in between: who takes them keeps deadlines and limits.
+    Parts,
+}
+
+/// One execution: by whom, and how.
+pub(super) struct Execution<'a> {
+    pub(super) query: &'a Query,
+    pub(super) session: &'a mut Session,
+    pub(super) identity: &'a Arc<Identity>,
+    pub(super) running: &'a RunningStatement,
+    pub(super) pace: Pace,
+    /// Statements around it: see [`Execution::deeper`].
+    pub(super) depth: u32,
+}
+
+/// EXECUTEs and FETCHes within each other: only Parse and Bind messages can make them, and nobody needs more than one. Each takes its
+/// share of a stack that is no deeper than a socket's task needs.
+const MAX_DEPTH: u32 = 3;
+
+impl Execution<'_> {
+    /// A statement runs another.
+    ///
+    /// # Errors
+    /// `54001` where that has no end.
+    pub(super) fn deeper(&mut self) -> Result<()> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Error::resource(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded"));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+}
+
+/// What an execution gives, and the plan behind its rows.
+pub(super) struct Produced {
+    pub(super) outcome: Outcome,
+    /// What was authorised, where rows of tables come.
+    pub(super) plan: Option<Authorized<Arc<Plan>>>,
+}
+
+impl From<Outcome> for Produced {
+    fn from(outcome: Outcome) -> Self {
+        Produced { outcome, plan: None }
+    }
+}
 
 /// Runs a prepared statement of any kind.
 pub(super) async fn execute(
-    query: &Query,
-    session: &mut Session,
-    identity: &Arc<Identity>,
-    running: &RunningStatement,
+    run: &mut Execution<'_>,
     prepared: &Arc<PreparedStatement>,
     parameters: Vec<ArrayRef>,
-) -> Result<Outcome> {
-    session.check_may_run(&prepared.statement)?;
+) -> Result<Produced> {
+    run.session.check_may_run(&prepared.statement)?;
     let Some(planned) = prepared.plan.as_ref().and_then(|plan| plan.downcast_ref::<Prepared>()) else {
-        return utility::run(session, identity, &prepared.statement);
+        return match &prepared.statement.kind {
+            StatementKind::Prepare { .. } => prepared::prepare(run, &prepared.statement).await,
+            StatementKind::Execute { name, arguments } => prepared::execute(run, name, arguments).await,
+            StatementKind::Explain { .. } => prepared::explain(run, &prepared.statement).await,
+            StatementKind::Fetch(fetch) => cursors::fetch(run, fetch).await,
+            StatementKind::Move(fetch) => cursors::advance(run, fetch).await,
+            StatementKind::Commit { .. } => {
+                cursors::before_commit(run).await?;
+                utility::run(run.session, run.identity, &prepared.statement).map(Produced::from)
+            }
+            _ => utility::run(run.session, run.identity, &prepared.statement).map(Produced::from),
+        };
     };
-    let (fresh, world) = still_true(query, session, identity, running, prepared, planned).await?;
+    match &prepared.statement.kind {
+        StatementKind::DeclareCursor(declare) => cursors::declare(run, declare, prepared, planned, parameters).await,
+        _ => read(run, prepared, planned, parameters).await,
+    }
+}
+
+/// Runs a statement that reads.
+pub(super) async fn read(
+    run: &mut Execution<'_>,
+    prepared: &Arc<PreparedStatement>,
+    planned: &Prepared,
+    parameters: Vec<ArrayRef>,
+) -> Result<Produced> {
+    let (query, identity, running) = (run.query, run.identity, run.running);
+    let (fresh, world) = still_true(query, run.session, identity, running, prepared, planned).await?;
     let planned = fresh.as_ref().unwrap_or(planned);
     running.entry().update(|progress| progress.route = planned.route.target.name());
     let notices = stale_notices(&world, planned);
@@ -46,11 +119,15 @@ pub(super) async fn execute(
         Some(wanted) => {
             let _ticket = admit(query, identity, running, planned).await?;
             let rows = explain::explain(query, running, planned, wanted, &parameters).await?;
-            Ok(outcome(rows, CommandTag::Plain("EXPLAIN")))
+            Ok(Produced::from(outcome(rows, CommandTag::Plain("EXPLAIN"))))
         }
         None => {
-            let rows = rows(query, identity, running, planned, parameters).await?;
-            Ok(outcome(rows, CommandTag::Select))
+            let bounds = match run.pace {
+                Pace::Whole => running.bounds().clone(),
+                Pace::Parts => running.bounds().of_parts(),
+            };
+            let rows = rows(query, identity, (running, bounds), planned, parameters).await?;
+            Ok(Produced { outcome: outcome(rows, CommandTag::Select), plan: Some(planned.plan.clone()) })
         }
     }
 }
@@ -68,25 +145,25 @@ async fn admit(
     }
 }
 
-/// Admits a planned statement and starts it: its rows, bounded, accounted and watched.
+/// Admits a planned statement and starts it: its rows, within these bounds, accounted and watched.
 pub(super) async fn rows(
     query: &Query,
     identity: &Identity,
-    running: &RunningStatement,
+    (running, bounds): (&RunningStatement, Bounds),
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
 ) -> Result<Rows> {
     let ticket = admit(query, identity, running, planned).await?;
     let runtime = query.parts.threads.of(planned.route.target);
     let rows = start(query, running, planned, parameters).await?;
-    let mut rows = relay(runtime, running, rows, ticket);
+    let mut rows = relay(runtime, running, bounds, rows, ticket);
     watch_for_drift(query, planned, &mut rows);
     Ok(rows)
 }
 
-/// Checks a plan against the catalog of this moment. `None`: it still holds. A statement whose tables changed, or whose functions
+/// Checks a plan against the catalog and the policy of this moment. `None`: it still holds. A statement whose tables or grants changed, or whose functions
 /// tell of this moment, is planned again; if clients would see another result type, PostgreSQL's error says so.
-async fn still_true(
+pub(super) async fn still_true(
     query: &Query,
     session: &Session,
     identity: &Arc<Identity>,
@@ -96,8 +173,9 @@ async fn still_true(
 ) -> Result<(Option<Prepared>, Arc<World>)> {
     let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
     let now = prepare::relations(query, session, &world, &planned.scope)?;
-    let same =
-        now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
+    let same = Arc::ptr_eq(&planned.identity, identity)
+        && now.len() == planned.relations.len()
+        && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
     if same && !planned.plan.value().reads_virtual && prepared.is_fresh(session, tells_time(&planned.scope)) {
         return Ok((None, world));
     }
@@ -186,9 +264,15 @@ pub(super) async fn start(
     running.bounds().guard(async { started.await.map_err(died)? }).await
 }
 
-/// Carries batches from the runtime that makes them to the one of sockets, one at a time, within the statement's bounds. Dropping the
+/// Carries batches from the runtime that makes them to the one of sockets, one at a time, within these bounds. Dropping the
 /// rows aborts the work, which tells the sources.
-pub(super) fn relay(runtime: &Handle, running: &RunningStatement, rows: Rows, ticket: Option<Ticket>) -> Rows {
+pub(super) fn relay(
+    runtime: &Handle,
+    running: &RunningStatement,
+    bounds: Bounds,
+    rows: Rows,
+    ticket: Option<Ticket>,
+) -> Rows {
     let (sender, receiver) = mpsc::channel(1);
     let Rows { shape, mut batches } = rows;
     let task = runtime.spawn(async move {
@@ -201,7 +285,7 @@ pub(super) fn relay(runtime: &Handle, running: &RunningStatement, rows: Rows, ti
         }
     });
     let inner: BatchStream = Box::pin(Relay { receiver, task: AbortOnDropHandle::new(task), ended: false });
-    let bounded = pump(inner, running.bounds().clone());
+    let bounded = pump(inner, bounds);
     let running = running.clone();
     let accounted = bounded.inspect(move |batch| {
         if let Err(error) = batch {

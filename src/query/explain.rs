@@ -45,7 +45,7 @@ pub(super) async fn explain(
         let runtime = query.parts.threads.of(planned.route.target);
         let started = runtime.spawn(async move { again.start() });
         let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
-        let mut rows = relay(runtime, running, rows, None).batches;
+        let mut rows = relay(runtime, running, running.bounds().clone(), rows, None).batches;
         while let Some(batch) = rows.next().await {
             batch?;
         }

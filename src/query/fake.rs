@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio::sync::Notify;
 
-use super::{CopyOut, Copying, Outcome, RunningStatement, Service, utility};
+use super::{CopyOut, Copying, Opened, Outcome, RunningStatement, Service, cursors, utility};
 use crate::error::{Error, Result, SqlState};
 use crate::history::{Begun, Running};
 use crate::policy::Identity;
 use crate::rows::{BatchStream, Bounds, CommandTag, RowShape, Rows, deadline_after, pump};
-use crate::session::{PreparedStatement, Session};
+use crate::session::{Open, PreparedStatement, Scroll, Session};
 use crate::sql::{CopyOptions, Statement, StatementKind};
 use crate::types::{self, Encoding, PgType};
 
@@ -180,5 +180,27 @@ impl Service for Fake {
         let options = CopyOptions::of(&copy.options, copy.from, &|_| true)?;
         let quoted = vec![false];
         Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding: Encoding::Utf8, quoted, notices: Vec::new() })))
+    }
+
+    async fn open(
+        &self,
+        session: &mut Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &Arc<PreparedStatement>,
+        parameters: Vec<ArrayRef>,
+    ) -> Result<Opened> {
+        let Outcome { rows, tag, notices } = self.execute(session, identity, running, prepared, parameters).await?;
+        let scroll = rows.map(|rows| Scroll::new(rows, running.bounds().clone(), None));
+        let open = scroll.map(|scroll| cursors::opened(scroll, &tag, running, None));
+        Ok(Opened { open, tag, notices })
+    }
+
+    fn check_open(&self, identity: &Arc<Identity>, open: &Open) -> Result<()> {
+        cursors::check(identity, open)
+    }
+
+    async fn hold(&self, _: &mut Session, _: &Arc<Identity>, _: &RunningStatement) -> Result<()> {
+        Ok(())
     }
 }

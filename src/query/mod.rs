@@ -2,12 +2,14 @@
 //! Must not know: sockets, messages, wire formats.
 
 mod copy;
+mod cursors;
 mod execute;
 mod explain;
 mod facts;
 #[cfg(test)]
 pub(crate) mod fake;
 mod prepare;
+mod prepared;
 mod route;
 mod running;
 mod utility;
@@ -21,6 +23,7 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 pub use copy::{CopyFormat, CopyIn, CopyOut, Copying};
+pub use cursors::{Opened, next_part, statement_of};
 pub use route::{Route, Target, route};
 pub use running::RunningStatement;
 
@@ -31,8 +34,9 @@ use crate::history::{Begun, Running};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Identity};
 use crate::rows::{Bounds, CommandTag, Rows, deadline_after};
-use crate::session::{PreparedStatement, Session};
+use crate::session::{Open, PreparedStatement, Session};
 use crate::sql::Statement;
+use execute::{Execution, Pace};
 use world::Worlds;
 
 /// A notice for the client (WARNING, NOTICE).
@@ -106,6 +110,31 @@ pub trait Service: Send + Sync {
         running: &RunningStatement,
         prepared: &PreparedStatement,
     ) -> Result<Copying>;
+    /// Runs a prepared statement whose rows are taken part by part: neither its deadline nor its limits are laid on the stream; each
+    /// part that is fetched brings its own deadline, and the limits hold over all of them.
+    ///
+    /// # Errors
+    /// As [`Service::execute`].
+    async fn open(
+        &self,
+        session: &mut Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &Arc<PreparedStatement>,
+        parameters: Vec<ArrayRef>,
+    ) -> Result<Opened>;
+
+    /// Whether an open portal may go on: who asks must still be granted what it reads.
+    ///
+    /// # Errors
+    /// The error of a statement that reads what is not granted.
+    fn check_open(&self, identity: &Arc<Identity>, open: &Open) -> Result<()>;
+
+    /// Holds the cursors WITH HOLD of a transaction that is about to commit: their rows are read to the end and kept.
+    ///
+    /// # Errors
+    /// What their statements say; `53100` and `53200` where there is no room. The transaction must fail then.
+    async fn hold(&self, session: &mut Session, identity: &Arc<Identity>, running: &RunningStatement) -> Result<()>;
 }
 
 /// The runtimes of statements.
@@ -236,9 +265,29 @@ impl Service for Query {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Outcome> {
-        execute::execute(self, session, identity, running, prepared, parameters)
-            .await
-            .inspect_err(|error| running.failed(error))
+        let mut run = Execution { query: self, session, identity, running, pace: Pace::Whole, depth: 0 };
+        let produced = execute::execute(&mut run, prepared, parameters).await;
+        produced.map(|produced| produced.outcome).inspect_err(|error| running.failed(error))
+    }
+
+    async fn open(
+        &self,
+        session: &mut Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &Arc<PreparedStatement>,
+        parameters: Vec<ArrayRef>,
+    ) -> Result<Opened> {
+        let mut run = Execution { query: self, session, identity, running, pace: Pace::Parts, depth: 0 };
+        cursors::open(&mut run, prepared, parameters).await.inspect_err(|error| running.failed(error))
+    }
+
+    fn check_open(&self, identity: &Arc<Identity>, open: &Open) -> Result<()> {
+        cursors::check(identity, open)
+    }
+
+    async fn hold(&self, session: &mut Session, identity: &Arc<Identity>, running: &RunningStatement) -> Result<()> {
+        cursors::hold(self, session, identity, running).await.inspect_err(|error| running.failed(error))
     }
 
     async fn copy(

@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) scope: Arc<Scope>,
     /// The relations it means.
     pub(super) relations: Vec<Relation>,
+    /// Who was authorised: a reload of the policy makes another.
+    pub(super) identity: Arc<Identity>,
 }
 
 /// What EXPLAIN was asked to do.
@@ -41,6 +43,7 @@ pub(super) fn inner(statement: &Statement) -> Result<(&Statement, Option<Explain
             let (inner, _) = inner(statement)?;
             Ok((inner, Some(Explain { analyze: *analyze })))
         }
+        StatementKind::DeclareCursor(declare) => Ok((&declare.statement, None)),
         _ => Ok((statement, None)),
     }
 }
@@ -59,6 +62,9 @@ pub(super) async fn prepare(
     }
     session.check_may_run(&statement)?;
     let (read, explain) = inner(&statement)?;
+    if explain.is_some() && matches!(read.kind, StatementKind::Execute { .. }) {
+        return Ok(PreparedStatement::utility(statement, Some(super::explain::shape())));
+    }
     if !matches!(read.kind, StatementKind::Query(_)) {
         if explain.is_some() {
             return Err(Error::unsupported(format!("EXPLAIN of {} is not supported", read.verb())));
@@ -74,7 +80,13 @@ pub(super) async fn prepare(
         None => Arc::clone(&planned.plan.value().shape),
     };
     let types = planned.plan.value().parameters.clone();
-    Ok(PreparedStatement::planned(statement, types, shape, Arc::new(planned)))
+    let declares = matches!(statement.kind, StatementKind::DeclareCursor(_));
+    let mut prepared = PreparedStatement::planned(statement, types, shape, Arc::new(planned));
+    if declares {
+        // It plans its query and returns nothing.
+        prepared.shape = None;
+    }
+    Ok(prepared)
 }
 
 /// Resolves, authorises, routes and plans a statement that reads.
@@ -115,7 +127,7 @@ pub(super) async fn plan(
         (table.name.clone(), columns, Privilege::Select)
     });
     let plan = policy::authorize(identity, wanted, Arc::clone(&planned))?;
-    Ok(Prepared { plan, route, explain, scope, relations })
+    Ok(Prepared { plan, route, explain, scope, relations, identity: Arc::clone(identity) })
 }
 
 /// The world that a statement of this scope is resolved in.

@@ -20,7 +20,7 @@ pub(super) fn shape(session: &Session, statement: &Statement) -> Result<Option<A
     match &statement.kind {
         StatementKind::Show(name) => settings::show_shape(session, name).map(Some),
         StatementKind::ShowAll => Ok(Some(settings::show_all_shape())),
-        _ => Ok(None),
+        _ => Ok(session.shape_of_named(statement)),
     }
 }
 
@@ -133,10 +133,7 @@ fn deallocate(session: &mut Session, name: Option<&str>) -> Result<()> {
 fn close(session: &mut Session, name: Option<&str>) -> Result<()> {
     match name {
         None => session.portals.clear(),
-        Some(name) if !session.portals.close(name) => {
-            return Err(Error::client(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist")));
-        }
-        Some(_) => {}
+        Some(name) => session.portals.close_cursor(name)?,
     }
     Ok(())
 }

@@ -1,19 +1,24 @@
 //! One client's session: who it is, its variables, statements, portals and transaction.
 //! Must not know: sockets, messages, engines, policies.
 
+mod objects;
 mod portal;
 mod prepared;
 mod registry;
+mod scroll;
 mod transaction;
 mod vars;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-pub use portal::{Portal, PortalState, Portals, RowCursor};
+pub use objects::Objects;
+pub use portal::{CursorRow, Declared, Open, Portal, PortalState, Portals, RowCursor};
 pub use prepared::{Prepared, PreparedStatement, PreparedStatements};
 pub use registry::{Activity, CancelKey, NewSession, SessionEntry, SessionGuard, SessionRegistry, SessionRow};
+pub use scroll::{Cursor, Scroll};
 pub use transaction::{CommitOutcome, Transaction, TransactionStatus};
 pub use vars::{
     Check, Context, Kind, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable, find as find_variable,
@@ -21,7 +26,9 @@ pub use vars::{
 };
 
 use crate::error::Result;
+use crate::rows::RowShape;
 pub use crate::sql::Statement;
+use crate::sql::StatementKind;
 
 /// A moment of a session's life: as long as it is the same, `now()` and every variable are too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +62,8 @@ impl Session {
         Session {
             vars,
             transaction: Transaction::default(),
-            prepared: PreparedStatements::default(),
-            portals: Portals::default(),
+            prepared: PreparedStatements::new(entry.objects().statements()),
+            portals: Portals::new(entry.objects()),
             entry,
         }
     }
@@ -123,6 +130,38 @@ impl Session {
     /// `25P02` in a failed block, for everything that does not end it.
     pub fn check_may_run(&self, statement: &Statement) -> Result<()> {
         self.transaction.admit(statement.runs_in_failed_transaction())
+    }
+
+    /// The columns of what a statement would return that another names: of FETCH those of the cursor, of EXECUTE those of the statement.
+    /// `None`: there is none, or it has none.
+    #[must_use]
+    pub fn shape_of_named(&self, statement: &Statement) -> Option<Arc<RowShape>> {
+        match &statement.kind {
+            StatementKind::Fetch(fetch) => self.portals.shape(&fetch.cursor),
+            StatementKind::Execute { name, .. } => self.prepared.get(name).ok()?.shape().cloned(),
+            _ => None,
+        }
+    }
+
+    /// A statement as it is at this moment: see [`Session::shape_of_named`].
+    #[must_use]
+    pub fn refreshed(&self, prepared: Prepared) -> Prepared {
+        match &prepared {
+            Prepared::Statement(named)
+                if matches!(named.statement.kind, StatementKind::Fetch(_) | StatementKind::Execute { .. }) =>
+            {
+                let mut now = PreparedStatement::clone(named);
+                now.shape = self.shape_of_named(&named.statement);
+                Prepared::Statement(Arc::new(now))
+            }
+            _ => prepared,
+        }
+    }
+
+    /// Whether a statement is a FETCH from a BINARY cursor, whose rows the simple protocol sends in binary.
+    #[must_use]
+    pub fn fetches_binary(&self, statement: &Statement) -> bool {
+        matches!(&statement.kind, StatementKind::Fetch(fetch) if self.portals.is_binary(&fetch.cursor))
     }
 
     fn moment(&self) -> Moment {

@@ -2,10 +2,12 @@
 //! Must not know: how a statement is planned; `plan` is a box to it.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use parking_lot::Mutex;
 
 use super::{Moment, Session};
 use crate::error::{Error, Result, SqlState};
@@ -38,8 +40,8 @@ pub struct PreparedStatement {
     pub plan: Option<Arc<dyn Any + Send + Sync>>,
     /// When it was prepared.
     pub created_at: SystemTime,
-    /// By PREPARE, not by a Parse message.
-    pub from_sql: bool,
+    /// The text of the PREPARE that made it; `None`: a Parse message did.
+    pub prepared_by: Option<String>,
     /// When in the session's life it was planned: [`PreparedStatement::planned_in`].
     moment: Option<Moment>,
 }
@@ -55,7 +57,7 @@ impl PreparedStatement {
             shape,
             plan: None,
             created_at: SystemTime::now(),
-            from_sql: false,
+            prepared_by: None,
             moment: None,
         }
     }
@@ -125,7 +127,40 @@ impl Prepared {
     fn bytes(&self) -> usize {
         match self {
             Prepared::Empty => FIXED_BYTES,
-            Prepared::Statement(prepared) => FIXED_BYTES + BYTES_PER_TEXT_BYTE * prepared.statement.text.len(),
+            Prepared::Statement(prepared) => {
+                let text = prepared.statement.text.len();
+                FIXED_BYTES + BYTES_PER_TEXT_BYTE * text + prepared.prepared_by.as_ref().map_or(0, String::len)
+            }
+        }
+    }
+}
+
+/// What is kept of them, also for other threads to see.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    by_name: BTreeMap<String, Prepared>,
+    bytes: usize,
+}
+
+impl Named {
+    /// The named ones, in the order of their names.
+    pub(super) fn list(&self) -> Vec<Arc<PreparedStatement>> {
+        let named = self.by_name.iter().filter(|(name, _)| !name.is_empty());
+        named
+            .filter_map(|(_, prepared)| match prepared {
+                Prepared::Statement(prepared) => Some(Arc::clone(prepared)),
+                Prepared::Empty => None,
+            })
+            .collect()
+    }
+
+    fn remove(&mut self, name: &str) -> bool {
+        match self.by_name.remove(name) {
+            Some(prepared) => {
+                self.bytes -= prepared.bytes() + name.len();
+                true
+            }
+            None => false,
         }
     }
 }
@@ -133,8 +168,7 @@ impl Prepared {
 /// The prepared statements of one session.
 #[derive(Debug, Default)]
 pub struct PreparedStatements {
-    by_name: HashMap<String, Prepared>,
-    bytes: usize,
+    named: Arc<Mutex<Named>>,
 }
 
 fn limit(what: &str) -> Error {
@@ -143,12 +177,17 @@ fn limit(what: &str) -> Error {
 }
 
 impl PreparedStatements {
+    /// None; what there is goes where others may see it.
+    pub(super) fn new(named: Arc<Mutex<Named>>) -> Self {
+        PreparedStatements { named }
+    }
+
     /// Whether a new statement may have this name. The unnamed one is always replaced.
     ///
     /// # Errors
     /// `42P05`.
     pub fn check_new(&self, name: &str) -> Result<()> {
-        if !name.is_empty() && self.by_name.contains_key(name) {
+        if !name.is_empty() && self.named.lock().by_name.contains_key(name) {
             return Err(Error::client(
                 SqlState::DUPLICATE_PREPARED_STATEMENT,
                 format!("prepared statement \"{name}\" already exists"),
@@ -163,16 +202,17 @@ impl PreparedStatements {
     /// `42P05` for a name that is taken; `53400` beyond 10,000 statements or 64 MiB.
     pub fn insert(&mut self, name: &str, prepared: Prepared) -> Result<()> {
         self.check_new(name)?;
-        self.remove(name);
-        if self.by_name.len() >= MAX_STATEMENTS {
+        let mut named = self.named.lock();
+        named.remove(name);
+        if named.by_name.len() >= MAX_STATEMENTS {
             return Err(limit(&format!("a session may have {MAX_STATEMENTS}")));
         }
-        let bytes = self.bytes + prepared.bytes() + name.len();
+        let bytes = named.bytes + prepared.bytes() + name.len();
         if bytes > MAX_BYTES {
             return Err(limit(&format!("a session's may take {} MiB", MAX_BYTES >> 20)));
         }
-        self.bytes = bytes;
-        self.by_name.insert(name.to_owned(), prepared);
+        named.bytes = bytes;
+        named.by_name.insert(name.to_owned(), prepared);
         Ok(())
     }
 
@@ -180,8 +220,8 @@ impl PreparedStatements {
     ///
     /// # Errors
     /// `26000`.
-    pub fn get(&self, name: &str) -> Result<&Prepared> {
-        self.by_name.get(name).ok_or_else(|| {
+    pub fn get(&self, name: &str) -> Result<Prepared> {
+        self.named.lock().by_name.get(name).cloned().ok_or_else(|| {
             let message = if name.is_empty() {
                 "unnamed prepared statement does not exist".to_owned()
             } else {
@@ -193,27 +233,12 @@ impl PreparedStatements {
 
     /// Forgets a statement; false: there was none.
     pub fn remove(&mut self, name: &str) -> bool {
-        match self.by_name.remove(name) {
-            Some(prepared) => {
-                self.bytes -= prepared.bytes() + name.len();
-                true
-            }
-            None => false,
-        }
+        self.named.lock().remove(name)
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.by_name.clear();
-        self.bytes = 0;
-    }
-
-    /// The named ones, for `pg_prepared_statements`; in no order.
-    pub fn named(&self) -> impl Iterator<Item = &Arc<PreparedStatement>> {
-        self.by_name.iter().filter(|(name, _)| !name.is_empty()).filter_map(|(_, prepared)| match prepared {
-            Prepared::Statement(prepared) => Some(prepared),
-            Prepared::Empty => None,
-        })
+        *self.named.lock() = Named::default();
     }
 }
 
@@ -239,6 +264,6 @@ mod tests {
         for i in 0..MAX_STATEMENTS {
             all.remove(&i.to_string());
         }
-        assert_eq!(all.bytes, 0);
+        assert_eq!(all.named.lock().bytes, 0);
     }
 }

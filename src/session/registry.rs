@@ -13,7 +13,7 @@ use rand::rngs::OsRng;
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
-use super::TransactionStatus;
+use super::{Objects, TransactionStatus};
 use crate::error::{Error, Result};
 
 /// Bytes of a statement that other sessions may see; the history has it whole.
@@ -132,6 +132,7 @@ pub struct SessionEntry {
     started_at: SystemTime,
     terminated: CancellationToken,
     now: Mutex<Now>,
+    pub(super) objects: Arc<Objects>,
 }
 
 impl SessionEntry {
@@ -146,7 +147,15 @@ impl SessionEntry {
             query_started_at: None,
             cancel: None,
         };
-        SessionEntry { pid, who, key, started_at, terminated: CancellationToken::new(), now: Mutex::new(now) }
+        SessionEntry {
+            pid,
+            who,
+            key,
+            started_at,
+            terminated: CancellationToken::new(),
+            now: Mutex::new(now),
+            objects: Arc::default(),
+        }
     }
 
     /// Its process id.
@@ -357,7 +366,7 @@ impl SessionRegistry {
         Ok(SessionGuard { entry, registry: self.clone() })
     }
 
-    fn find(&self, pid: i32) -> Option<Arc<SessionEntry>> {
+    pub(super) fn find(&self, pid: i32) -> Option<Arc<SessionEntry>> {
         self.sessions.lock().by_pid.get(&pid).cloned()
     }
 

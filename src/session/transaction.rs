@@ -140,6 +140,12 @@ impl Session {
         }
     }
 
+    /// Whether the end of this message commits, and cursors WITH HOLD must be held before.
+    #[must_use]
+    pub fn must_hold(&self) -> bool {
+        matches!(self.transaction.state, State::Implicit { .. }) && !self.portals.to_hold().is_empty()
+    }
+
     /// A message (or everything up to a Sync) has ended well: its implicit transaction commits.
     pub fn finish_message(&mut self) {
         if matches!(self.transaction.state, State::Implicit { .. }) {
@@ -153,7 +159,8 @@ impl Session {
             State::None | State::Implicit { .. } => self.close(false),
             State::Block => {
                 self.transaction.state = State::Failed;
-                self.portals.clear();
+                // What a savepoint was made after goes on behind it.
+                self.portals.fail(self.transaction.depth());
             }
             State::Failed => {}
         }
@@ -176,7 +183,7 @@ impl Session {
         } else {
             self.vars.rollback();
         }
-        self.portals.clear();
+        self.portals.end_transaction();
         self.transaction.state = State::None;
         self.transaction.savepoints.clear();
         self.transaction.started_at = None;

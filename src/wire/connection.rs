@@ -208,8 +208,7 @@ impl Connection {
             FrontendMessage::Flush => self.io.flush().await.map_err(|ended| plain(ended.into())),
             FrontendMessage::Sync => {
                 self.state = State::Ready;
-                self.commit_loaded().await?;
-                self.session.finish_message();
+                self.sync().await?;
                 self.ready().await.map_err(|ended| plain(ended.into()))
             }
             FrontendMessage::Terminate => {

@@ -49,7 +49,7 @@ impl Connection {
             encoder.names(&out.rows.shape, &mut self.io.out)?;
         }
         let bounds = running.bounds();
-        let mut cursor = RowCursor::new(out.rows, CommandTag::Copy, bounds.cancel.clone(), Box::new(running.clone()));
+        let mut cursor = RowCursor::new(out.rows);
         let sent = self.pour(&mut cursor, &mut encoder, bounds, None).await?.rows;
         encoder.end(&mut self.io.out)?;
         self.io.out.copy_done();

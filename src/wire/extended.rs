@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
 use super::respond;
 use crate::error::{Error, Result, SqlState};
-use crate::query::{Outcome, RunningStatement};
+use crate::query::{Opened, Outcome, RunningStatement};
 use crate::rows::CommandTag;
 use crate::session::{Portal, PortalState, Prepared, PreparedStatement, RowCursor};
 use crate::types;
@@ -26,9 +25,9 @@ pub(super) struct Values {
 }
 
 /// Failures name the statement that they are about.
-type Run<T> = Result<T, (Stop, Option<RunningStatement>)>;
+pub(super) type Run<T> = Result<T, (Stop, Option<RunningStatement>)>;
 
-fn plain(stop: impl Into<Stop>) -> (Stop, Option<RunningStatement>) {
+pub(super) fn plain(stop: impl Into<Stop>) -> (Stop, Option<RunningStatement>) {
     (stop.into(), None)
 }
 
@@ -115,7 +114,7 @@ impl Connection {
     /// Bind.
     pub(super) fn bind(&mut self, portal: &str, statement: &str, values: &Values, formats: &[i16]) -> Result<(), Stop> {
         self.session.start_statement(false);
-        let prepared = self.session.prepared.get(statement)?.clone();
+        let prepared = self.session.refreshed(self.session.prepared.get(statement)?);
         if let Prepared::Statement(prepared) = &prepared {
             self.session.check_may_run(&prepared.statement)?;
         }
@@ -128,7 +127,8 @@ impl Connection {
             self.session.portals.close("");
         }
         let depth = self.session.transaction.depth();
-        let bound = Portal { prepared, parameters, result_formats, state: PortalState::Bound, depth };
+        let state = PortalState::Bound;
+        let bound = Portal { prepared, parameters, result_formats, state, depth, declared: None, held: false };
         self.session.portals.insert(portal, bound)?;
         self.io.out.bind_complete();
         Ok(())
@@ -162,7 +162,7 @@ impl Connection {
     /// Describe of a statement.
     pub(super) fn describe_statement(&mut self, name: &str) -> Result<(), Stop> {
         self.session.start_statement(false);
-        let prepared = self.session.prepared.get(name)?.clone();
+        let prepared = self.session.prepared.get(name)?;
         self.may_describe(&prepared)?;
         let oids: Vec<u32> = prepared.parameters().iter().map(|ty| ty.oid).collect();
         self.io.out.parameter_description(&oids)?;
@@ -198,12 +198,16 @@ impl Connection {
         self.session.start_statement(false);
         let transaction = self.session.transaction.serial();
         let limit = u64::try_from(max_rows).ok().filter(|rows| *rows > 0);
-        self.run_portal(name, &mut portal, limit).await?;
-        self.io.entry.end_statement();
+        let done = self.run_portal(name, &mut portal, limit).await;
         // A statement that ended its transaction ended its portals, itself included.
         if self.session.transaction.serial() == transaction {
+            if done.is_err() {
+                portal.state = PortalState::Failed;
+            }
             self.session.portals.put_back(name, portal);
         }
+        done?;
+        self.io.entry.end_statement();
         Ok(())
     }
 
@@ -213,32 +217,80 @@ impl Connection {
             return Ok(());
         };
         self.session.check_may_run(&prepared.statement).map_err(plain)?;
-        let formats = Formats::new(portal.result_formats.clone());
-        match std::mem::replace(&mut portal.state, PortalState::Done) {
-            PortalState::Done => self.run_again(name, &prepared).map_err(plain),
-            PortalState::Suspended(cursor) => {
-                let cursor = cursor.into_inner();
-                self.io.entry.active(&prepared.statement.text);
-                self.io.entry.resume_statement(&cursor.cancel);
-                self.send(portal, cursor, &formats, limit).await
+        match &portal.state {
+            PortalState::Done(tag, _) if prepared.shape.is_some() => {
+                let tag = tag.clone();
+                self.nothing_more(&tag);
+                Ok(())
+            }
+            // A command cannot be run twice.
+            PortalState::Done(..) | PortalState::Failed => Err(plain(Error::client(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("portal \"{name}\" cannot be run"),
+            ))),
+            PortalState::Open(open) => {
+                let open = open.clone();
+                self.go_on(name, portal, open, limit).await
             }
             PortalState::Bound => {
                 self.refresh_identity().map_err(plain)?;
                 let running = self.begin(&prepared);
                 if prepared.statement.is_copy() {
+                    portal.state = PortalState::Done(CommandTag::Copy, 0);
                     return self.copy(&running, &prepared, false).await.map_err(|stop| (stop, Some(running)));
                 }
-                let parameters = std::mem::take(&mut portal.parameters);
-                let outcome = self.start(&running, &prepared, parameters).await;
-                let Outcome { rows, tag, notices } = outcome.map_err(|stop| (stop, Some(running.clone())))?;
-                respond::notices(&mut self.io.out, &notices, &self.session.vars);
-                let Some(rows) = rows else {
-                    self.io.out.command_complete(&tag.text(0));
-                    return Ok(());
+                let done = match limit {
+                    None => self.run_whole(portal, &prepared, &running).await,
+                    Some(_) => self.run_in_parts(name, portal, (&prepared, &running), limit).await,
                 };
-                let cancel = running.bounds().cancel.clone();
-                let cursor = RowCursor::new(rows, tag, cancel, Box::new(running));
-                self.send(portal, cursor, &formats, limit).await
+                done.map_err(|(stop, about)| (stop, about.or(Some(running))))
+            }
+        }
+    }
+
+    /// Runs a portal from its start to its end.
+    async fn run_whole(
+        &mut self,
+        portal: &mut Portal,
+        prepared: &Arc<PreparedStatement>,
+        running: &RunningStatement,
+    ) -> Run<()> {
+        let parameters = std::mem::take(&mut portal.parameters);
+        let outcome = self.start(running, prepared, parameters).await.map_err(plain)?;
+        let Outcome { rows, tag, notices } = outcome;
+        respond::notices(&mut self.io.out, &notices, &self.session.vars);
+        let mut sent = 0;
+        if let Some(rows) = rows {
+            let formats = Formats::new(portal.result_formats.clone());
+            let bounds = running.bounds();
+            let mut cursor = RowCursor::new(rows);
+            sent = self.deliver(&mut cursor, &formats, bounds, None).await.map_err(plain)?.rows;
+        }
+        self.io.out.command_complete(&tag.text(sent));
+        portal.state = PortalState::Done(tag, sent);
+        Ok(())
+    }
+
+    /// Begins a portal and sends its first part.
+    async fn run_in_parts(
+        &mut self,
+        name: &str,
+        portal: &mut Portal,
+        (prepared, running): (&Arc<PreparedStatement>, &RunningStatement),
+        limit: Option<u64>,
+    ) -> Run<()> {
+        let parameters = std::mem::take(&mut portal.parameters);
+        let Opened { open, tag, notices } = self.open(running, prepared, parameters).await.map_err(plain)?;
+        respond::notices(&mut self.io.out, &notices, &self.session.vars);
+        match open {
+            None => {
+                self.io.out.command_complete(&tag.text(0));
+                portal.state = PortalState::Done(tag, 0);
+                Ok(())
+            }
+            Some(open) => {
+                portal.state = PortalState::Open(open.clone());
+                self.part((name, portal), &open, limit, (running, running.bounds())).await
             }
         }
     }
@@ -252,40 +304,5 @@ impl Connection {
             }
             _ => self.shared.service.begin(&self.session, &self.identity, &prepared.statement.text),
         }
-    }
-
-    /// Sends the rows that are due, and keeps the cursor where there may be more.
-    async fn send(
-        &mut self,
-        portal: &mut Portal,
-        mut cursor: RowCursor,
-        formats: &Formats,
-        limit: Option<u64>,
-    ) -> Run<()> {
-        let Some(running) = cursor.running.downcast_ref::<RunningStatement>().cloned() else {
-            return Err(plain(Error::internal("a portal without its statement")));
-        };
-        let delivered = self.deliver(&mut cursor, formats, running.bounds(), limit).await;
-        let delivered = delivered.map_err(|stop| (stop, Some(running)))?;
-        if delivered.suspended {
-            portal.state = PortalState::Suspended(Box::new(Mutex::new(cursor)));
-            self.io.out.portal_suspended();
-        } else {
-            self.io.out.command_complete(&cursor.tag.text(delivered.rows));
-        }
-        Ok(())
-    }
-
-    /// A portal that has run to its end gives no more rows; a command cannot be run twice.
-    fn run_again(&mut self, name: &str, prepared: &PreparedStatement) -> Result<(), Stop> {
-        if prepared.shape.is_none() {
-            return Err(Error::client(
-                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!("portal \"{name}\" cannot be run"),
-            )
-            .into());
-        }
-        self.io.out.command_complete(&CommandTag::Select.text(0));
-        Ok(())
     }
 }

@@ -9,6 +9,7 @@ pub mod auth;
 mod connection;
 mod copy;
 mod copy_in;
+mod cursors;
 mod deliver;
 mod encode;
 mod extended;

@@ -35,14 +35,15 @@ impl Connection {
         if statements.is_empty() {
             self.io.out.empty_query_response();
         }
-        for statement in statements {
+        let count = statements.len();
+        for (index, statement) in statements.into_iter().enumerate() {
             if several {
                 // Each has its own time and its own entry.
                 running = self.shared.service.begin(&self.session, &self.identity, &statement.text);
             }
             self.session.start_statement(several);
             let done = match self.prepare_simple(&running, statement).await {
-                Ok(prepared) => self.run_simple(&running, &prepared).await,
+                Ok(prepared) => self.run_simple(&running, &prepared, index + 1 == count).await,
                 Err(stop) => Err(stop),
             };
             if let Err(stop) = done {
@@ -74,19 +75,34 @@ impl Connection {
         Ok(Arc::new(prepared))
     }
 
-    async fn run_simple(&mut self, running: &RunningStatement, prepared: &Arc<PreparedStatement>) -> Result<(), Stop> {
+    /// Runs one statement; the `last` of its message commits what the message did before it is told that it is complete.
+    async fn run_simple(
+        &mut self,
+        running: &RunningStatement,
+        prepared: &Arc<PreparedStatement>,
+        last: bool,
+    ) -> Result<(), Stop> {
         if prepared.statement.is_copy() {
-            return self.copy(running, prepared, true).await;
+            self.copy(running, prepared, true).await?;
+            return if last { self.hold_cursors(running).await } else { Ok(()) };
         }
+        let binary = self.session.fetches_binary(&prepared.statement);
         let Outcome { rows, tag, notices } = self.start(running, prepared, Vec::new()).await?;
         respond::notices(&mut self.io.out, &notices, &self.session.vars);
         let mut sent = 0;
         if let Some(rows) = rows {
-            let formats = Formats::default();
-            encode::describe(&mut self.io.out, &rows.shape, &formats)?;
+            let formats = if binary { Formats::new(vec![true]) } else { Formats::default() };
             let bounds = running.bounds();
-            let mut cursor = RowCursor::new(rows, tag.clone(), bounds.cancel.clone(), Box::new(running.clone()));
+            let mut cursor = RowCursor::new(rows);
+            if prepared.plan.is_none() {
+                // PostgreSQL collects what FETCH and EXECUTE return: their errors come without a description.
+                self.io.watch(bounds, cursor.batch()).await?;
+            }
+            encode::describe(&mut self.io.out, cursor.shape(), &formats)?;
             sent = self.deliver(&mut cursor, &formats, bounds, None).await?.rows;
+        }
+        if last {
+            self.hold_cursors(running).await?;
         }
         self.io.out.command_complete(&tag.text(sent));
         Ok(())

@@ -12,6 +12,7 @@ mod scan;
 mod secured;
 pub mod semantics;
 mod shape;
+mod store;
 mod tables;
 mod virtual_scan;
 mod yielding;

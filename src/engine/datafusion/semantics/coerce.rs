@@ -47,6 +47,12 @@ pub(super) fn can_coerce(from: u32, to: u32, context: CastContext) -> bool {
     by_text(from, to, context)
 }
 
+/// Whether a value of one type may be assigned to one of another without being asked to: a column's, a parameter's of EXECUTE.
+#[must_use]
+pub fn can_assign(from: PgType, to: PgType) -> bool {
+    can_coerce(from.oid, to.oid, CastContext::Assignment)
+}
+
 /// Anything becomes text by its output function (in assignments), text becomes anything by input functions (explicitly).
 fn by_text(from: u32, to: u32, context: CastContext) -> bool {
     let real = |oid: u32| PgType::new(oid).row().is_some_and(|row| row.typtype != b'p');

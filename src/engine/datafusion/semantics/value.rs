@@ -95,6 +95,12 @@ impl Bound {
     }
 }
 
+/// A type's name in messages, without modifier.
+#[must_use]
+pub fn name_of(ty: PgType) -> String {
+    type_name(ty.oid)
+}
+
 /// A type's name in messages, without modifier: `character`, `character varying`, `integer[]`.
 pub(super) fn type_name(oid: u32) -> String {
     match oid {

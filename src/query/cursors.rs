@@ -1,0 +1,315 @@
+//! Cursors: DECLARE, FETCH, MOVE, and portals whose rows are taken part by part.
+//! Must not know: messages, how rows are encoded, where kept rows lie.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+
+use super::execute::{Execution, Produced, execute, read};
+use super::prepare::Prepared as Planned;
+use super::{Notice, Outcome, Query, RunningStatement};
+use crate::engine::datafusion::Plan;
+use crate::error::{Error, Result, SqlState};
+use crate::names::TableName;
+use crate::policy::{self, Authorized, Identity, Permit, Privilege};
+use crate::rows::{Bounds, CommandTag, Rows};
+use crate::session::{
+    Cursor, Declared, Open, Portal, PortalState, Prepared, PreparedStatement, Scroll, Session, TransactionStatus,
+};
+use crate::sql::{self, Declare, Direction, Fetch, StatementKind};
+
+/// What an open portal keeps beside its rows.
+struct Keeper {
+    /// The statement, as long as it runs.
+    running: Option<RunningStatement>,
+    grounds: Option<Arc<Grounds>>,
+}
+
+/// Who was authorised to read what, and by which grants.
+pub(super) struct Grounds {
+    identity: Arc<Identity>,
+    read: Vec<(TableName, Vec<String>)>,
+    permit: Permit,
+}
+
+/// What opening a portal gave.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its rows; `None`: it has none, and has run.
+    pub open: Option<Open>,
+    /// What CommandComplete says.
+    pub tag: CommandTag,
+    /// Sent before the rows.
+    pub notices: Vec<Notice>,
+}
+
+/// The statement behind an open portal; `None`: it has ended, and its rows are kept.
+#[must_use]
+pub fn statement_of(open: &Open) -> Option<RunningStatement> {
+    open.keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.running.clone())
+}
+
+fn grounds(run: &Execution<'_>, plan: Option<Authorized<Arc<Plan>>>) -> Option<Arc<Grounds>> {
+    let (plan, permit) = plan?.into_parts();
+    let read = plan.tables.iter().map(|table| {
+        let columns = table.arrow.fields().iter().map(|field| field.name().clone());
+        (table.name.clone(), columns.collect())
+    });
+    Some(Arc::new(Grounds { identity: Arc::clone(run.identity), read: read.collect(), permit }))
+}
+
+/// Whether who asks is still granted what an open portal reads, in the same rows and with the same masks.
+pub(super) fn check(identity: &Arc<Identity>, open: &Open) -> Result<()> {
+    match open.keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.grounds.as_ref()) {
+        Some(grounds) => grounds.check(identity),
+        None => Ok(()),
+    }
+}
+
+impl Grounds {
+    fn check(&self, identity: &Arc<Identity>) -> Result<()> {
+        if Arc::ptr_eq(&self.identity, identity) {
+            return Ok(());
+        }
+        let wanted = self.read.iter().map(|(table, columns)| (table.clone(), columns, Privilege::Select));
+        let now = policy::authorize(identity, wanted, ())?;
+        if same(&self.permit, now.permit()) {
+            return Ok(());
+        }
+        let message = "the grants that the cursor was opened with have changed";
+        Err(Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, message))
+    }
+}
+
+fn same(then: &Permit, now: &Permit) -> bool {
+    let mut pairs = then.tables().iter().zip(now.tables());
+    then.tables().len() == now.tables().len()
+        && pairs.all(|((a, _, before), (b, _, after))| {
+            let rows = before.row_filter == after.row_filter;
+            a == b && rows && before.columns == after.columns && before.masks == after.masks
+        })
+}
+
+/// Opens a portal of the extended protocol: it goes forward only.
+pub(super) async fn open(
+    run: &mut Execution<'_>,
+    prepared: &Arc<PreparedStatement>,
+    parameters: Vec<ArrayRef>,
+) -> Result<Opened> {
+    let Produced { outcome, plan } = execute(run, prepared, parameters).await?;
+    let Outcome { rows, tag, notices } = outcome;
+    let Some(rows) = rows else { return Ok(Opened { open: None, tag, notices }) };
+    let bounds = run.running.bounds();
+    let mut scroll = Scroll::new(rows, bounds.clone(), None);
+    if matches!(prepared.statement.kind, StatementKind::Fetch(_)) {
+        // The cursor has moved by what was asked for, however much of it this portal gives at once.
+        bounds.guard(scroll.hold(run.query.parts.engine.row_store(true))).await?;
+    }
+    let open = opened(scroll, &tag, run.running, grounds(run, plan));
+    Ok(Opened { open: Some(open), tag, notices })
+}
+
+/// An open portal of these rows.
+pub(super) fn opened(
+    scroll: Scroll,
+    tag: &CommandTag,
+    running: &RunningStatement,
+    grounds: Option<Arc<Grounds>>,
+) -> Open {
+    let keeper = Keeper { running: Some(running.clone()), grounds };
+    Open { cursor: Cursor::new(scroll), tag: tag.clone(), keeper: Arc::new(keeper) }
+}
+
+/// DECLARE. The statement starts, and reads on as it is fetched.
+pub(super) async fn declare(
+    run: &mut Execution<'_>,
+    declare: &Declare,
+    prepared: &Arc<PreparedStatement>,
+    planned: &Planned,
+    parameters: Vec<ArrayRef>,
+) -> Result<Produced> {
+    if !declare.hold && !run.session.transaction.is_block() {
+        let message = "DECLARE CURSOR can only be used in transaction blocks";
+        return Err(Error::client(SqlState::NO_ACTIVE_SQL_TRANSACTION, message));
+    }
+    run.session.portals.check_new(&declare.name)?;
+    let pace = std::mem::replace(&mut run.pace, super::execute::Pace::Parts);
+    let produced = read(run, prepared, planned, parameters).await;
+    run.pace = pace;
+    let Produced { outcome, plan } = produced?;
+    let Some(rows) = outcome.rows else { return Err(Error::internal("a cursor's query has no rows")) };
+    let implied = || matches!(&declare.statement.kind, StatementKind::Query(query) if sql::scrolls(query));
+    // A cursor that nobody asked to scroll keeps what memory is meant for, and no file.
+    let store = match declare.scroll {
+        Some(true) => Some(run.query.parts.engine.row_store(true)),
+        Some(false) => None,
+        None => implied().then(|| run.query.parts.engine.row_store(false)),
+    };
+    let declared = Declared {
+        text: prepared.statement.text.clone(),
+        hold: declare.hold,
+        binary: declare.binary,
+        scrollable: store.is_some(),
+    };
+    let shape = Arc::clone(&rows.shape);
+    let scroll = Scroll::new(rows, run.running.bounds().clone(), store);
+    let open = opened(scroll, &CommandTag::Select, run.running, grounds(run, plan));
+    let statement = PreparedStatement::utility(declare.statement.clone(), Some(shape));
+    let portal = Portal {
+        prepared: Prepared::Statement(Arc::new(statement)),
+        parameters: Vec::new(),
+        result_formats: Vec::new(),
+        state: PortalState::Open(open),
+        depth: run.session.transaction.depth(),
+        declared: Some(declared),
+        held: false,
+    };
+    run.session.portals.insert(&declare.name, portal)?;
+    let tag = CommandTag::Plain("DECLARE CURSOR");
+    Ok(Outcome { rows: None, tag, notices: outcome.notices }.into())
+}
+
+/// FETCH.
+pub(super) async fn fetch(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
+    let cursor = cursor(run, &fetch.cursor).await?;
+    let rows = cursor.fetch(&fetch.cursor, fetch.direction, part(run))?;
+    Ok(Outcome { rows: Some(rows), tag: CommandTag::Fetch, notices: Vec::new() }.into())
+}
+
+/// MOVE.
+pub(super) async fn advance(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
+    let cursor = cursor(run, &fetch.cursor).await?;
+    let passed = part(run).guard(cursor.advance(&fetch.cursor, fetch.direction)).await?;
+    Ok(Outcome { rows: None, tag: CommandTag::Move(passed), notices: Vec::new() }.into())
+}
+
+/// The bounds of one FETCH: its own deadline and cancel token. The limits are those of the cursor.
+fn part(run: &Execution<'_>) -> Bounds {
+    let bounds = run.running.bounds();
+    Bounds { deadline: bounds.deadline, ..bounds.of_parts() }
+}
+
+/// The cursor of this name, which may be a portal of the extended protocol; one that has not run yet is begun.
+async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<Cursor> {
+    match &run.session.portals.cursor(name)?.state {
+        PortalState::Open(open) => {
+            check(run.identity, open)?;
+            return Ok(open.cursor.clone());
+        }
+        PortalState::Failed => {
+            let message = format!("portal \"{name}\" cannot be run");
+            return Err(Error::client(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+        }
+        PortalState::Bound | PortalState::Done(..) => {}
+    }
+    let mut portal = run.session.portals.take(name)?;
+    let open = match &portal.state {
+        PortalState::Done(tag, rows) => ended(&portal, tag.clone(), *rows, run.running.bounds()),
+        _ => begun(run, &mut portal).await,
+    };
+    match open {
+        Ok(open) => {
+            let cursor = open.cursor.clone();
+            portal.state = PortalState::Open(open);
+            run.session.portals.put_back(name, portal);
+            Ok(cursor)
+        }
+        Err(error) => {
+            portal.state = PortalState::Failed;
+            run.session.portals.put_back(name, portal);
+            Err(error)
+        }
+    }
+}
+
+async fn begun(run: &mut Execution<'_>, portal: &mut Portal) -> Result<Open> {
+    let Prepared::Statement(prepared) = portal.prepared.clone() else { return Err(no_rows()) };
+    if prepared.shape.is_none() {
+        return Err(no_rows());
+    }
+    run.session.transaction.note_query();
+    run.deeper()?;
+    let parameters = std::mem::take(&mut portal.parameters);
+    let pace = std::mem::replace(&mut run.pace, super::execute::Pace::Parts);
+    let opened = Box::pin(open(run, &prepared, parameters)).await;
+    run.pace = pace;
+    run.depth -= 1;
+    opened?.open.ok_or_else(no_rows)
+}
+
+fn ended(portal: &Portal, tag: CommandTag, rows: u64, bounds: &Bounds) -> Result<Open> {
+    let shape = portal.prepared.shape().cloned().ok_or_else(no_rows)?;
+    let cursor = Cursor::new(Scroll::ended(shape, rows, bounds.clone()));
+    Ok(Open { cursor, tag, keeper: Arc::new(Keeper { running: None, grounds: None }) })
+}
+
+fn no_rows() -> Error {
+    Error::unsupported("FETCH from a portal whose statement returns no rows is not supported")
+}
+
+/// COMMIT holds the cursors WITH HOLD first. A commit that fails has ended its block.
+pub(super) async fn before_commit(run: &mut Execution<'_>) -> Result<()> {
+    if run.session.transaction.status() == TransactionStatus::Failed {
+        return Ok(());
+    }
+    let held = hold(run.query, run.session, run.identity, run.running).await;
+    if held.is_err() {
+        run.session.rollback(false)?;
+    }
+    held
+}
+
+/// Holds the cursors WITH HOLD of the transaction: reads them to their end.
+pub(super) async fn hold(
+    query: &Query,
+    session: &mut Session,
+    identity: &Arc<Identity>,
+    running: &RunningStatement,
+) -> Result<()> {
+    for name in session.portals.to_hold() {
+        let PortalState::Open(open) = &session.portals.cursor(&name)?.state else { continue };
+        check(identity, open)?;
+        let (cursor, keeper) = (open.cursor.clone(), Arc::clone(&open.keeper));
+        running.bounds().guard(cursor.hold(&name, query.parts.engine.row_store(true))).await?;
+        let grounds = keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.grounds.clone());
+        // The statement has ended; what it was authorised for is held against the policy as long as its rows are.
+        session.portals.hold(&name, Arc::new(Keeper { running: None, grounds }));
+    }
+    Ok(())
+}
+
+/// The rows of an open portal's next part, at most so many.
+///
+/// # Errors
+/// `55000` where it cannot be run.
+pub fn next_part(open: &Open, name: &str, rows: Option<u64>, bounds: Bounds) -> Result<Rows> {
+    let count = rows.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(i64::MAX);
+    open.cursor.fetch(name, Direction::Forward(count), bounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::identity_for_tests as identity;
+
+    #[test]
+    fn a_portal_goes_on_only_while_its_grants_stand() {
+        let who = |grant: &str| {
+            Arc::new(identity(&format!(
+                "[[user]]\nname = \"u\"\nroles = [\"a\"]\n[[role]]\nname = \"a\"\n[[role.grant]]\n{grant}\n"
+            )))
+        };
+        let then = who("tables = [\"s.t\"]\ncolumns = [\"x\", \"y\"]");
+        let read = vec![(TableName::new("s", "t"), vec!["x".to_owned()])];
+        let wanted = read.iter().map(|(table, columns)| (table.clone(), columns, Privilege::Select));
+        let permit = policy::authorize(&then, wanted, ()).unwrap().permit().clone();
+        let grounds = Grounds { identity: Arc::clone(&then), read, permit };
+        let code = |identity| grounds.check(&identity).map_err(|error| error.state().code());
+        assert_eq!(code(then), Ok(()));
+        assert_eq!(code(who("tables = [\"s.t\"]\ncolumns = [\"y\", \"x\"]")), Ok(()));
+        assert_eq!(code(who("tables = [\"s.other\"]")), Err("42P01"));
+        assert_eq!(code(who("tables = [\"s.t\"]\ncolumns = [\"y\"]")), Err("42703"));
+        let filtered = "tables = [\"s.t\"]\ncolumns = [\"x\", \"y\"]\nrow_filter = \"x = 1\"";
+        assert_eq!(code(who(filtered)), Err("42501"));
+    }
+}
