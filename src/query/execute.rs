@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::policy::{Authorized, Identity, Ticket};
 use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
 use crate::session::{PreparedStatement, Session};
-use crate::sql::{self, Scope, Statement, StatementKind};
+use crate::sql::{Scope, StatementKind};
 
 /// How the rows of a statement are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,7 +36,7 @@ pub use parse::{parse, parse_expression};
 pub use places::Places;
 pub use rewrite::{Rewritten, rewrite, rewrite_expression};
 pub use scope::{FunctionRef, Scope, TableRef};
-pub use scrollable::{is_one_row, scrolls};
+pub use scrollable::scrolls;
 pub use statement::{
     Assignment, Copy, CopyWhat, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue,
     Statement, StatementKind, TransactionModes,

@@ -21,15 +21,6 @@ pub fn scrolls(query: &Query) -> bool {
     query.locks.is_empty() && goes_back(query, &[])
 }
 
-/// Whether a query reads nothing and returns one row: PostgreSQL computes it when it plans.
-#[must_use]
-pub fn is_one_row(query: &Query) -> bool {
-    match query.body.as_ref() {
-        SetExpr::Select(select) => select.from.is_empty() && !calls(&select.projection, |class| class == Class::Rows),
-        _ => false,
-    }
-}
-
 fn goes_back(query: &Query, around: &[&Query]) -> bool {
     let mut scope = around.to_vec();
     scope.push(query);

@@ -3,8 +3,10 @@
 
 mod copy;
 mod copy_in;
+mod cursors;
 mod extended;
 mod portals;
+mod prepare;
 mod simple;
 
 use crate::harness::federation::Federation;
