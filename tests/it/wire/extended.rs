@@ -85,6 +85,7 @@ async fn parameters_answer_as_postgresql() {
     let wrong: Script = |raw| {
         let mut all = raw.batch(&[parse("", ORDERS, &[25]), bind("", "", 0, &[Some(b"9")], &[]), execute("", 0)]);
         all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 0, &[Some(b"nine")], &[]), execute("", 0)]));
+        all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 1, &[Some(b"123")], &[]), execute("", 0)]));
         all.extend(raw.batch(&[parse("", ORDERS, &[]), bind("", "", 0, &[], &[]), execute("", 0)]));
         all.extend(raw.batch(&[parse("", "select 1", &[]), bind("", "", 0, &[], &[0, 1, 0]), execute("", 0)]));
         all.extend(raw.batch(&[

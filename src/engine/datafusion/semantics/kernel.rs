@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -89,6 +89,17 @@ where
     F: Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static,
 {
     make(name.into(), args, returns, Volatility::Volatile, Arc::new(body))
+}
+
+/// An error that PostgreSQL meets when it runs, not while it plans; NULL where an argument is.
+pub(super) fn failing(args: Vec<Expr>, returns: DataType, error: Error) -> Expr {
+    let form = returns.clone();
+    let args = if args.is_empty() { vec![datafusion::logical_expr::lit(0_i64)] } else { args };
+    call_volatile(format!("raise({})", error.message()), args, returns, move |args| {
+        let rows = args.first().map_or(0, |array| array.len());
+        let null = |row: usize| args.iter().any(|array| array.is_null(row));
+        if (0..rows).all(null) { Ok(arrow::array::new_null_array(&form, rows)) } else { Err(external(error.clone())) }
+    })
 }
 
 fn make(name: String, args: Vec<Expr>, returns: DataType, volatility: Volatility, body: Body) -> Expr {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::datetime::{instant_to_local, timestamp_to_date};
 use super::facts::SessionFacts;
 use super::fold::fold;
+use super::kernel::failing;
 use super::value::{Bound, Unknown};
 use crate::error::{Error, Result, SqlState};
 use crate::names;
@@ -139,7 +140,9 @@ fn setting(name: &Bound, missing_ok: bool, facts: &SessionFacts) -> Result<Bound
         Some(value) => Ok(text(&value, PgType::TEXT)),
         None if missing_ok => Ok(Bound::literal(ScalarValue::Utf8View(None), PgType::TEXT)),
         None => {
-            Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\"")))
+            let message = format!("unrecognized configuration parameter \"{name}\"");
+            let error = Error::client(SqlState::UNDEFINED_OBJECT, message);
+            Ok(Bound::new(failing(Vec::new(), DataType::Utf8View, error), PgType::TEXT))
         }
     }
 }

@@ -50,6 +50,10 @@ impl Binder<'_> {
     /// Where a function's name is written behind the catalog's, if that is what an error is about.
     fn catalog_before(&self, error: &Error, position: Option<u32>) -> Option<u32> {
         let position = position.filter(|at| error.position() == Some(*at))?;
+        // The grammar's own TRIM is read as a call already.
+        if self.places.first_from(position, &["trim"], 0) == Some(position) {
+            return Some(position);
+        }
         let dot = self.places.before_is(position, ".")?;
         self.places.before_is(dot, "pg_catalog")
     }

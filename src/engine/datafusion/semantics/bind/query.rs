@@ -11,7 +11,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
-use super::super::kernel::{call_volatile, external};
+use super::super::kernel::failing;
 use super::super::pg::CastContext;
 use super::super::windows::ranked;
 use super::{Binder, Clause, Relation, Scope, refuse};
@@ -173,7 +173,7 @@ fn one() -> Ast {
 pub(super) fn apply_limits(relation: Relation, limits: &Limits) -> Result<Relation> {
     let Relation { plan, columns } = relation;
     if let Some(error) = &limits.wrong {
-        return Ok(Relation { plan: failing(&plan, error)?, columns });
+        return Ok(Relation { plan: failing_plan(&plan, error)?, columns });
     }
     if limits.skip.is_none() && limits.fetch.is_none() {
         return Ok(Relation { plan, columns });
@@ -187,9 +187,8 @@ pub(super) fn apply_limits(relation: Relation, limits: &Limits) -> Result<Relati
 }
 
 /// A plan of the same columns that fails as soon as it runs.
-fn failing(plan: &LogicalPlan, error: &Error) -> Result<LogicalPlan> {
-    let raised = error.clone();
-    let fails = call_volatile("raise", vec![lit(0_i64)], DataType::Boolean, move |_| Err(external(raised.clone())));
+fn failing_plan(plan: &LogicalPlan, error: &Error) -> Result<LogicalPlan> {
+    let fails = failing(Vec::new(), DataType::Boolean, error.clone());
     let mut columns = Vec::new();
     for (relation, field) in plan.schema().iter() {
         let null = ScalarValue::try_from(field.data_type()).map_err(from_datafusion)?;

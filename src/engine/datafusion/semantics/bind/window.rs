@@ -27,7 +27,9 @@ impl Binder<'_> {
     /// A call with OVER.
     pub(super) fn window_call(&mut self, call: Call<'_>, over: &WindowType, position: Option<u32>) -> Result<Bound> {
         if let Some(message) = refused_in(self.clause) {
-            return Err(Error::client(SqlState::WINDOWING_ERROR, message).with_position_if(position));
+            let grouping = self.clause == Clause::Aggregate;
+            let state = if grouping { SqlState::GROUPING_ERROR } else { SqlState::WINDOWING_ERROR };
+            return Err(Error::client(state, message).with_position_if(position));
         }
         let outer = std::mem::replace(&mut self.clause, Clause::Window);
         let result = self.window(&call, over, position);

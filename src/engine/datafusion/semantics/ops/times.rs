@@ -10,6 +10,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::cast::Typing;
 use super::super::datetime::{self, Part, Unit};
+use super::super::kernel::failing;
 use super::super::lift::{Row, map, number_rows, zip};
 use super::super::value::{Bound, type_name};
 use crate::error::{Error, Result};
@@ -136,7 +137,20 @@ fn part(of: &str, field: &Bound, value: &Bound, zone: &TimeZone, float: bool) ->
     let word = word(field)?;
     let lower = word.to_ascii_lowercase();
     let refuse = || datetime::refuse_unit(&lower, &type_name(value.pg.oid));
-    let unit = datetime::unit(&lower).ok_or_else(refuse)?;
+    // What is read of a time zone is no constant to PostgreSQL: it fails when it runs.
+    let wrong = |error: Error| {
+        if of != "timestamptz" {
+            return Err(error);
+        }
+        let args = vec![value.expr.clone()];
+        Ok(Some(if float {
+            Bound::new(failing(args, DataType::Float64, error), PgType::FLOAT8)
+        } else {
+            let form = DataType::Decimal128(20, 0);
+            Bound::with_arrow(failing(args, form.clone(), error), PgType::NUMERIC, form)
+        }))
+    };
+    let Some(unit) = datetime::unit(&lower) else { return wrong(refuse()) };
     let zone_name = zone.name().to_owned();
     let zone = zone.clone();
     let infinite = || Error::unsupported("extracting from an infinite date or timestamp is not supported");
@@ -162,7 +176,7 @@ fn part(of: &str, field: &Bound, value: &Bound, zone: &TimeZone, float: bool) ->
         "time" => Box::new(move |row| Ok(datetime::from_time(unit, row.number::<Time64MicrosecondType>(0)?))),
         _ => return Ok(None),
     };
-    let Some(digits) = digits(of, unit) else { return Err(refuse()) };
+    let Some(digits) = digits(of, unit) else { return wrong(refuse()) };
     let name = if of == "timestamptz" {
         format!("extract({of},{unit:?})[{zone_name}]")
     } else {
