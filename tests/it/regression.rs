@@ -20,6 +20,10 @@ const MEMBERSHIPS: &[&str] = &[
     "select count(*) from shop.orders where 3 not in (select -o_shippriority from shop.orders where o_shippriority is not null)",
     "select count(*) from shop.orders where o_shippriority not in (select n_regionkey from crm.nation where n_nationkey > 20)",
     "select count(*) from shop.orders where o_shippriority not in (select n_regionkey from crm.nation where n_nationkey > 200)",
+    "select count(*) from (select 3 as k from shop.orders) o where k not in (select -o_shippriority from shop.orders)",
+    "select count(*) from shop.orders where case when false then o_shippriority else 3 end not in (select -o_shippriority from shop.orders)",
+    "select count(*) from shop.orders where o_shippriority = 3 and o_shippriority not in (select -o_shippriority from shop.orders)",
+    "select count(*) from crm.nation where n_nationkey not in (select c_nationkey from shop.customer where c_custkey < 40)",
     "select count(*) from shop.orders where null not in (select n_regionkey from crm.nation where n_nationkey > 200)",
 ];
 

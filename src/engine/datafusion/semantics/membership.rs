@@ -17,9 +17,10 @@ use datafusion::optimizer::AnalyzerRule;
 
 /// Rewrites the memberships that DataFusion's joins would answer with two truth values.
 ///
-/// Its semi join is right where only truth counts, its null-aware anti join for a column and a subquery that uses nothing from around it.
-/// (A constant makes the join's condition one of the subquery alone, which then drops its NULLs.) A correlated NOT IN becomes the same null-aware join, which forgets that NULLs belong to the rows of their own correlation; a membership inside
-/// another expression becomes a mark, which is false where SQL says NULL. Both are asked as EXISTS here, which has no third value.
+/// Its semi join is right where only truth counts. Its null-aware anti join is not: for a correlated NOT IN it forgets that NULLs belong to
+/// the rows of their own correlation, and where the value turns out to be a constant the join's condition becomes one of the subquery
+/// alone, which drops its NULLs. A membership inside another expression becomes a mark, which is false where SQL says NULL. All of these
+/// are asked as EXISTS here, which has no third value.
 #[derive(Debug)]
 pub(super) struct Membership;
 
@@ -96,38 +97,52 @@ fn rewrite(expr: Expr, place: Place, form: Form, schema: &DFSchema) -> Result<Tr
 }
 
 fn member(inside: InSubquery, place: Place, form: Form, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let correlated = !inside.subquery.outer_ref_columns.is_empty();
-    let joins_well = match place {
-        Place::Condition => !inside.negated || (!correlated && inside.expr.any_column_refs()),
-        Place::Alternative => !inside.negated,
-        Place::Value => false,
-    };
-    if joins_well {
+    // A semi join, and a mark join whose mark need not be NULL.
+    if !inside.negated && place != Place::Value {
         return Ok(Transformed::no(Expr::InSubquery(inside)));
     }
     let InSubquery { expr, subquery, negated } = inside;
-    let nullable = expr.nullable(schema)? || subquery.subquery.schema().field(0).is_nullable();
-    let equal = equality(*expr, &subquery.subquery, schema)?;
+    let nullable = (expr.nullable(schema)?, subquery.subquery.schema().field(0).is_nullable());
+    let equal = equality(*expr.clone(), &subquery.subquery, schema)?;
     let matches = |condition: Expr| rows_where(&subquery.subquery, condition, form);
-    if negated && place != Place::Value {
-        let possible = if nullable { equal.is_not_false() } else { equal };
-        return Ok(Transformed::yes(not(matches(possible)?)));
-    }
-    let found = matches(equal.clone())?;
-    let certain = if !nullable {
-        if negated { not(found) } else { found }
-    } else {
-        let unknown = matches(equal.is_null())?;
-        Expr::Case(Case {
-            expr: None,
-            when_then_expr: vec![
-                (Box::new(found), Box::new(lit(!negated))),
-                (Box::new(unknown), Box::new(Expr::Literal(ScalarValue::Boolean(None), None))),
-            ],
-            else_expr: Some(Box::new(lit(negated))),
-        })
+    let answer = match (place, nullable) {
+        (_, (false, false)) => {
+            let found = matches(equal)?;
+            if negated { not(found) } else { found }
+        }
+        (Place::Condition, _) if subquery.outer_ref_columns.is_empty() => {
+            not(matches(equal)?).and(nothing_unknown(*expr, nullable, &subquery.subquery)?)
+        }
+        (Place::Condition | Place::Alternative, _) => not(matches(equal.is_not_false())?),
+        (Place::Value, _) => {
+            let null = Expr::Literal(ScalarValue::Boolean(None), None);
+            let found = matches(equal.clone())?;
+            let unknown = matches(equal.is_null())?;
+            Expr::Case(Case {
+                expr: None,
+                when_then_expr: vec![
+                    (Box::new(found), Box::new(lit(!negated))),
+                    (Box::new(unknown), Box::new(null)),
+                ],
+                else_expr: Some(Box::new(lit(negated))),
+            })
+        }
     };
-    Ok(Transformed::yes(certain))
+    Ok(Transformed::yes(answer))
+}
+
+/// No comparison with a row of the plan is NULL. Asked apart from the comparisons, so that those can be a hash join.
+fn nothing_unknown(value: Expr, (value_nullable, member_nullable): (bool, bool), plan: &LogicalPlan) -> Result<Expr> {
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    let member = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+    let mut known = lit(true);
+    if member_nullable {
+        known = known.and(not(rows_where(plan, member.is_null(), Form::Count)?));
+    }
+    if value_nullable {
+        known = known.and(value.is_not_null().or(not(rows_where(plan, lit(true), Form::Count)?)));
+    }
+    Ok(known)
 }
 
 fn not(expr: Expr) -> Expr {
