@@ -120,10 +120,7 @@ fn member(inside: InSubquery, place: Place, form: Form, schema: &DFSchema) -> Re
             let unknown = matches(equal.is_null())?;
             Expr::Case(Case {
                 expr: None,
-                when_then_expr: vec![
-                    (Box::new(found), Box::new(lit(!negated))),
-                    (Box::new(unknown), Box::new(null)),
-                ],
+                when_then_expr: vec![(Box::new(found), Box::new(lit(!negated))), (Box::new(unknown), Box::new(null))],
                 else_expr: Some(Box::new(lit(negated))),
             })
         }
