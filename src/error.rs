@@ -124,6 +124,8 @@ sql_states! {
     IN_FAILED_SQL_TRANSACTION = "25P02";
     /// A transaction block that was idle for too long.
     IDLE_IN_TRANSACTION_SESSION_TIMEOUT = "25P03";
+    /// A transaction that took too long.
+    TRANSACTION_TIMEOUT = "25P04";
     /// A prepared statement that does not exist.
     INVALID_SQL_STATEMENT_NAME = "26000";
     /// A login that is refused.

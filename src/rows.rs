@@ -164,6 +164,8 @@ pub struct Bounds {
     pub cancel: CancellationToken,
     /// When the statement times out.
     pub deadline: Option<Instant>,
+    /// When its transaction times out, which ends the session.
+    pub transaction_deadline: Option<Instant>,
     /// Rows at most.
     pub max_rows: Option<u64>,
     /// Bytes at most.
@@ -176,17 +178,25 @@ impl Bounds {
     /// No bound but the token.
     #[must_use]
     pub fn cancelled_by(cancel: CancellationToken) -> Self {
-        Bounds { cancel, deadline: None, max_rows: None, max_bytes: None, passed: Arc::default() }
+        Bounds {
+            cancel,
+            deadline: None,
+            transaction_deadline: None,
+            max_rows: None,
+            max_bytes: None,
+            passed: Arc::default(),
+        }
     }
 
     /// Waits for `work`, unless the statement is cancelled or times out first.
     ///
     /// # Errors
-    /// `57014` for both; the work is dropped.
+    /// `57014` for both; the work is dropped. `25P04` where its transaction times out: the session is to be ended.
     pub async fn guard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(Error::canceled()),
+            () = until(self.transaction_deadline) => Err(transaction_timed_out()),
             () = until(self.deadline) => Err(Error::timed_out()),
             done = work => done,
         }
@@ -227,7 +237,14 @@ fn limit_hit(name: &str, limit: &str) -> Error {
         .with_detail("The limit belongs to a role of this user.")
 }
 
-async fn until(deadline: Option<Instant>) {
+/// The end of a session whose transaction took too long, in PostgreSQL 17's words.
+#[must_use]
+pub fn transaction_timed_out() -> Error {
+    Error::resource(SqlState::TRANSACTION_TIMEOUT, "terminating connection due to transaction timeout")
+}
+
+/// Waits for a moment; `None`: for ever.
+pub async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

@@ -11,7 +11,7 @@ pub use model::*;
 pub use mount::Mounts;
 pub use resolve::{Relation, column_missing, existing, resolve};
 pub use schema_cache::{Mounted, Needed, SchemaCache, SourceStatus};
-pub use virtual_table::{Viewer, VirtualTable};
+pub use virtual_table::{Setting, Settings, Viewer, VirtualTable};
 
 pub use crate::config::SourceKind;
 pub use crate::source::{

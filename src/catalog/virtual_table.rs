@@ -27,6 +27,61 @@ pub struct Viewer {
     pub search_path: Vec<String>,
     /// The tables this role may name.
     pub world: Arc<World>,
+    /// The session's variables.
+    pub settings: Settings,
+}
+
+/// One variable of a session, as `pg_settings` tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// Its value in its own unit.
+    pub setting: String,
+    /// Its unit.
+    pub unit: Option<&'static str>,
+    /// The group it belongs to.
+    pub category: &'static str,
+    /// What it is for.
+    pub short_desc: &'static str,
+    /// Who may set it.
+    pub context: &'static str,
+    /// `bool`, `integer`, `real`, `string`, `enum`.
+    pub vartype: &'static str,
+    /// Where its value comes from.
+    pub source: &'static str,
+    /// The least and the most that it may be.
+    pub bounds: Option<(String, String)>,
+    /// The words that it may be.
+    pub words: Option<&'static [&'static str]>,
+    /// Its value where nobody sets another.
+    pub boot_val: String,
+    /// What RESET makes of it.
+    pub reset_val: String,
+}
+
+/// A session's variables, read when somebody looks.
+#[derive(Clone)]
+pub struct Settings(Arc<dyn Fn() -> Vec<Setting> + Send + Sync>);
+
+impl Settings {
+    /// Read by this.
+    #[must_use]
+    pub fn new(read: impl Fn() -> Vec<Setting> + Send + Sync + 'static) -> Self {
+        Settings(Arc::new(read))
+    }
+
+    /// All that SHOW ALL shows, ordered by name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Setting> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Settings(..)")
+    }
 }
 
 /// A relation that Tusk fills itself.

@@ -29,7 +29,7 @@ pub(super) enum Value {
     Int(i64),
     /// float4, float8.
     Float(f64),
-    /// Everything that is stored in its text form.
+    /// Everything that is stored in its text form; arrays as PostgreSQL writes them.
     Text(String),
 }
 

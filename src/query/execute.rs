@@ -75,6 +75,21 @@ impl From<Outcome> for Produced {
     }
 }
 
+/// Functions that act on the session, or look at what others of the same statement did.
+pub(super) const ACTING: [&str; 6] = [
+    "set_config",
+    "current_setting",
+    "pg_notify",
+    "pg_listening_channels",
+    "pg_notification_queue_usage",
+    "txid_current",
+];
+
+/// Whether a statement calls one of these functions.
+pub(super) fn calls(scope: &Scope, functions: &[&str]) -> bool {
+    scope.functions.iter().any(|function| functions.contains(&function.name.as_str()))
+}
+
 /// Runs a prepared statement of any kind.
 pub(super) async fn execute(
     run: &mut Execution<'_>,
@@ -92,6 +107,11 @@ pub(super) async fn execute(
             StatementKind::Commit { .. } => {
                 cursors::before_commit(run).await?;
                 utility::run(run.session, run.identity, &prepared.statement).map(Produced::from)
+            }
+            StatementKind::Lock { .. } | StatementKind::Maintain(_) => {
+                let (query, identity, running) = (run.query, run.identity, run.running);
+                let done = utility::maintain(query, run.session, identity, running, &prepared.statement).await;
+                done.map(Produced::from)
             }
             _ => utility::run(run.session, run.identity, &prepared.statement).map(Produced::from),
         };
@@ -113,12 +133,15 @@ pub(super) async fn read(
     let (fresh, world) = still_true(query, run.session, identity, running, prepared, planned).await?;
     let planned = fresh.as_ref().unwrap_or(planned);
     running.entry().update(|progress| progress.route = planned.route.target.name());
+    if calls(&planned.scope, &ACTING) {
+        run.session.arm_acts();
+    }
     let notices = stale_notices(&world, planned);
     let outcome = |rows, tag| Outcome { rows: Some(rows), tag, notices };
     match planned.explain {
         Some(wanted) => {
             let _ticket = admit(query, identity, running, planned).await?;
-            let rows = explain::explain(query, running, planned, wanted, &parameters).await?;
+            let rows = explain::explain(query, run.session, running, (planned, wanted), &parameters).await?;
             Ok(Produced::from(outcome(rows, CommandTag::Plain("EXPLAIN"))))
         }
         None => {

@@ -219,6 +219,7 @@ impl Service for Query {
         let bounds = Bounds {
             cancel: session.begin_statement(text),
             deadline: deadline_after(session.statement_timeout(limits.statement_timeout)),
+            transaction_deadline: session.transaction_deadline(),
             max_rows: limits.max_rows,
             max_bytes: limits.max_bytes,
             passed: Arc::default(),

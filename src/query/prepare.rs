@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
+use super::execute::{ACTING, calls};
+use super::explain::Explain;
 use super::facts::facts;
 use super::{Query, Route, RunningStatement, Target, route, utility};
-use crate::catalog::{Needed, Relation, Viewer, World, existing, resolve};
+use crate::catalog::{Needed, Relation, Setting, Settings, Viewer, World, existing, resolve};
 use crate::engine::datafusion::{Plan, PlanRequest};
 use crate::error::{Error, Result, SqlState};
 use crate::policy::{self, Authorized, Identity, Privilege};
-use crate::session::{PreparedStatement, Session};
-use crate::sql::{Scope, Statement, StatementKind, TableRef};
+use crate::session::{Kind, PreparedStatement, Session, Shown};
+use crate::sql::{ExplainOption, Scope, Statement, StatementKind, TableRef};
 use crate::types::PgType;
 
 /// A statement that reads, planned for one identity.
@@ -29,19 +31,12 @@ pub(super) struct Prepared {
     pub(super) identity: Arc<Identity>,
 }
 
-/// What EXPLAIN was asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Explain {
-    /// Run the statement and tell what happened.
-    pub(super) analyze: bool,
-}
-
-/// The statement whose rows are meant, and what EXPLAIN is asked to do.
-pub(super) fn inner(statement: &Statement) -> Result<(&Statement, Option<Explain>)> {
+/// The statement whose rows are meant, and the options of the EXPLAIN around it.
+pub(super) fn inner(statement: &Statement) -> Result<(&Statement, Option<&[ExplainOption]>)> {
     match &statement.kind {
-        StatementKind::Explain { analyze, statement, .. } => {
+        StatementKind::Explain { options, statement } => {
             let (inner, _) = inner(statement)?;
-            Ok((inner, Some(Explain { analyze: *analyze })))
+            Ok((inner, Some(options)))
         }
         StatementKind::DeclareCursor(declare) => Ok((&declare.statement, None)),
         _ => Ok((statement, None)),
@@ -62,8 +57,9 @@ pub(super) async fn prepare(
     }
     session.check_may_run(&statement)?;
     let (read, explain) = inner(&statement)?;
-    if explain.is_some() && matches!(read.kind, StatementKind::Execute { .. }) {
-        return Ok(PreparedStatement::utility(statement, Some(super::explain::shape())));
+    if let (Some(options), StatementKind::Execute { .. }) = (explain, &read.kind) {
+        let shape = Explain::read(options)?.shape();
+        return Ok(PreparedStatement::utility(statement, Some(shape)));
     }
     if !matches!(read.kind, StatementKind::Query(_)) {
         if explain.is_some() {
@@ -75,8 +71,8 @@ pub(super) async fn prepare(
     }
     let parameters = given(parameter_types)?;
     let planned = plan(query, session, identity, running, &statement, &parameters).await?;
-    let shape = match explain {
-        Some(_) => super::explain::shape(),
+    let shape = match planned.explain {
+        Some(explain) => explain.shape(),
         None => Arc::clone(&planned.plan.value().shape),
     };
     let types = planned.plan.value().parameters.clone();
@@ -112,7 +108,10 @@ pub(super) async fn plan(
     });
     let viewer = Arc::new(viewer(query, session, identity, &world));
     let engine = Arc::clone(&query.parts.engine);
-    let facts = facts(session, &viewer, query.started);
+    if calls(&scope, &ACTING) {
+        session.arm_acts();
+    }
+    let facts = facts(session, &viewer, &scope, query.started);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
     let (statement, parameters) = (read.clone(), parameters.to_vec());
     let planned = query
@@ -127,6 +126,8 @@ pub(super) async fn plan(
         (table.name.clone(), columns, Privilege::Select)
     });
     let plan = policy::authorize(identity, wanted, Arc::clone(&planned))?;
+    // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
+    let explain = explain.map(Explain::read).transpose()?;
     Ok(Prepared { plan, route, explain, scope, relations, identity: Arc::clone(identity) })
 }
 
@@ -162,6 +163,45 @@ pub(super) fn relations(query: &Query, session: &Session, world: &World, scope: 
     scope.relations.iter().map(|table| resolve(world, &query.parts.database, &path, table)).collect()
 }
 
+/// The session's variables, to be looked at if a statement does.
+fn settings(session: &Session) -> Settings {
+    let vars = session.vars.snapshot();
+    Settings::new(move || vars.show_all().into_iter().map(setting).collect())
+}
+
+/// A row of `pg_settings`.
+fn setting(shown: Shown) -> Setting {
+    let mut row = Setting { name: shown.name, setting: shown.raw, reset_val: shown.reset, ..Setting::default() };
+    row.source = shown.source.name();
+    let Some(variable) = shown.variable else {
+        (row.category, row.context, row.vartype) = ("Customized Options", "user", "string");
+        row.boot_val = String::new();
+        return row;
+    };
+    (row.category, row.context, row.short_desc) = (variable.category, variable.context.name(), variable.description);
+    variable.default.clone_into(&mut row.boot_val);
+    match variable.kind {
+        Kind::Bool => row.vartype = "bool",
+        Kind::Int { unit, min, max } => {
+            row.vartype = "integer";
+            row.unit = unit.name();
+            row.bounds = Some((min.to_string(), max.to_string()));
+        }
+        Kind::Real { unit, min, max } => {
+            row.vartype = "real";
+            row.unit = unit.name();
+            let shown = |number: f64| if number == f64::MAX { "1.79769e+308".to_owned() } else { number.to_string() };
+            row.bounds = Some((shown(min), shown(max)));
+        }
+        Kind::Enum(words) => {
+            row.vartype = "enum";
+            row.words = Some(words);
+        }
+        Kind::Text(_) => row.vartype = "string",
+    }
+    row
+}
+
 fn viewer(query: &Query, session: &Session, identity: &Identity, world: &Arc<World>) -> Viewer {
     Viewer {
         user: identity.user().to_owned(),
@@ -171,6 +211,7 @@ fn viewer(query: &Query, session: &Session, identity: &Identity, world: &Arc<Wor
         database: query.parts.database.clone(),
         search_path: existing(world, &session.search_path()),
         world: Arc::clone(world),
+        settings: settings(session),
     }
 }
 

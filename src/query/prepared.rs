@@ -90,7 +90,8 @@ pub(super) async fn explain(run: &mut Execution<'_>, statement: &Statement) -> R
     };
     let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, prepared, planned).await?;
     let planned = fresh.as_ref().unwrap_or(planned);
-    let rows = explaining::explain(run.query, run.running, planned, wanted, &values).await?;
+    let wanted = explaining::Explain::read(wanted)?;
+    let rows = explaining::explain(run.query, run.session, run.running, (planned, wanted), &values).await?;
     Ok(Outcome { rows: Some(rows), tag: CommandTag::Plain("EXPLAIN"), notices: Vec::new() }.into())
 }
 

@@ -1,15 +1,18 @@
 //! Statements that read no data: SET, SHOW, transactions, and the cleaning up of connection pools.
 //! Must not know: engines, sources, sockets.
 
+mod maintenance;
 mod settings;
 
 use std::sync::Arc;
+
+pub(super) use maintenance::maintain;
 
 use super::{Notice, Outcome};
 use crate::error::{Error, Result, SqlState};
 use crate::policy::Identity;
 use crate::rows::{CommandTag, RowShape};
-use crate::session::{CommitOutcome, Scope, Session};
+use crate::session::{CommitOutcome, Scope, Session, TransactionStatus};
 use crate::sql::{Discard, Statement, StatementKind, TransactionModes};
 
 /// What the rows of a utility statement look like; `None`: it has none.
@@ -57,8 +60,22 @@ pub(super) fn run(session: &mut Session, _identity: &Arc<Identity>, statement: &
         StatementKind::Discard(what) => discard(session, *what).map(|()| done(Vec::new())),
         StatementKind::Deallocate(name) => deallocate(session, name.as_deref()).map(|()| done(Vec::new())),
         StatementKind::ClosePortal(name) => close(session, name.as_deref()).map(|()| done(Vec::new())),
-        // Nobody listens, so there is nothing to stop listening to.
-        StatementKind::Unlisten(_) => Ok(done(Vec::new())),
+        StatementKind::Listen(channel) => session.listen(channel).map(|()| done(Vec::new())),
+        StatementKind::Unlisten(channel) => {
+            session.unlisten(channel.as_deref());
+            Ok(done(Vec::new()))
+        }
+        StatementKind::Notify { channel, payload } => session.notify(channel, payload).map(|()| done(Vec::new())),
+        StatementKind::PrepareTransaction => prepare_transaction(session),
+        StatementKind::FinishPrepared { identifier, .. } => {
+            if session.transaction.is_block() {
+                let message = format!("{} cannot run inside a transaction block", statement.tag());
+                return Err(Error::client(SqlState::ACTIVE_SQL_TRANSACTION, message));
+            }
+            let message = format!("prepared transaction with identifier \"{identifier}\" does not exist");
+            Err(Error::client(SqlState::UNDEFINED_OBJECT, message))
+        }
+        StatementKind::SetConstraints(names) => constraints(session, names).map(done),
         _ => Err(unsupported(statement)),
     }
 }
@@ -69,6 +86,36 @@ fn unsupported(statement: &Statement) -> Error {
 
 fn warning(state: SqlState, message: &str) -> Notice {
     Notice { severity: "WARNING", state, message: message.to_owned() }
+}
+
+/// What PostgreSQL says where `max_prepared_transactions` is 0: the transaction is over either way.
+fn prepare_transaction(session: &mut Session) -> Result<Outcome> {
+    let status = session.transaction.status();
+    session.rollback(false)?;
+    let notices = match status {
+        TransactionStatus::InBlock => {
+            return Err(Error::client(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "prepared transactions are disabled",
+            )
+            .with_hint("Set max_prepared_transactions to a nonzero value."));
+        }
+        TransactionStatus::Failed => Vec::new(),
+        TransactionStatus::Idle => vec![no_transaction()],
+    };
+    Ok(Outcome { rows: None, tag: CommandTag::Plain("ROLLBACK"), notices })
+}
+
+/// There is no constraint that could be deferred.
+fn constraints(session: &Session, names: &[String]) -> Result<Vec<Notice>> {
+    if let Some(name) = names.first() {
+        return Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("constraint \"{name}\" does not exist")));
+    }
+    if session.transaction.is_block() {
+        return Ok(Vec::new());
+    }
+    let message = "SET CONSTRAINTS can only be used in transaction blocks";
+    Ok(vec![warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, message)])
 }
 
 fn no_transaction() -> Notice {

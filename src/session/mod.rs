@@ -1,6 +1,8 @@
 //! One client's session: who it is, its variables, statements, portals and transaction.
 //! Must not know: sockets, messages, engines, policies.
 
+mod acts;
+mod notify;
 mod objects;
 mod portal;
 mod prepared;
@@ -10,10 +12,12 @@ mod transaction;
 mod vars;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+pub use acts::Acts;
+pub use notify::{Mailbox, Note, Notification};
 pub use objects::Objects;
 pub use portal::{CursorRow, Declared, Open, Portal, PortalState, Portals, RowCursor};
 pub use prepared::{Prepared, PreparedStatement, PreparedStatements};
@@ -29,6 +33,8 @@ use crate::error::Result;
 use crate::rows::RowShape;
 pub use crate::sql::Statement;
 use crate::sql::StatementKind;
+use acts::Act;
+use notify::Channels;
 
 /// A moment of a session's life: as long as it is the same, `now()` and every variable are too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub struct Session {
     pub portals: Portals,
     /// What other sessions may see of it, and how it is cancelled. Out of the registry when dropped.
     pub entry: SessionGuard,
+    acts: Arc<Acts>,
+    channels: Channels,
 }
 
 impl Session {
@@ -59,12 +67,17 @@ impl Session {
         // Nobody but the user itself is a legal value, so this cannot fail.
         let _ = vars.set_default("session_authorization", entry.user(), Source::ConfigurationFile);
         entry.set_application_name(vars.text("application_name"));
+        let hub = entry.hub();
+        let acts = Arc::new(Acts::of(hub.clone()));
+        let channels = Channels::new(hub, entry.pid(), Arc::clone(entry.mailbox()));
         Session {
             vars,
             transaction: Transaction::default(),
             prepared: PreparedStatements::new(entry.objects().statements()),
             portals: Portals::new(entry.objects()),
             entry,
+            acts,
+            channels,
         }
     }
 
@@ -174,8 +187,65 @@ impl Session {
         self.transaction.started_at().unwrap_or_else(SystemTime::now)
     }
 
+    /// When the transaction must have ended: `transaction_timeout` after its begin. `None`: never.
+    #[must_use]
+    pub fn transaction_deadline(&self) -> Option<Instant> {
+        let limit = self.vars.transaction_timeout()?;
+        self.transaction.begun().unwrap_or_else(Instant::now).checked_add(limit)
+    }
+
+    /// What functions do to this session.
+    #[must_use]
+    pub fn acts(&self) -> &Arc<Acts> {
+        &self.acts
+    }
+
+    /// A statement runs that has functions which act on the session.
+    pub fn arm_acts(&self) {
+        self.acts.arm(self.vars.snapshot(), self.channels.listening(), self.transaction.id());
+    }
+
+    /// Takes over what functions of the statements so far have done.
+    fn settle_acts(&mut self) -> Result<()> {
+        for act in self.acts.take() {
+            match act {
+                // Checked against a copy of these variables when it was noted.
+                Act::Set(name, Some(value), scope) => self.vars.set(&name, &value, scope)?,
+                Act::Set(name, None, scope) => self.vars.reset(&name, scope)?,
+                Act::Notify(note) => self.channels.notify(self.transaction.depth(), note)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// LISTEN.
+    ///
+    /// # Errors
+    /// `53400`: it listens to too many channels.
+    pub fn listen(&mut self, channel: &str) -> Result<()> {
+        self.channels.listen(self.transaction.depth(), channel)
+    }
+
+    /// UNLISTEN; `None`: of all channels.
+    pub fn unlisten(&mut self, channel: Option<&str>) {
+        let depth = self.transaction.depth();
+        match channel {
+            Some(channel) => self.channels.unlisten(depth, channel),
+            None => self.channels.unlisten_all(depth),
+        }
+    }
+
+    /// NOTIFY: heard when the transaction commits.
+    ///
+    /// # Errors
+    /// `22023` for a payload that is too long, `54000` where the transaction has said too much.
+    pub fn notify(&mut self, channel: &str, payload: &str) -> Result<()> {
+        self.channels.notify(self.transaction.depth(), Note::new(channel, payload)?)
+    }
+
     /// DISCARD ALL, as far as the session goes.
     pub fn discard_all(&mut self) {
+        self.unlisten(None);
         self.portals.clear();
         self.prepared.clear();
         self.vars.reset_all();

@@ -13,6 +13,7 @@ use rand::rngs::OsRng;
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
+use super::notify::{Hub, Mailbox};
 use super::{Objects, TransactionStatus};
 use crate::error::{Error, Result};
 
@@ -131,6 +132,7 @@ pub struct SessionEntry {
     key: CancelKey,
     started_at: SystemTime,
     terminated: CancellationToken,
+    mailbox: Arc<Mailbox>,
     now: Mutex<Now>,
     pub(super) objects: Arc<Objects>,
 }
@@ -153,6 +155,7 @@ impl SessionEntry {
             key,
             started_at,
             terminated: CancellationToken::new(),
+            mailbox: Arc::default(),
             now: Mutex::new(now),
             objects: Arc::default(),
         }
@@ -186,6 +189,12 @@ impl SessionEntry {
     #[must_use]
     pub fn key(&self) -> &CancelKey {
         &self.key
+    }
+
+    /// What other sessions have told it and its client has not heard.
+    #[must_use]
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
     }
 
     /// A statement is received: it is what the session does now.
@@ -302,6 +311,7 @@ struct Sessions {
 #[derive(Debug, Clone, Default)]
 pub struct SessionRegistry {
     sessions: Arc<Mutex<Sessions>>,
+    hub: Hub,
 }
 
 /// A session's place in the registry; given up when dropped.
@@ -324,6 +334,11 @@ impl SessionGuard {
     #[must_use]
     pub fn shared(&self) -> Arc<SessionEntry> {
         Arc::clone(&self.entry)
+    }
+
+    /// Where the daemon's sessions talk to each other.
+    pub(super) fn hub(&self) -> Hub {
+        self.registry.hub.clone()
     }
 }
 
@@ -435,55 +450,4 @@ impl SessionRegistry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn who(user: &str) -> NewSession {
-        NewSession { user: user.to_owned(), database: "tusk".to_owned(), client: None, key_bytes: 4 }
-    }
-
-    #[test]
-    fn only_the_right_key_cancels_only_the_running_statement() {
-        let registry = SessionRegistry::new();
-        let session = registry.register(who("ana")).unwrap();
-        let key = session.key().bytes().to_vec();
-        assert!(registry.cancel(session.pid(), &key), "nothing runs, and the key is right");
-        let first = session.begin_statement();
-        let mut wrong = key.clone();
-        wrong[0] ^= 1;
-        assert!(!registry.cancel(session.pid(), &wrong) && !registry.cancel(session.pid(), &key[..3]));
-        assert!(!registry.cancel(session.pid() + 1, &key));
-        assert!(!first.is_cancelled());
-        session.end_statement();
-        assert!(registry.cancel(session.pid(), &key));
-        let second = session.begin_statement();
-        assert!(!second.is_cancelled() && !first.is_cancelled());
-        assert!(registry.cancel(session.pid(), &key) && second.is_cancelled() && !first.is_cancelled());
-        session.idle(TransactionStatus::Idle);
-        assert!(registry.cancel(session.pid(), &key));
-        session.active(&"ä".repeat(SHOWN_BYTES));
-        assert_eq!(registry.get(session.pid()).unwrap().query.len(), SHOWN_BYTES);
-    }
-
-    #[test]
-    fn sessions_come_and_go() {
-        let registry = SessionRegistry::new();
-        let a = registry.register(who("ana")).unwrap();
-        let b = registry.register(who("bob")).unwrap();
-        assert!(a.pid() > 0 && a.pid() != b.pid() && a.key() != b.key());
-        a.set_application_name("psql");
-        a.active("select 1");
-        let row = registry.get(a.pid()).unwrap();
-        assert_eq!((row.application_name.as_str(), row.activity.name(), &*row.query), ("psql", "active", "select 1"));
-        assert!(
-            !registry.terminate(b.pid(), Some("ana"))
-                && registry.terminate(b.pid(), Some("bob"))
-                && b.is_terminated()
-                && !a.is_terminated()
-        );
-        assert_eq!((registry.len(), registry.count_of("ana")), (2, 1));
-        let pid = a.pid();
-        drop(a);
-        assert!(!registry.cancel_pid(pid, None) && registry.list().len() == 1);
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! Transactions as clients see them: blocks, failed blocks, savepoints, and the implicit one around each message.
 //! Must not know: what statements do, where they run.
 
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
 
 use super::Session;
 use crate::error::{Error, Result, SqlState};
@@ -41,6 +42,12 @@ enum State {
     Failed,
 }
 
+/// Savepoints that may stand at once.
+const MAX_SAVEPOINTS: usize = 16_384;
+
+/// The last number that a transaction was given.
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
 /// The transaction of a session.
 #[derive(Debug, Default)]
 pub struct Transaction {
@@ -48,6 +55,10 @@ pub struct Transaction {
     /// Names of savepoints, the oldest first; the newest of equal names counts.
     savepoints: Vec<String>,
     started_at: Option<SystemTime>,
+    /// The same moment on a clock that nobody sets.
+    begun: Option<Instant>,
+    /// A number that no other transaction of the daemon has.
+    id: u64,
     /// Whether a statement read data, after which isolation is settled.
     queried: bool,
     /// Changes with each transaction.
@@ -69,6 +80,18 @@ impl Transaction {
     #[must_use]
     pub fn started_at(&self) -> Option<SystemTime> {
         self.started_at
+    }
+
+    /// When it began, for timeouts; `None` between transactions.
+    #[must_use]
+    pub fn begun(&self) -> Option<Instant> {
+        self.begun
+    }
+
+    /// A number that no other transaction of the daemon has.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// A number that no other transaction of this session has.
@@ -134,10 +157,14 @@ impl Transaction {
 
 impl Session {
     /// A statement comes: outside a block it gets a transaction of its own, shared by the statements of one message.
-    pub fn start_statement(&mut self, several: bool) {
+    ///
+    /// # Errors
+    /// `54000`: functions of the statements so far have said more than one transaction may.
+    pub fn start_statement(&mut self, several: bool) -> Result<()> {
         if self.transaction.state == State::None {
             self.open(State::Implicit { several });
         }
+        self.settle_acts()
     }
 
     /// Whether the end of this message commits, and cursors WITH HOLD must be held before.
@@ -147,16 +174,22 @@ impl Session {
     }
 
     /// A message (or everything up to a Sync) has ended well: its implicit transaction commits.
-    pub fn finish_message(&mut self) {
-        if matches!(self.transaction.state, State::Implicit { .. }) {
-            self.close(true);
+    ///
+    /// # Errors
+    /// `54000`: what it says on its channels finds no room. The transaction is rolled back.
+    pub fn finish_message(&mut self) -> Result<()> {
+        self.settle_acts()?;
+        match self.transaction.state {
+            State::Implicit { .. } => self.close(true),
+            _ => Ok(()),
         }
     }
 
     /// A statement failed: an implicit transaction is rolled back, a block fails.
     pub fn fail(&mut self) {
+        self.acts.forget();
         match self.transaction.state {
-            State::None | State::Implicit { .. } => self.close(false),
+            State::None | State::Implicit { .. } => self.end(false),
             State::Block => {
                 self.transaction.state = State::Failed;
                 // What a savepoint was made after goes on behind it.
@@ -174,19 +207,29 @@ impl Session {
         self.transaction.serial += 1;
         let now = SystemTime::now();
         self.transaction.started_at = Some(now);
+        self.transaction.begun = Some(Instant::now());
+        self.transaction.id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
         self.entry.transaction_began(now);
     }
 
-    fn close(&mut self, commit: bool) {
+    fn close(&mut self, commit: bool) -> Result<()> {
+        let said = if commit { self.channels.commit() } else { Ok(()) };
+        self.end(commit && said.is_ok());
+        said
+    }
+
+    fn end(&mut self, commit: bool) {
         if commit {
             self.vars.commit();
         } else {
             self.vars.rollback();
         }
+        self.channels.forget();
         self.portals.end_transaction();
         self.transaction.state = State::None;
         self.transaction.savepoints.clear();
         self.transaction.started_at = None;
+        self.transaction.begun = None;
         self.transaction.serial += 1;
         self.entry.transaction_ended();
     }
@@ -206,7 +249,7 @@ impl Session {
     /// COMMIT; with `chain` a new block begins at once, with the same properties.
     ///
     /// # Errors
-    /// `25P01` for AND CHAIN outside a block.
+    /// `25P01` for AND CHAIN outside a block, `54000` where what it says finds no room; it is rolled back then.
     pub fn commit(&mut self, chain: bool) -> Result<CommitOutcome> {
         let outcome = match self.transaction.state {
             State::Block => CommitOutcome::Committed,
@@ -229,13 +272,12 @@ impl Session {
 
     fn end_block(&mut self, commit: bool, chain: bool, what: &str) -> Result<()> {
         if !chain {
-            self.close(commit);
-            return Ok(());
+            return self.close(commit);
         }
         self.transaction.require_block(what)?;
         let names = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
         let kept: Vec<_> = names.iter().map(|name| (*name, self.vars.text(name).to_owned())).collect();
-        self.close(commit);
+        self.close(commit)?;
         self.open(State::Block);
         for (name, text) in kept {
             self.vars.set(name, &text, super::Scope::Local)?;
@@ -246,9 +288,15 @@ impl Session {
     /// SAVEPOINT.
     ///
     /// # Errors
-    /// `25P01` outside a block.
+    /// `25P01` outside a block, `54000` for one too many.
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
         self.transaction.require_block("SAVEPOINT")?;
+        if self.transaction.depth() >= MAX_SAVEPOINTS {
+            return Err(Error::resource(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!("cannot have more than {MAX_SAVEPOINTS} subtransactions in a transaction"),
+            ));
+        }
         self.transaction.savepoints.push(name.to_owned());
         self.vars.push();
         Ok(())
@@ -263,6 +311,7 @@ impl Session {
         let place = self.transaction.place(name)?;
         self.transaction.savepoints.truncate(place);
         self.vars.release(place);
+        self.channels.release(place);
         self.portals.lift(place);
         Ok(())
     }
@@ -276,6 +325,7 @@ impl Session {
         let place = self.transaction.place(name)?;
         self.transaction.savepoints.truncate(place + 1);
         self.vars.rollback_to(place);
+        self.channels.rollback_to(place);
         self.portals.drop_above(place);
         self.transaction.state = State::Block;
         Ok(())

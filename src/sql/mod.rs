@@ -27,6 +27,7 @@ mod statement;
 mod tokens;
 mod type_name;
 mod utility;
+mod view_functions;
 
 pub use arguments::{Argument, Literal, arguments, row_of};
 pub use copy_options::{CopyFormat, CopyOption, CopyOptions, ForceColumns, Header, OptionValue};
@@ -38,8 +39,8 @@ pub use rewrite::{Rewritten, rewrite, rewrite_expression};
 pub use scope::{FunctionRef, Scope, TableRef};
 pub use scrollable::scrolls;
 pub use statement::{
-    Assignment, Copy, CopyWhat, Declare, Direction, Discard, Fetch, Refusal, SetArgument, SetScope, SetValue,
-    Statement, StatementKind, TransactionModes,
+    Assignment, Copy, CopyWhat, Declare, Direction, Discard, ExplainOption, Fetch, Maintenance, MaintenanceTarget,
+    MaintenanceVerb, Refusal, SetArgument, SetScope, SetValue, Statement, StatementKind, TransactionModes,
 };
 pub use tokens::position;
 pub use type_name::{TypeName, type_name};

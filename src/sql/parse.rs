@@ -16,6 +16,7 @@ use super::marks;
 use super::statement::{Refusal, Statement, StatementKind};
 use super::tokens::tokens;
 use super::utility;
+use super::view_functions;
 
 /// sqlparser's own limit. The guard stops earlier: a nesting costs it three or four of these, a sign or NOT one.
 const RECURSION_LIMIT: usize = 2000;
@@ -92,7 +93,8 @@ pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
     {
         return nothing().map(StatementKind::Query).map_err(|_| cursor.error());
     }
-    let query = with_parser(cursor, |parser| parser.parse_query())?;
+    let mut query = with_parser(cursor, |parser| parser.parse_query())?;
+    view_functions::resolve(&mut query);
     Ok(match allow::query(&query).map_err(|stop| stopped(cursor, stop))? {
         None => StatementKind::Query(query),
         Some(tag) => StatementKind::Refused { tag: lock_tag(cursor, tag), why: Refusal::ReadOnly },

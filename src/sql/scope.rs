@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::position;
-use super::statement::{CopyWhat, Statement, StatementKind};
+use super::statement::{CopyWhat, Maintenance, MaintenanceTarget, Statement, StatementKind};
 
 /// A relation in FROM that is no common table expression. Names are folded as PostgreSQL folds them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,6 +82,10 @@ impl Scope {
                     all.functions.extend(scope.functions);
                 }
                 all
+            }
+            StatementKind::Lock { tables, .. } => Scope { relations: tables.clone(), ..Scope::default() },
+            StatementKind::Maintain(Maintenance { target: MaintenanceTarget::Tables(tables), .. }) => {
+                Scope { relations: tables.clone(), ..Scope::default() }
             }
             _ => Scope::default(),
         };

@@ -3,7 +3,7 @@
 
 use datafusion::sql::sqlparser::ast;
 
-use crate::error::{Error, SqlState};
+use crate::error::{Error, Result, SqlState};
 
 use super::copy_options::CopyOption;
 use super::scope::TableRef;
@@ -28,12 +28,8 @@ pub enum StatementKind {
     Query(Box<ast::Query>),
     /// EXPLAIN, in either syntax.
     Explain {
-        /// ANALYZE: run it.
-        analyze: bool,
-        /// VERBOSE.
-        verbose: bool,
-        /// The other options, names in lower case, with their value.
-        options: Vec<(String, Option<String>)>,
+        /// As written, in order; EXPLAIN ANALYZE VERBOSE too comes as options.
+        options: Vec<ExplainOption>,
         /// What is explained.
         statement: Box<Statement>,
     },
@@ -111,6 +107,26 @@ pub enum StatementKind {
     },
     /// COPY ... TO STDOUT and COPY ... FROM STDIN.
     Copy(Box<Copy>),
+    /// LOCK TABLE.
+    Lock {
+        /// The tables.
+        tables: Vec<TableRef>,
+        /// ACCESS SHARE, the only mode that a reader may have.
+        shared: bool,
+    },
+    /// VACUUM, ANALYZE, CLUSTER, REINDEX.
+    Maintain(Maintenance),
+    /// PREPARE TRANSACTION.
+    PrepareTransaction,
+    /// COMMIT PREPARED (true) and ROLLBACK PREPARED.
+    FinishPrepared {
+        /// COMMIT?
+        commit: bool,
+        /// The transaction's identifier.
+        identifier: String,
+    },
+    /// SET CONSTRAINTS; no name means all.
+    SetConstraints(Vec<String>),
     /// A statement of PostgreSQL that Tusk does not execute: see [`Statement::refusal`].
     Refused {
         /// PostgreSQL's command tag of it.
@@ -118,6 +134,64 @@ pub enum StatementKind {
         /// Why.
         why: Refusal,
     },
+}
+
+/// An option in parentheses, of EXPLAIN and its kin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainOption {
+    /// In lower case.
+    pub name: String,
+    /// As written.
+    pub value: Option<String>,
+    /// Where it stands: characters of the message, from 1; 0 if it has no name of its own there.
+    pub position: u32,
+}
+
+impl ExplainOption {
+    /// Its value as a switch; none means on.
+    ///
+    /// # Errors
+    /// `42601` for what is no switch.
+    pub fn is_on(&self) -> Result<bool> {
+        super::utility::boolean(&self.name, self.value.as_deref())
+    }
+}
+
+/// VACUUM and its kin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintenance {
+    /// Which.
+    pub verb: MaintenanceVerb,
+    /// REINDEX CONCURRENTLY.
+    pub concurrently: bool,
+    /// What it is about.
+    pub target: MaintenanceTarget,
+}
+
+/// What keeps tables in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaintenanceVerb {
+    /// VACUUM.
+    Vacuum,
+    /// ANALYZE.
+    Analyze,
+    /// CLUSTER.
+    Cluster,
+    /// REINDEX.
+    Reindex,
+}
+
+/// What VACUUM and its kin are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MaintenanceTarget {
+    /// Everything.
+    All,
+    /// These tables (or the index of that name).
+    Tables(Vec<TableRef>),
+    /// A schema.
+    Schema(String),
+    /// A database, as DATABASE or SYSTEM.
+    Database(&'static str, String),
 }
 
 /// Why a statement is not executed.
@@ -307,6 +381,17 @@ impl Statement {
             Kind::Unlisten(_) => "UNLISTEN",
             Kind::Notify { .. } => "NOTIFY",
             Kind::Copy(_) => "COPY",
+            Kind::Lock { .. } => "LOCK TABLE",
+            Kind::PrepareTransaction => "PREPARE TRANSACTION",
+            Kind::FinishPrepared { commit: true, .. } => "COMMIT PREPARED",
+            Kind::FinishPrepared { commit: false, .. } => "ROLLBACK PREPARED",
+            Kind::SetConstraints(_) => "SET CONSTRAINTS",
+            Kind::Maintain(maintenance) => match maintenance.verb {
+                MaintenanceVerb::Vacuum => "VACUUM",
+                MaintenanceVerb::Analyze => "ANALYZE",
+                MaintenanceVerb::Cluster => "CLUSTER",
+                MaintenanceVerb::Reindex => "REINDEX",
+            },
             Kind::Refused { tag, .. } => tag,
         }
     }
@@ -336,7 +421,10 @@ impl Statement {
     #[must_use]
     pub fn runs_in_failed_transaction(&self) -> bool {
         use StatementKind as Kind;
-        matches!(self.kind, Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackToSavepoint(_))
+        matches!(
+            self.kind,
+            Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackToSavepoint(_) | Kind::PrepareTransaction
+        )
     }
 
     /// Is it COPY, whose answer is a stream of its own kind?

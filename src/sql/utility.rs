@@ -3,16 +3,18 @@
 
 mod copy;
 mod cursors;
+mod maintenance;
 mod refused;
 mod set;
 mod transaction;
 
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
+use crate::names::MAX_IDENTIFIER_BYTES;
 
 use super::cursor::Cursor;
 use super::lexer::Kind;
 use super::parse;
-use super::statement::{Discard, Statement, StatementKind};
+use super::statement::{Discard, ExplainOption, MaintenanceVerb, Statement, StatementKind};
 
 /// Parses the utility statement at the cursor.
 ///
@@ -31,7 +33,8 @@ pub(super) fn statement(mut cursor: Cursor<'_>) -> Result<StatementKind> {
             transaction::statement(word, &mut cursor)
         }
         "discard" => discard(&mut cursor),
-        "prepare" if !cursor.sees(0, "transaction") => prepare(&mut cursor),
+        "prepare" if cursor.eat("transaction") => transaction::prepare(&mut cursor),
+        "prepare" => prepare(&mut cursor),
         "execute" => execute(&mut cursor),
         "deallocate" => {
             cursor.eat("prepare");
@@ -41,16 +44,21 @@ pub(super) fn statement(mut cursor: Cursor<'_>) -> Result<StatementKind> {
         "fetch" => cursors::fetch(&mut cursor).map(StatementKind::Fetch),
         "move" => cursors::fetch(&mut cursor).map(StatementKind::Move),
         "close" => all_or_name(&mut cursor).map(StatementKind::ClosePortal),
-        "listen" => cursor.name().map(StatementKind::Listen),
+        "listen" => channel(&mut cursor).map(StatementKind::Listen),
         "unlisten" => {
             if cursor.eat_symbol("*") {
                 Ok(StatementKind::Unlisten(None))
             } else {
-                cursor.name().map(|name| StatementKind::Unlisten(Some(name)))
+                channel(&mut cursor).map(|name| StatementKind::Unlisten(Some(name)))
             }
         }
         "notify" => notify(&mut cursor),
         "copy" => copy::copy(&mut cursor),
+        "lock" => maintenance::lock(&mut cursor),
+        "vacuum" => maintenance::vacuum(MaintenanceVerb::Vacuum, &mut cursor),
+        "analyze" | "analyse" => maintenance::vacuum(MaintenanceVerb::Analyze, &mut cursor),
+        "cluster" => maintenance::cluster(&mut cursor),
+        "reindex" => maintenance::reindex(&mut cursor),
         _ => return refused::refused(start),
     }?;
     if !matches!(kind, StatementKind::Refused { .. }) {
@@ -73,22 +81,20 @@ fn embedded(cursor: &mut Cursor<'_>, allowed: impl Fn(&StatementKind) -> bool) -
 }
 
 fn explain(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
-    let (mut analyze, mut verbose) = (false, false);
     let mut options = Vec::new();
     let query_in_parentheses =
         ["select", "values", "table", "with"].iter().any(|word| cursor.sees(1, word)) || double_parenthesis(cursor);
     if cursor.sees_symbol("(") && !query_in_parentheses {
         cursor.next();
-        for (name, value) in option_list(cursor)? {
-            match name.as_str() {
-                "analyze" | "analyse" => analyze = boolean(value.as_deref()),
-                "verbose" => verbose = boolean(value.as_deref()),
-                _ => options.push((name, value)),
-            }
-        }
+        options = option_list(cursor)?;
     } else {
-        analyze = cursor.eat("analyze") || cursor.eat("analyse");
-        verbose = cursor.eat("verbose");
+        let mut plain = |words: &[&str], name: &str| {
+            if words.iter().any(|word| cursor.eat(word)) {
+                options.push(ExplainOption { name: name.to_owned(), value: None, position: 0 });
+            }
+        };
+        plain(&["analyze", "analyse"], "analyze");
+        plain(&["verbose"], "verbose");
     }
     let statement = embedded(cursor, |kind| {
         matches!(
@@ -99,7 +105,7 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
                 | StatementKind::Refused { .. }
         )
     })?;
-    Ok(StatementKind::Explain { analyze, verbose, options, statement })
+    Ok(StatementKind::Explain { options, statement })
 }
 
 fn double_parenthesis(cursor: &Cursor<'_>) -> bool {
@@ -108,12 +114,13 @@ fn double_parenthesis(cursor: &Cursor<'_>) -> bool {
 }
 
 /// `name [value], ...)`: options in parentheses, the opening one already read. Names in lower case.
-fn option_list(cursor: &mut Cursor<'_>) -> Result<Vec<(String, Option<String>)>> {
+fn option_list(cursor: &mut Cursor<'_>) -> Result<Vec<ExplainOption>> {
     let mut options = Vec::new();
     loop {
+        let position = cursor.peek().map_or(0, |lexeme| lexeme.position);
         let name = cursor.label()?.to_ascii_lowercase();
         let value = if cursor.sees_symbol(",") || cursor.sees_symbol(")") { None } else { Some(value(cursor)?) };
-        options.push((name, value));
+        options.push(ExplainOption { name, value, position });
         if !cursor.eat_symbol(",") {
             cursor.expect_symbol(")")?;
             return Ok(options);
@@ -132,9 +139,31 @@ fn value(cursor: &mut Cursor<'_>) -> Result<String> {
     cursor.label()
 }
 
-/// PostgreSQL's defGetBoolean, leniently: no value means true.
-fn boolean(value: Option<&str>) -> bool {
-    !value.is_some_and(|value| ["false", "off", "0", "no"].iter().any(|no| value.eq_ignore_ascii_case(no)))
+/// PostgreSQL's defGetBoolean: no value means true.
+///
+/// # Errors
+/// `42601` for what is no switch.
+pub(super) fn boolean(name: &str, value: Option<&str>) -> Result<bool> {
+    let Some(value) = value else { return Ok(true) };
+    let is = |words: [&str; 3]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    if is(["true", "on", "1"]) {
+        Ok(true)
+    } else if is(["false", "off", "0"]) {
+        Ok(false)
+    } else {
+        Err(Error::client(SqlState::SYNTAX_ERROR, format!("{name} requires a Boolean value")))
+    }
+}
+
+/// The name of a channel, cut as every name.
+fn channel(cursor: &mut Cursor<'_>) -> Result<String> {
+    let mut name = cursor.name()?;
+    let mut end = MAX_IDENTIFIER_BYTES.min(name.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.truncate(end);
+    Ok(name)
 }
 
 fn all_or_name(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
@@ -210,7 +239,7 @@ fn execute(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
 }
 
 fn notify(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
-    let channel = cursor.name()?;
+    let channel = channel(cursor)?;
     let payload = if cursor.eat_symbol(",") {
         match cursor.text() {
             Some(text) => text,

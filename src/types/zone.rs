@@ -6,8 +6,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Offset, TimeZone as _};
 use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
 
+use bytes::BytesMut;
+
+use super::IntervalStyle;
 use super::abbreviations::ABBREVIATIONS;
 use super::calendar::{PG_EPOCH_DAYS, civil, days_from_civil, is_leap, weekday};
+use super::input::interval::parse_interval;
+use super::text::interval::write_interval;
 use super::zone_rule::{MAX_HOURS, ZoneRule, offset};
 use crate::error::{Error, Result, SqlState};
 
@@ -28,6 +33,36 @@ pub enum TimeZone {
         /// What stands behind a time in the styles that print a name: `+02`, `UTC`.
         abbreviation: Arc<str>,
     },
+}
+
+/// What stands between the quotes of `INTERVAL '...'`, the form in which SET TIME ZONE INTERVAL hands it on.
+fn quoted_interval(text: &str) -> Option<&str> {
+    let (word, rest) = text.split_at_checked(8)?;
+    if !word.eq_ignore_ascii_case("interval") {
+        return None;
+    }
+    rest.trim().strip_prefix('\'')?.strip_suffix('\'')
+}
+
+fn of_interval(text: &str) -> Result<TimeZone> {
+    let interval = parse_interval(text, IntervalStyle::Postgres, -1)?;
+    let refuse = |detail: &str| {
+        let mut shown = BytesMut::new();
+        write_interval(interval, IntervalStyle::Postgres, &mut shown);
+        let shown = String::from_utf8_lossy(&shown).into_owned();
+        let message = format!("invalid value for parameter \"TimeZone\": \"INTERVAL '{shown}'\"");
+        Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, message).with_detail(detail))
+    };
+    if interval.months != 0 {
+        return refuse("Cannot specify months in time zone interval.");
+    }
+    if interval.days != 0 {
+        return refuse("Cannot specify days in time zone interval.");
+    }
+    match i32::try_from(interval.usecs / 1_000_000) {
+        Ok(east) if i64::from(east).abs() <= MAX_HOURS * 3600 => Ok(TimeZone::from_offset(east)),
+        _ => refuse("UTC timezone offset is out of range."),
+    }
 }
 
 impl Default for TimeZone {
@@ -56,6 +91,9 @@ impl TimeZone {
                 return Err(invalid().with_detail("UTC timezone offset is out of range."));
             }
             return Ok(TimeZone::from_offset((hours * 3600.0) as i32));
+        }
+        if let Some(quoted) = quoted_interval(text) {
+            return of_interval(quoted);
         }
         let zone = TimeZone::by_name(text).or_else(|| posix(text)).ok_or_else(invalid)?;
         // PostgreSQL takes it for one with leap seconds where 2000-01-01 does not begin with a whole minute.

@@ -2,6 +2,7 @@
 //! Must not know: how statements are planned, how values are encoded.
 
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use super::io::{CHUNK, Ended, Io, Stop, administrator};
 use super::messages::{FrontendMessage, Severity, decode};
 use super::respond;
 use super::server::Shared;
+use super::stream::Liveness;
 use crate::error::{Error, SqlState};
 use crate::policy::Identity;
 use crate::query::RunningStatement;
+use crate::rows::{transaction_timed_out, until};
 use crate::session::{PreparedStatement, Session, TransactionStatus};
 
 /// What the next message may be.
@@ -36,6 +39,8 @@ pub(super) struct Connection {
     state: State,
     /// Extended messages have come since the last ReadyForQuery.
     batch: bool,
+    /// How the socket is set up.
+    liveness: Liveness,
     /// What Parse has begun and Execute goes on with, if both come in one batch: one statement with one clock, as in PostgreSQL.
     pub(super) begun: Option<(Arc<PreparedStatement>, RunningStatement)>,
     /// What a COPY FROM of this batch has loaded.
@@ -44,7 +49,17 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(io: Io, session: Session, shared: Arc<Shared>, identity: Arc<Identity>) -> Self {
-        Connection { io, session, shared, identity, state: State::Ready, batch: false, begun: None, loaded: None }
+        Connection {
+            io,
+            session,
+            shared,
+            identity,
+            state: State::Ready,
+            batch: false,
+            liveness: Liveness::DEFAULT,
+            begun: None,
+            loaded: None,
+        }
     }
 
     /// The session, from its first ReadyForQuery to its end.
@@ -86,25 +101,54 @@ impl Connection {
         {
             return Ok(frame);
         }
-        let idle = self.idle_end();
-        let Io { reader, entry, shutdown, .. } = &mut self.io;
-        tokio::select! {
-            biased;
-            () = shutdown.drain_begun() => Err(Ended::Fatal(administrator())),
-            () = entry.terminated() => Err(Ended::Fatal(administrator())),
-            frame = reader.next(Allowed::Session, limit) => match frame {
-                Ok(Some(frame)) => Ok(frame),
-                Ok(None) => Err(Ended::Gone),
-                Err(error) => Err(Ended::Fatal(error)),
-            },
-            error = idle => Err(Ended::Fatal(error)),
+        let idle = std::pin::pin!(self.idle_end());
+        self.wait(idle, limit).await
+    }
+
+    /// Waits for a frame; meanwhile what other sessions say is told, where no transaction is open.
+    async fn wait(&mut self, mut idle: Pin<&mut impl Future<Output = Error>>, limit: usize) -> Result<Frame, Ended> {
+        loop {
+            let may_hear = self.may_hear();
+            let Io { reader, entry, shutdown, .. } = &mut self.io;
+            tokio::select! {
+                biased;
+                () = shutdown.drain_begun() => return Err(Ended::Fatal(administrator())),
+                () = entry.terminated() => return Err(Ended::Fatal(administrator())),
+                frame = reader.next(Allowed::Session, limit) => return match frame {
+                    Ok(Some(frame)) => Ok(frame),
+                    Ok(None) => Err(Ended::Gone),
+                    Err(error) => Err(Ended::Fatal(error)),
+                },
+                error = &mut idle => return Err(Ended::Fatal(error)),
+                () = entry.mailbox().arrived(), if may_hear => {}
+            }
+            self.tell_notifications().await?;
+            self.io.flush().await?;
+            self.io.rest();
         }
+    }
+
+    /// Whether the client may be told now of what other sessions said: as in PostgreSQL, outside transactions only.
+    fn may_hear(&self) -> bool {
+        !self.batch && self.session.transaction.status() == TransactionStatus::Idle
+    }
+
+    /// Tells what other sessions have said so far.
+    async fn tell_notifications(&mut self) -> Result<(), Ended> {
+        while let Some(told) = self.io.entry.mailbox().take() {
+            self.io.out.notification_response(told.pid, &told.note.channel, &told.note.payload);
+            if self.io.out.len() >= CHUNK {
+                self.io.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Resolves when the session has been idle for too long, with PostgreSQL's words.
     fn idle_end(&self) -> impl Future<Output = Error> + use<> {
         let settings = &self.shared.settings;
         let vars = &self.session.vars;
+        let transaction = self.session.transaction.begun().and_then(|_| self.session.transaction_deadline());
         let in_transaction = self.batch || self.session.transaction.status() != TransactionStatus::Idle;
         let (limits, error) = if in_transaction {
             let limits = [vars.idle_in_transaction_timeout(), Some(settings.idle_in_transaction_timeout)];
@@ -119,11 +163,18 @@ impl Connection {
         };
         let limit = limits.into_iter().flatten().filter(|limit| !limit.is_zero()).min();
         async move {
-            match limit {
-                Some(limit) => tokio::time::sleep(limit.min(Duration::from_secs(86_400 * 365))).await,
-                None => pending().await,
+            let idle = async {
+                match limit {
+                    Some(limit) => tokio::time::sleep(limit.min(Duration::from_secs(86_400 * 365))).await,
+                    None => pending().await,
+                }
+                Error::resource(error.0, error.1)
+            };
+            tokio::select! {
+                biased;
+                () = until(transaction) => transaction_timed_out(),
+                error = idle => error,
             }
-            Error::resource(error.0, error.1)
         }
     }
 
@@ -236,6 +287,9 @@ impl Connection {
         self.batch = false;
         self.begun = None;
         self.tell_changes();
+        if self.may_hear() {
+            self.tell_notifications().await?;
+        }
         let status = self.session.transaction.status();
         self.io.out.ready_for_query(match status {
             TransactionStatus::Idle => b'I',
@@ -249,11 +303,35 @@ impl Connection {
     }
 
     fn tell_changes(&mut self) {
+        if !self.session.vars.has_changed() {
+            return;
+        }
+        self.watch_peer();
         for (name, value) in self.session.vars.take_changed() {
             if name == "application_name" {
                 self.io.entry.set_application_name(&value);
             }
             self.io.out.parameter_status(name, &value);
+        }
+    }
+
+    /// `tcp_keepalives_idle` and its kin are the socket's; zero is the default, as in PostgreSQL.
+    fn watch_peer(&mut self) {
+        let vars = &self.session.vars;
+        let number = |name| u32::try_from(vars.number(name)).ok().filter(|number| *number > 0);
+        let seconds = |name| number(name).map(|seconds| Duration::from_secs(u64::from(seconds)));
+        let wanted = Liveness {
+            idle: seconds("tcp_keepalives_idle").unwrap_or(Liveness::DEFAULT.idle),
+            interval: seconds("tcp_keepalives_interval").unwrap_or(Liveness::DEFAULT.interval),
+            retries: number("tcp_keepalives_count").unwrap_or(Liveness::DEFAULT.retries),
+            unacknowledged: number("tcp_user_timeout")
+                .map_or(Liveness::DEFAULT.unacknowledged, |millis| Duration::from_millis(u64::from(millis))),
+        };
+        if wanted != self.liveness {
+            self.liveness = wanted;
+            if let Err(error) = self.io.stream.set_liveness(&wanted) {
+                tracing::debug!(%error, "could not set up a socket");
+            }
         }
     }
 

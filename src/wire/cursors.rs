@@ -97,8 +97,7 @@ impl Connection {
             self.io.entry.end_statement();
         }
         self.commit_loaded().await?;
-        self.session.finish_message();
-        Ok(())
+        self.session.finish_message().map_err(|error| (error.into(), None))
     }
 
     /// The tag of a portal that has run to its end and is run again: it gives no more rows.

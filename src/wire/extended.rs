@@ -63,7 +63,7 @@ impl Connection {
             self.session.prepared.remove("");
         }
         self.begun = None;
-        self.session.start_statement(false);
+        self.session.start_statement(false).map_err(plain)?;
         let prepared = if text.trim().is_empty() {
             Prepared::Empty
         } else {
@@ -113,7 +113,7 @@ impl Connection {
 
     /// Bind.
     pub(super) fn bind(&mut self, portal: &str, statement: &str, values: &Values, formats: &[i16]) -> Result<(), Stop> {
-        self.session.start_statement(false);
+        self.session.start_statement(false)?;
         let prepared = self.session.refreshed(self.session.prepared.get(statement)?);
         if let Prepared::Statement(prepared) = &prepared {
             self.session.check_may_run(&prepared.statement)?;
@@ -161,7 +161,7 @@ impl Connection {
 
     /// Describe of a statement.
     pub(super) fn describe_statement(&mut self, name: &str) -> Result<(), Stop> {
-        self.session.start_statement(false);
+        self.session.start_statement(false)?;
         let prepared = self.session.prepared.get(name)?;
         self.may_describe(&prepared)?;
         let oids: Vec<u32> = prepared.parameters().iter().map(|ty| ty.oid).collect();
@@ -171,7 +171,7 @@ impl Connection {
 
     /// Describe of a portal.
     pub(super) fn describe_portal(&mut self, name: &str) -> Result<(), Stop> {
-        self.session.start_statement(false);
+        self.session.start_statement(false)?;
         let portal = self.session.portals.get(name)?;
         let (prepared, formats) = (portal.prepared.clone(), Formats::new(portal.result_formats.clone()));
         self.may_describe(&prepared)?;
@@ -195,7 +195,7 @@ impl Connection {
     pub(super) async fn execute(&mut self, name: &str, max_rows: i32) -> Run<()> {
         self.nothing_loaded().map_err(plain)?;
         let mut portal = self.session.portals.take(name).map_err(plain)?;
-        self.session.start_statement(false);
+        self.session.start_statement(false).map_err(plain)?;
         let transaction = self.session.transaction.serial();
         let limit = u64::try_from(max_rows).ok().filter(|rows| *rows > 0);
         let done = self.run_portal(name, &mut portal, limit).await;

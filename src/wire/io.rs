@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::framing::{FrameReader, hang_up};
 use super::messages::{BackendWriter, Severity};
 use super::stream::WriteHalf;
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Fault, Result, SqlState};
 use crate::rows::Bounds;
 use crate::session::SessionEntry;
 use crate::shutdown::Shutdown;
@@ -48,8 +48,12 @@ pub(super) enum Stop {
 }
 
 impl From<Error> for Stop {
+    /// A transaction that timed out takes its session along; other errors end a statement.
     fn from(error: Error) -> Self {
-        Stop::Failed(error)
+        match error.state() {
+            SqlState::TRANSACTION_TIMEOUT if error.fault() == Fault::Resource => Stop::Ended(Ended::Fatal(error)),
+            _ => Stop::Failed(error),
+        }
     }
 }
 
@@ -78,7 +82,7 @@ impl Io {
     pub(super) async fn watch<T>(&mut self, bounds: &Bounds, work: impl Future<Output = Result<T>>) -> Result<T, Stop> {
         let ended = tokio::select! {
             biased;
-            done = bounds.guard(work) => return done.map_err(Stop::Failed),
+            done = bounds.guard(work) => return done.map_err(Stop::from),
             _ = self.reader.peer_gone() => Ended::Gone,
             () = self.entry.terminated() => Ended::Fatal(administrator()),
             () = self.shutdown.stopped() => Ended::Fatal(administrator()),
@@ -92,7 +96,7 @@ impl Io {
         let Io { reader, out, stream, entry, shutdown } = self;
         let ended = tokio::select! {
             biased;
-            sent = bounds.guard(async { Ok(out.flush(stream).await) }) => match sent? {
+            sent = bounds.guard(async { Ok(out.flush(stream).await) }) => match sent.map_err(Stop::from)? {
                 Ok(()) => return Ok(()),
                 Err(_) => Ended::Gone,
             },

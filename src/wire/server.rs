@@ -11,6 +11,7 @@ use super::auth::Accounts;
 use super::connection::Connection;
 use super::io::Io;
 use super::listener::{Listener, Login, Serve, Terms, Wire};
+use super::stream::Liveness;
 use crate::config::{Secret, ServerSettings, Settings, SourceSettings, SourceSpec};
 use crate::error::{Error, Result, SqlState};
 use crate::metrics::Metrics;
@@ -103,6 +104,18 @@ impl Shared {
         // A schema of which nothing may be named must not be told of.
         let path = self.path.iter().filter(|schema| identity.may_name_source(schema, |named| named == *schema));
         vars.set_default("search_path", &join_identifiers(path.map(String::as_str)), Source::ConfigurationFile)?;
+        vars.set_default("session_authorization", identity.user(), Source::ConfigurationFile)?;
+        if login.peer.is_some() {
+            let Liveness { idle, interval, retries, unacknowledged } = Liveness::DEFAULT;
+            for (name, value) in [
+                ("tcp_keepalives_idle", idle.as_secs().to_string()),
+                ("tcp_keepalives_interval", interval.as_secs().to_string()),
+                ("tcp_keepalives_count", retries.to_string()),
+                ("tcp_user_timeout", unacknowledged.as_millis().to_string()),
+            ] {
+                vars.set_default(name, &value, Source::ConfigurationFile)?;
+            }
+        }
         for (name, value) in identity.set() {
             // As PostgreSQL does with ALTER ROLE SET: a bad one is told and left out.
             if let Err(error) = vars.set_default(name, value, Source::User) {

@@ -31,7 +31,7 @@ impl Connection {
             Ok(statements) => statements,
             Err(stop) => return Err((stop, Some(running))),
         };
-        let several = statements.len() > 1;
+        let (count, several) = (statements.len(), statements.len() > 1);
         if statements.is_empty() {
             self.io.out.empty_query_response();
         }
@@ -41,7 +41,9 @@ impl Connection {
                 // Each has its own time and its own entry.
                 running = self.shared.service.begin(&self.session, &self.identity, &statement.text);
             }
-            self.session.start_statement(several);
+            if let Err(error) = self.session.start_statement(several) {
+                return Err((error.into(), Some(running)));
+            }
             let done = match self.prepare_simple(&running, statement).await {
                 Ok(prepared) => self.run_simple(&running, &prepared, index + 1 == count).await,
                 Err(stop) => Err(stop),
@@ -56,7 +58,7 @@ impl Connection {
     }
 
     async fn end_query(&mut self) -> Result<(), (Stop, Option<RunningStatement>)> {
-        self.session.finish_message();
+        self.session.finish_message().map_err(|error| (error.into(), None))?;
         self.ready().await.map_err(|ended| (ended.into(), None))
     }
 
@@ -103,6 +105,7 @@ impl Connection {
         }
         if last {
             self.hold_cursors(running).await?;
+            self.session.finish_message()?;
         }
         self.io.out.command_complete(&tag.text(sent));
         Ok(())

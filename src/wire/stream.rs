@@ -5,9 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::FutureExt;
 use parking_lot::Mutex;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
@@ -24,6 +26,40 @@ pub enum Stream {
     /// A pipe in memory.
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
+}
+
+/// When a silent peer is asked whether it lives, and when it is taken for dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// It is asked after so long a silence,
+    pub idle: Duration,
+    /// again so often,
+    pub interval: Duration,
+    /// and so many times.
+    pub retries: u32,
+    /// How long sent bytes may stay unacknowledged.
+    pub unacknowledged: Duration,
+}
+
+impl Liveness {
+    /// What holds where the session says nothing else.
+    pub const DEFAULT: Liveness = Liveness {
+        idle: Duration::from_secs(60),
+        interval: Duration::from_secs(10),
+        retries: 6,
+        unacknowledged: Duration::from_secs(60),
+    };
+
+    /// Sets up a TCP socket.
+    ///
+    /// # Errors
+    /// The system takes these values for no socket.
+    pub fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
+        let keepalive =
+            TcpKeepalive::new().with_time(self.idle).with_interval(self.interval).with_retries(self.retries);
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_tcp_user_timeout(Some(self.unacknowledged))
+    }
 }
 
 macro_rules! each {
@@ -96,6 +132,20 @@ impl ReadHalf {
     #[must_use]
     pub fn peer_closed(&self) -> bool {
         self.0.lock().peer_closed()
+    }
+}
+
+impl WriteHalf {
+    /// Sets when the peer is taken for dead. Nothing happens where it is reached by other means than TCP.
+    ///
+    /// # Errors
+    /// The system does not take the values.
+    pub fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
+        match &*self.0.lock() {
+            Stream::Tcp(io) => liveness.apply(&SockRef::from(io)),
+            Stream::Tls(io) => liveness.apply(&SockRef::from(io.get_ref().0)),
+            _ => Ok(()),
+        }
     }
 }
 

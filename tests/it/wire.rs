@@ -5,9 +5,13 @@ mod copy;
 mod copy_in;
 mod cursors;
 mod extended;
+mod notify;
 mod portals;
 mod prepare;
+mod session;
 mod simple;
+mod startup;
+mod timeouts;
 
 use crate::harness::federation::Federation;
 use crate::harness::raw::{Message, Raw, transcript};

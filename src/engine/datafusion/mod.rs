@@ -11,6 +11,7 @@ mod run;
 mod scan;
 mod secured;
 pub mod semantics;
+mod session_calls;
 mod shape;
 mod store;
 mod tables;
@@ -30,7 +31,7 @@ use datafusion::prelude::SessionConfig;
 pub use administration::{Administration, OnSession, Refresh};
 pub use plan::{Plan, PlanRequest};
 pub use run::{Explained, RemoteRead};
-pub use semantics::SessionFacts;
+pub use semantics::{SessionActs, SessionFacts};
 
 use crate::catalog::{SchemaCache, Viewer};
 use crate::config::{EngineSettings, Size};

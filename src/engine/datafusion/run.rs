@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, StatisticsArgs, StatisticsContext, execute_stream};
 use futures::StreamExt;
 
 use super::apply;
@@ -37,6 +37,8 @@ pub struct Explained {
     pub lines: Vec<String>,
     /// What its sources are sent.
     pub remote: Vec<RemoteRead>,
+    /// How many rows it is thought to give; `None`: nobody knows.
+    pub rows: Option<usize>,
 }
 
 /// A plan that is ready to run.
@@ -85,14 +87,16 @@ impl Federated {
         Ok(Ready { physical, context: Arc::new(context), rows_shape, remote })
     }
 
-    /// What would run; after it has run (`analyzed`), with what each node did.
+    /// What would run; after it has run (`analyzed`), with what each node did; `verbose`: with the columns of each node.
     #[must_use]
-    pub fn explain(&self, ready: &Ready, analyzed: bool) -> Explained {
+    pub fn explain(&self, ready: &Ready, analyzed: bool, verbose: bool) -> Explained {
         let plan = ready.physical.as_ref();
         let display =
             if analyzed { DisplayableExecutionPlan::with_metrics(plan) } else { DisplayableExecutionPlan::new(plan) };
-        let text = display.indent(false).to_string();
-        Explained { lines: text.lines().map(str::to_owned).collect(), remote: ready.remote.clone() }
+        let text = display.set_show_schema(verbose).indent(false).to_string();
+        let statistics = StatisticsContext::new().compute(plan, &StatisticsArgs::new()).ok();
+        let rows = statistics.and_then(|statistics| statistics.num_rows.get_value().copied());
+        Explained { lines: text.lines().map(str::to_owned).collect(), remote: ready.remote.clone(), rows }
     }
 }
 

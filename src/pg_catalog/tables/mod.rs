@@ -9,6 +9,7 @@ mod keys;
 mod privileges;
 mod routines;
 mod servers;
+mod settings;
 
 use std::collections::HashMap;
 
@@ -33,6 +34,7 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("pg_matviews", class::pg_matviews),
         ("pg_namespace", class::pg_namespace),
         ("pg_roles", cluster::pg_roles),
+        ("pg_settings", settings::pg_settings),
         ("pg_tables", class::pg_tables),
         ("pg_user", cluster::pg_user),
         ("pg_views", class::pg_views),

@@ -91,6 +91,12 @@ pub(super) fn check_transaction_setting(session: &Session, name: &str, value: &s
             }
             Ok(())
         }
+        "transaction_deferrable" if transaction.depth() > 0 => {
+            refuse("SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction")
+        }
+        "transaction_deferrable" if transaction.queried() => {
+            refuse("SET TRANSACTION [NOT] DEFERRABLE must be called before any query")
+        }
         _ => Ok(()),
     }
 }

@@ -1,10 +1,11 @@
 //! The rules of single variables: who may set them, which texts they take, what they change in the form of values.
 //! Must not know: how values are kept.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::names::split_identifiers;
-use super::{Check, Context, Value, Variable};
+use super::{Check, Context, Slot, Value, Variable};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{ByteaOutput, DateStyle, FormatOptions, IntervalStyle, TimeZone};
 
@@ -126,6 +127,46 @@ pub(super) fn identity(variable: &Variable, text: &str, own: &str) -> Result<()>
     Err(Error::policy(SqlState::INVALID_PARAMETER_VALUE, format!("role \"{text}\" does not exist")))
 }
 
+/// Bytes that a value may have; PostgreSQL has no such limit, but holds each value once, not once for every savepoint.
+const MAX_VALUE_BYTES: usize = 1 << 20;
+
+/// Variables that a client may make up, and the bytes that they may take together.
+const MAX_CUSTOM: usize = 1_000;
+const MAX_CUSTOM_BYTES: usize = 4 << 20;
+
+/// Whether a value has a length that is kept.
+pub(super) fn length(name: &str, text: &str) -> Result<()> {
+    if text.len() <= MAX_VALUE_BYTES {
+        return Ok(());
+    }
+    let message = format!("value for parameter \"{name}\" is too long");
+    Err(Error::resource(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
+        .with_detail(format!("A value can have {MAX_VALUE_BYTES} bytes.")))
+}
+
+/// Whether one more made-up variable finds room.
+pub(super) fn room(custom: &BTreeMap<String, Slot>, name: &str, slot: &Slot) -> Result<()> {
+    let bytes = |name: &str, slot: &Slot| name.len() + if let Value::Text(text) = &slot.value { text.len() } else { 0 };
+    let others = || custom.iter().filter(|(known, _)| *known != name);
+    let taken: usize = others().map(|(name, slot)| bytes(name, slot)).sum();
+    if others().count() < MAX_CUSTOM && taken + bytes(name, slot) <= MAX_CUSTOM_BYTES {
+        return Ok(());
+    }
+    Err(Error::resource(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many custom parameters")
+        .with_detail(format!("A session can have {MAX_CUSTOM} of them, of {MAX_CUSTOM_BYTES} bytes together.")))
+}
+
+/// What belongs to one transaction is no default of a session.
+pub(super) fn not_of_a_transaction(variable: &Variable) -> Result<()> {
+    if variable.name != "transaction_isolation" {
+        return Ok(());
+    }
+    Err(Error::client(
+        SqlState::ACTIVE_SQL_TRANSACTION,
+        "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+    ))
+}
+
 /// A name with dots, which PostgreSQL lets everybody make up.
 pub(super) fn custom_name(name: &str) -> Result<()> {
     if !name.contains('.') {
@@ -172,9 +213,67 @@ pub(super) fn text(variable: &Variable, check: Check, text: &str, format: &Forma
         Check::TimeZone => Ok(TimeZone::parse(text)?.name().to_owned()),
         Check::Encoding => encoding(text),
         Check::Locale => match text {
-            "C" | "POSIX" | "C.UTF-8" | "C.utf8" => Ok(text.to_owned()),
+            "" | "C" | "POSIX" | "C.UTF-8" | "C.utf8" => Ok(text.to_owned()),
             _ => Err(invalid(variable.name, text)),
         },
+        Check::Tablespace | Check::AccessMethod | Check::TextSearch | Check::Abbreviations => {
+            named(variable, check, text)
+        }
+    }
+}
+
+/// PostgreSQL's text search configurations.
+const TEXT_SEARCH: &[&str] = &[
+    "arabic",
+    "armenian",
+    "basque",
+    "catalan",
+    "danish",
+    "dutch",
+    "english",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hindi",
+    "hungarian",
+    "indonesian",
+    "irish",
+    "italian",
+    "lithuanian",
+    "nepali",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "serbian",
+    "simple",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
+    "yiddish",
+];
+
+/// The name of something that must be there, as it is kept.
+fn named(variable: &Variable, check: Check, text: &str) -> Result<String> {
+    let missing = || invalid(variable.name, text);
+    let known = |names: &[&str]| names.contains(&text);
+    match check {
+        Check::Tablespace if known(&["", "pg_default", "pg_global"]) => Ok(text.to_owned()),
+        Check::Tablespace => Err(missing().with_detail(format!("Tablespace \"{text}\" does not exist."))),
+        Check::AccessMethod if known(&["heap"]) => Ok(text.to_owned()),
+        Check::AccessMethod if text.is_empty() => {
+            Err(missing().with_detail(format!("{} cannot be empty.", variable.name)))
+        }
+        Check::AccessMethod => Err(missing().with_detail(format!("Table access method \"{text}\" does not exist."))),
+        Check::Abbreviations if known(&["Default", "Australia", "India"]) => Ok(text.to_owned()),
+        Check::TextSearch => {
+            let folded = text.to_ascii_lowercase();
+            let name = folded.strip_prefix("pg_catalog.").unwrap_or(&folded);
+            if TEXT_SEARCH.contains(&name) { Ok(format!("pg_catalog.{name}")) } else { Err(missing()) }
+        }
+        _ => Err(missing()),
     }
 }
 
@@ -206,6 +305,16 @@ pub(super) fn legal(variable: &Variable, value: &Value) -> Result<()> {
     if variable.name == "standard_conforming_strings" && *value == Value::Bool(false) {
         return Err(Error::unsupported("standard_conforming_strings cannot be turned off")
             .with_hint("Write strings with backslash escapes as E'...'."));
+    }
+    // Rather than a promise that is not kept.
+    let kept = match (variable.name, value) {
+        ("tusk.islands", Value::Bool(on)) => *on,
+        ("tusk.progress", Value::Bool(on)) => !on,
+        ("tusk.require_pushdown", Value::Word(word)) => *word == "off",
+        _ => true,
+    };
+    if !kept {
+        return Err(Error::unsupported(format!("another value of {} is not supported", variable.name)));
     }
     Ok(())
 }

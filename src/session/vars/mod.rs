@@ -1,6 +1,7 @@
 //! Session variables (PostgreSQL's GUCs): what there is, what a session has set, and what a transaction may still undo.
 //! Must not know: SQL, messages.
 
+mod absent;
 mod check;
 mod names;
 mod table;
@@ -132,12 +133,30 @@ impl SessionVars {
         }
     }
 
+    /// What is seen now, without what savepoints would go back to.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        SessionVars {
+            current: self.current.clone(),
+            session: self.session.clone(),
+            defaults: self.defaults.clone(),
+            saved: self.saved.first().cloned().into_iter().collect(),
+            told: Arc::clone(&self.told),
+            changed: self.changed,
+            generation: self.generation,
+        }
+    }
+
     /// Sets a session default: RESET goes back to it. For the configuration, a user's `set` and the start-up packet, in this order.
     ///
     /// # Errors
     /// As [`SessionVars::set`]; a [`Source::ConfigurationFile`] may set everything.
     pub fn set_default(&mut self, name: &str, text: &str, source: Source) -> Result<()> {
         let trusted = source == Source::ConfigurationFile;
+        if !trusted && let Some(variable) = find(name).and_then(|index| VARIABLES.get(index)) {
+            self.may_become(variable, text)?;
+            check::not_of_a_transaction(variable)?;
+        }
         let defaults = self.defaults.clone().with(name, text, source, trusted)?;
         self.current = defaults.clone();
         self.session = defaults.clone();
@@ -163,17 +182,28 @@ impl SessionVars {
         self.change(name, None, scope)
     }
 
+    /// SET ROLE and its like take nobody but the user who logged in.
+    fn may_become(&self, variable: &Variable, text: &str) -> Result<()> {
+        match self.defaults.slot("session_authorization") {
+            Some(own) => check::identity(variable, text, &value::raw(&own.value)),
+            None => Ok(()),
+        }
+    }
+
     fn change(&mut self, name: &str, text: Option<&str>, scope: Scope) -> Result<()> {
         let variable = find(name).and_then(|index| VARIABLES.get(index));
         if let Some(variable) = variable {
             check::may_set(variable)?;
-            if let (Some(text), Some(own)) = (text, self.defaults.slot("session_authorization")) {
-                check::identity(variable, text, &value::raw(&own.value))?;
+            if let Some(text) = text {
+                self.may_become(variable, text)?;
             }
         }
         let current = match text {
             Some(text) => self.current.clone().with(name, text, Source::Session, false)?,
-            None => self.current.clone().put(name, self.defaults.slot(name))?,
+            None => {
+                absent::may_set(name)?;
+                self.current.clone().put(name, self.defaults.slot(name))?
+            }
         };
         if scope == Scope::Session {
             // DateStyle merges with what is seen now, so the session takes the very value that is seen.
@@ -195,6 +225,7 @@ impl SessionVars {
                     *to = from.clone();
                 }
             }
+            fresh.keep_names(values);
             *values = fresh;
         }
         self.note_change();
@@ -224,6 +255,7 @@ impl SessionVars {
     /// `42704` for an unknown name.
     pub fn shown(&self, name: &str) -> Result<Shown> {
         let Some(index) = find(name) else {
+            absent::may_show(name)?;
             let lower = name.to_ascii_lowercase();
             let slot = self.current.custom.get(&lower).ok_or_else(|| unrecognized(name))?;
             return Ok(shown_custom(&lower, slot));
@@ -241,7 +273,11 @@ impl SessionVars {
         let slot = self.current.builtin.get(seen)?;
         Some(Shown {
             name: variable.name.to_owned(),
-            setting: value::show(variable, &slot.value),
+            // PostgreSQL does not tell the seed.
+            setting: match variable.name {
+                "seed" => "unavailable".to_owned(),
+                _ => value::show(variable, &slot.value),
+            },
             raw: value::raw(&slot.value),
             reset: value::raw(&self.defaults.builtin.get(index)?.value),
             source: slot.source,
@@ -277,6 +313,12 @@ impl SessionVars {
     #[must_use]
     pub fn statement_timeout(&self) -> Option<Duration> {
         self.timeout("statement_timeout")
+    }
+
+    /// `transaction_timeout`; `None`: for ever.
+    #[must_use]
+    pub fn transaction_timeout(&self) -> Option<Duration> {
+        self.timeout("transaction_timeout")
     }
 
     /// `idle_session_timeout`; `None`: for ever.
@@ -329,6 +371,18 @@ impl SessionVars {
         self.current.builtin.get(find(name)?).map(|slot| &slot.value)
     }
 
+    /// A whole number; zero for any other variable.
+    #[must_use]
+    pub fn number(&self, name: &str) -> i32 {
+        if let Some(Value::Int(number)) = self.value(name) { *number } else { 0 }
+    }
+
+    /// Whether a variable may have changed since [`SessionVars::take_changed`] was last asked.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
     /// The reported variables whose value the client does not know yet; it is told now.
     pub fn take_changed(&mut self) -> Vec<(&'static str, String)> {
         if !std::mem::take(&mut self.changed) {
@@ -359,7 +413,9 @@ impl Values {
 
     /// With this text for a variable, checked. `trusted`: may set what clients may not.
     fn with(self, name: &str, text: &str, source: Source, trusted: bool) -> Result<Values> {
+        check::length(name, text)?;
         let Some(variable) = find(name).and_then(|index| VARIABLES.get(index)) else {
+            absent::may_set(name)?;
             check::custom_name(name)?;
             return self.put(name, Some(Slot { value: Value::Text(text.into()), source }));
         };
@@ -381,13 +437,14 @@ impl Values {
             check::custom_name(&lower)?;
             match slot {
                 Some(slot) => {
+                    check::room(&self.custom, &lower, &slot)?;
                     Arc::make_mut(&mut self.custom).insert(lower, slot);
                 }
-                // RESET of a name that nobody set is accepted and leaves nothing; of one that was set, it leaves the empty text.
+                // RESET makes a name up, too.
                 None => {
-                    if let Some(slot) = Arc::make_mut(&mut self.custom).get_mut(&lower) {
-                        *slot = Slot { value: Value::Text("".into()), source: Source::Default };
-                    }
+                    let slot = Slot::placeholder();
+                    check::room(&self.custom, &lower, &slot)?;
+                    Arc::make_mut(&mut self.custom).insert(lower, slot);
                 }
             }
             return Ok(self);

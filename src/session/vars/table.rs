@@ -10,10 +10,12 @@ const CONNECTION_SETTINGS: &str = "Connections and Authentication / Connection S
 const COST_BASED_VACUUM_DELAY: &str = "Resource Usage / Cost-Based Vacuum Delay";
 const CUMULATIVE_QUERY_AND_INDEX_STATISTICS: &str = "Statistics / Cumulative Query and Index Statistics";
 const DEVELOPER_OPTIONS: &str = "Developer Options";
+const DISK: &str = "Resource Usage / Disk";
 const GENETIC_QUERY_OPTIMIZER: &str = "Query Tuning / Genetic Query Optimizer";
 const LOCALE_AND_FORMATTING: &str = "Client Connection Defaults / Locale and Formatting";
 const LOCK_MANAGEMENT: &str = "Lock Management";
 const MEMORY: &str = "Resource Usage / Memory";
+const MONITORING: &str = "Statistics / Monitoring";
 const OTHER_DEFAULTS: &str = "Client Connection Defaults / Other Defaults";
 const OTHER_PLANNER_OPTIONS: &str = "Query Tuning / Other Planner Options";
 const OTHER_PLATFORMS_AND_CLIENTS: &str = "Version and Platform Compatibility / Other Platforms and Clients";
@@ -21,6 +23,7 @@ const PLANNER_COST_CONSTANTS: &str = "Query Tuning / Planner Cost Constants";
 const PLANNER_METHOD_CONFIGURATION: &str = "Query Tuning / Planner Method Configuration";
 const PRESET_OPTIONS: &str = "Preset Options";
 const PREVIOUS_POSTGRESQL_VERSIONS: &str = "Version and Platform Compatibility / Previous PostgreSQL Versions";
+const PROCESS_TITLE: &str = "Reporting and Logging / Process Title";
 const SENDING_SERVERS: &str = "Replication / Sending Servers";
 const SETTINGS: &str = "Write-Ahead Log / Settings";
 const STATEMENT_BEHAVIOR: &str = "Client Connection Defaults / Statement Behavior";
@@ -31,6 +34,22 @@ const WHEN_TO_LOG: &str = "Reporting and Logging / When to Log";
 
 /// All of them, ordered by name without regard to case.
 pub static VARIABLES: &[Variable] = &[
+    row(
+        "allow_in_place_tablespaces",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Allows tablespaces directly inside pg_tblspc, for testing.",
+    ),
+    row(
+        "allow_system_table_mods",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Allows modifications of the structure of system tables.",
+    ),
     row(
         "application_name",
         "",
@@ -63,6 +82,14 @@ pub static VARIABLES: &[Variable] = &[
         Context::User,
         PREVIOUS_POSTGRESQL_VERSIONS,
         "Sets whether \"\\'\" is allowed in string literals.",
+    ),
+    row(
+        "backtrace_functions",
+        "",
+        Kind::Text(Check::Any),
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Log backtrace for errors in these functions.",
     ),
     row(
         "block_size",
@@ -114,12 +141,28 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the message levels that are sent to the client.",
     ),
     row(
+        "commit_delay",
+        "0",
+        int(Unit::None, 0, 100000),
+        Context::Superuser,
+        SETTINGS,
+        "Sets the delay in microseconds between transaction commit and flushing WAL to disk.",
+    ),
+    row(
         "commit_siblings",
         "5",
         int(Unit::None, 0, 1000),
         Context::User,
         SETTINGS,
         "Sets the minimum number of concurrent open transactions required before performing commit_delay.",
+    ),
+    row(
+        "compute_query_id",
+        "auto",
+        Kind::Enum(&["auto", "regress", "on", "off"]),
+        Context::Superuser,
+        MONITORING,
+        "Enables in-core computation of query identifiers.",
     ),
     row(
         "constraint_exclusion",
@@ -162,6 +205,14 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the planner's estimate of the fraction of a cursor's rows that will be retrieved.",
     ),
     row(
+        "data_checksums",
+        "off",
+        Kind::Bool,
+        Context::Internal,
+        PRESET_OPTIONS,
+        "Shows whether data checksums are turned on for this cluster.",
+    ),
+    row(
         "DateStyle",
         "ISO, MDY",
         Kind::Text(Check::DateStyle),
@@ -179,6 +230,33 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the time to wait on a lock before checking for deadlock.",
     ),
     row(
+        "debug_assertions",
+        "off",
+        Kind::Bool,
+        Context::Internal,
+        PRESET_OPTIONS,
+        "Shows whether the running server has assertion checks enabled.",
+    ),
+    row(
+        "debug_discard_caches",
+        "0",
+        int(Unit::None, 0, 0),
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Aggressively flush system caches for debugging purposes.",
+    ),
+    row("debug_pretty_print", "on", Kind::Bool, Context::User, WHAT_TO_LOG, "Indents parse and plan tree displays."),
+    row("debug_print_parse", "off", Kind::Bool, Context::User, WHAT_TO_LOG, "Logs each query's parse tree."),
+    row("debug_print_plan", "off", Kind::Bool, Context::User, WHAT_TO_LOG, "Logs each query's execution plan."),
+    row(
+        "debug_print_rewritten",
+        "off",
+        Kind::Bool,
+        Context::User,
+        WHAT_TO_LOG,
+        "Logs each query's rewritten parse tree.",
+    ),
+    row(
         "default_statistics_target",
         "100",
         int(Unit::None, 1, 10000),
@@ -189,7 +267,7 @@ pub static VARIABLES: &[Variable] = &[
     row(
         "default_table_access_method",
         "heap",
-        Kind::Text(Check::Any),
+        Kind::Text(Check::AccessMethod),
         Context::User,
         STATEMENT_BEHAVIOR,
         "Sets the default table access method for new tables.",
@@ -197,7 +275,7 @@ pub static VARIABLES: &[Variable] = &[
     row(
         "default_tablespace",
         "",
-        Kind::Text(Check::Any),
+        Kind::Text(Check::Tablespace),
         Context::User,
         STATEMENT_BEHAVIOR,
         "Sets the default tablespace to create tables and indexes in.",
@@ -205,7 +283,7 @@ pub static VARIABLES: &[Variable] = &[
     row(
         "default_text_search_config",
         "pg_catalog.english",
-        Kind::Text(Check::Any),
+        Kind::Text(Check::TextSearch),
         Context::User,
         LOCALE_AND_FORMATTING,
         "Sets default text search configuration.",
@@ -541,6 +619,14 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the maximum allowed idle time between queries, when not in a transaction.",
     ),
     row(
+        "ignore_checksum_failure",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Continues processing after a checksum failure.",
+    ),
+    row(
         "in_hot_standby",
         "off",
         Kind::Bool,
@@ -585,6 +671,14 @@ pub static VARIABLES: &[Variable] = &[
         Context::User,
         PLANNER_COST_CONSTANTS,
         "Perform JIT compilation if query is more expensive.",
+    ),
+    row(
+        "jit_dump_bitcode",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Write out LLVM bitcode to facilitate JIT debugging.",
     ),
     row("jit_expressions", "on", Kind::Bool, Context::User, DEVELOPER_OPTIONS, "Allow JIT compilation of expressions."),
     row(
@@ -668,6 +762,14 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the locale for formatting date and time values.",
     ),
     row(
+        "lo_compat_privileges",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        PREVIOUS_POSTGRESQL_VERSIONS,
+        "Enables backward compatibility mode for privilege checks on large objects.",
+    ),
+    row(
         "lock_timeout",
         "0",
         int(Unit::Millis, 0, i32::MAX),
@@ -676,12 +778,56 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the maximum allowed duration of any wait for a lock.",
     ),
     row(
+        "log_duration",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        WHAT_TO_LOG,
+        "Logs the duration of each completed SQL statement.",
+    ),
+    row(
+        "log_error_verbosity",
+        "default",
+        Kind::Enum(&["terse", "default", "verbose"]),
+        Context::Superuser,
+        WHAT_TO_LOG,
+        "Sets the verbosity of logged messages.",
+    ),
+    row(
+        "log_executor_stats",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        MONITORING,
+        "Writes executor performance statistics to the server log.",
+    ),
+    row("log_lock_waits", "off", Kind::Bool, Context::Superuser, WHAT_TO_LOG, "Logs long lock waits."),
+    row(
+        "log_min_duration_sample",
+        "-1",
+        int(Unit::Millis, -1, i32::MAX),
+        Context::Superuser,
+        WHEN_TO_LOG,
+        "Sets the minimum execution time above which a sample of statements will be logged. Sampling is determined by log_statement_sample_rate.",
+    ),
+    row(
         "log_min_duration_statement",
         "-1",
         int(Unit::Millis, -1, i32::MAX),
         Context::Superuser,
         WHEN_TO_LOG,
         "Sets the minimum execution time above which all statements will be logged.",
+    ),
+    row(
+        "log_min_error_statement",
+        "error",
+        Kind::Enum(&[
+            "debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice", "warning", "error", "log", "fatal",
+            "panic",
+        ]),
+        Context::Superuser,
+        WHEN_TO_LOG,
+        "Causes all statements generating error at or above this level to be logged.",
     ),
     row(
         "log_min_messages",
@@ -695,12 +841,84 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the message levels that are logged.",
     ),
     row(
+        "log_parameter_max_length",
+        "-1",
+        int(Unit::Bytes, -1, 1073741823),
+        Context::Superuser,
+        WHAT_TO_LOG,
+        "Sets the maximum length in bytes of data logged for bind parameter values when logging statements.",
+    ),
+    row(
+        "log_parameter_max_length_on_error",
+        "0",
+        int(Unit::Bytes, -1, 1073741823),
+        Context::User,
+        WHAT_TO_LOG,
+        "Sets the maximum length in bytes of data logged for bind parameter values when logging statements, on error.",
+    ),
+    row(
+        "log_parser_stats",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        MONITORING,
+        "Writes parser performance statistics to the server log.",
+    ),
+    row(
+        "log_planner_stats",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        MONITORING,
+        "Writes planner performance statistics to the server log.",
+    ),
+    row(
+        "log_replication_commands",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        WHAT_TO_LOG,
+        "Logs each replication command.",
+    ),
+    row(
         "log_statement",
         "none",
         Kind::Enum(&["none", "ddl", "mod", "all"]),
         Context::Superuser,
         WHAT_TO_LOG,
         "Sets the type of statements logged.",
+    ),
+    row(
+        "log_statement_sample_rate",
+        "1",
+        real(Unit::None, 0.0, 1.0),
+        Context::Superuser,
+        WHEN_TO_LOG,
+        "Fraction of statements exceeding log_min_duration_sample to be logged.",
+    ),
+    row(
+        "log_statement_stats",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        MONITORING,
+        "Writes cumulative performance statistics to the server log.",
+    ),
+    row(
+        "log_temp_files",
+        "-1",
+        int(Unit::Kib, -1, i32::MAX),
+        Context::Superuser,
+        WHAT_TO_LOG,
+        "Log the use of temporary files larger than this number of kilobytes.",
+    ),
+    row(
+        "log_transaction_sample_rate",
+        "0",
+        real(Unit::None, 0.0, 1.0),
+        Context::Superuser,
+        WHEN_TO_LOG,
+        "Sets the fraction of transactions from which to log all statements.",
     ),
     row(
         "logical_decoding_work_mem",
@@ -898,6 +1116,14 @@ pub static VARIABLES: &[Variable] = &[
     )
     .hidden(),
     row(
+        "segment_size",
+        "131072",
+        int(Unit::Blocks, 131072, 131072),
+        Context::Internal,
+        PRESET_OPTIONS,
+        "Shows the number of pages per disk file.",
+    ),
+    row(
         "seq_page_cost",
         "1",
         real(Unit::None, 0.0, f64::MAX),
@@ -1024,6 +1250,14 @@ pub static VARIABLES: &[Variable] = &[
         "Sets the maximum number of temporary buffers used by each session.",
     ),
     row(
+        "temp_file_limit",
+        "-1",
+        int(Unit::Kib, -1, i32::MAX),
+        Context::Superuser,
+        DISK,
+        "Limits the total size of all temporary files used by each process.",
+    ),
+    row(
         "temp_tablespaces",
         "",
         Kind::Text(Check::Identifiers),
@@ -1043,10 +1277,26 @@ pub static VARIABLES: &[Variable] = &[
     row(
         "timezone_abbreviations",
         "Default",
-        Kind::Text(Check::Any),
+        Kind::Text(Check::Abbreviations),
         Context::User,
         LOCALE_AND_FORMATTING,
         "Selects a file of time zone abbreviations.",
+    ),
+    row(
+        "trace_notify",
+        "off",
+        Kind::Bool,
+        Context::User,
+        DEVELOPER_OPTIONS,
+        "Generates debugging output for LISTEN and NOTIFY.",
+    ),
+    row(
+        "trace_sort",
+        "off",
+        Kind::Bool,
+        Context::User,
+        DEVELOPER_OPTIONS,
+        "Emit information about resource usage in sorting.",
     ),
     row(
         "track_activities",
@@ -1055,6 +1305,38 @@ pub static VARIABLES: &[Variable] = &[
         Context::Superuser,
         CUMULATIVE_QUERY_AND_INDEX_STATISTICS,
         "Collects information about executing commands.",
+    ),
+    row(
+        "track_counts",
+        "on",
+        Kind::Bool,
+        Context::Superuser,
+        CUMULATIVE_QUERY_AND_INDEX_STATISTICS,
+        "Collects statistics on database activity.",
+    ),
+    row(
+        "track_functions",
+        "none",
+        Kind::Enum(&["none", "pl", "all"]),
+        Context::Superuser,
+        CUMULATIVE_QUERY_AND_INDEX_STATISTICS,
+        "Collects function-level statistics on database activity.",
+    ),
+    row(
+        "track_io_timing",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        CUMULATIVE_QUERY_AND_INDEX_STATISTICS,
+        "Collects timing statistics for database I/O activity.",
+    ),
+    row(
+        "track_wal_io_timing",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        CUMULATIVE_QUERY_AND_INDEX_STATISTICS,
+        "Collects timing statistics for WAL I/O activity.",
     ),
     row(
         "transaction_deferrable",
@@ -1079,6 +1361,14 @@ pub static VARIABLES: &[Variable] = &[
         Context::User,
         STATEMENT_BEHAVIOR,
         "Sets the current transaction's read-only status.",
+    ),
+    row(
+        "transaction_timeout",
+        "0",
+        int(Unit::Millis, 0, i32::MAX),
+        Context::User,
+        STATEMENT_BEHAVIOR,
+        "Sets the maximum allowed duration of any transaction within a session (not a prepared transaction).",
     ),
     row(
         "transform_null_equals",
@@ -1112,6 +1402,14 @@ pub static VARIABLES: &[Variable] = &[
         Context::User,
         TUSK,
         "Chooses where statements run: auto decides for each statement.",
+    ),
+    row(
+        "update_process_title",
+        "on",
+        Kind::Bool,
+        Context::Superuser,
+        PROCESS_TITLE,
+        "Updates the process title to show the active SQL command.",
     ),
     row(
         "vacuum_cost_delay",
@@ -1202,6 +1500,47 @@ pub static VARIABLES: &[Variable] = &[
         "Multixact age at which VACUUM should scan whole table to freeze tuples.",
     ),
     row(
+        "wal_block_size",
+        "8192",
+        int(Unit::None, 8192, 8192),
+        Context::Internal,
+        PRESET_OPTIONS,
+        "Shows the block size in the write ahead log.",
+    ),
+    row(
+        "wal_compression",
+        "off",
+        Kind::Enum(&["pglz", "lz4", "zstd", "on", "off"]),
+        Context::Superuser,
+        SETTINGS,
+        "Compresses full-page writes written in WAL file with specified method.",
+    ),
+    row(
+        "wal_consistency_checking",
+        "",
+        Kind::Text(Check::Any),
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Sets the WAL resource managers for which WAL consistency checks are done.",
+    ),
+    row(
+        "wal_init_zero",
+        "on",
+        Kind::Bool,
+        Context::Superuser,
+        SETTINGS,
+        "Writes zeroes to new WAL files before first use.",
+    ),
+    row("wal_recycle", "on", Kind::Bool, Context::Superuser, SETTINGS, "Recycles WAL files by renaming them."),
+    row(
+        "wal_segment_size",
+        "16777216",
+        int(Unit::Bytes, 1048576, 1073741824),
+        Context::Internal,
+        PRESET_OPTIONS,
+        "Shows the size of write ahead log segments.",
+    ),
+    row(
         "wal_sender_timeout",
         "60000",
         int(Unit::Millis, 0, i32::MAX),
@@ -1240,6 +1579,14 @@ pub static VARIABLES: &[Variable] = &[
         Context::User,
         STATEMENT_BEHAVIOR,
         "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments.",
+    ),
+    row(
+        "zero_damaged_pages",
+        "off",
+        Kind::Bool,
+        Context::Superuser,
+        DEVELOPER_OPTIONS,
+        "Continues processing past damaged page headers.",
     ),
 ];
 

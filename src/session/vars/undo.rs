@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{Saved, SessionVars, Values, find};
+use super::{Saved, SessionVars, Slot, Source, Value, Values, find};
 
 /// The variables that belong to the running transaction.
 pub(super) const TRANSACTION: [&str; 3] = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
@@ -13,6 +13,28 @@ static TRANSACTION_PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
     let place = |name: &&str| Some((find(name)?, find(&format!("default_{name}"))?));
     TRANSACTION.iter().filter_map(place).collect()
 });
+
+impl Values {
+    /// A name that a client made up stays, without its value, as PostgreSQL's placeholders do.
+    pub(super) fn keep_names(&mut self, from: &Values) {
+        if Arc::ptr_eq(&self.custom, &from.custom) {
+            return;
+        }
+        let missing: Vec<String> =
+            from.custom.keys().filter(|name| !self.custom.contains_key(*name)).cloned().collect();
+        if !missing.is_empty() {
+            let custom = Arc::make_mut(&mut self.custom);
+            custom.extend(missing.into_iter().map(|name| (name, Slot::placeholder())));
+        }
+    }
+}
+
+impl Slot {
+    /// A made-up variable that nobody has given a value.
+    pub(super) fn placeholder() -> Self {
+        Slot { value: Value::Text("".into()), source: Source::Default }
+    }
+}
 
 /// Transactions: what they keep and what they undo.
 impl SessionVars {
@@ -52,7 +74,9 @@ impl SessionVars {
         }
     }
 
-    fn go_to(&mut self, values: Values) {
+    fn go_to(&mut self, mut values: Values) {
+        values.keep_names(&self.current);
+        self.session.keep_names(&self.current);
         let same =
             Arc::ptr_eq(&self.current.builtin, &values.builtin) && Arc::ptr_eq(&self.current.custom, &values.custom);
         if !same {

@@ -112,6 +112,14 @@ pub enum Check {
     Encoding,
     /// A locale: `C` and `POSIX` are there.
     Locale,
+    /// The name of a tablespace; empty: the database's own.
+    Tablespace,
+    /// The name of a table access method.
+    AccessMethod,
+    /// The name of a text search configuration.
+    TextSearch,
+    /// The name of a file of time zone abbreviations.
+    Abbreviations,
 }
 
 /// Who may set a variable, as `pg_settings.context` says it.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::sql::{
-    Copy, CopyFormat, CopyOptions, CopyWhat, Direction, Discard, ForceColumns, Header, SetArgument, SetScope, SetValue,
-    StatementKind as Is, TransactionModes,
+    Copy, CopyFormat, CopyOptions, CopyWhat, Direction, Discard, ExplainOption, ForceColumns, Header, SetArgument,
+    SetScope, SetValue, StatementKind as Is, TransactionModes,
 };
 
 fn one(message: &str) -> Statement {
@@ -110,7 +110,6 @@ fn writes_are_refused_as_in_a_read_only_transaction() {
     for (sql, code) in [
         ("copy t to '/tmp/x'", "42501"),
         ("copy t to program 'cat'", "42501"),
-        ("vacuum", "0A000"),
         ("do $$ $$", "0A000"),
         ("load 'x'", "42501"),
     ] {
@@ -135,7 +134,7 @@ fn settings() {
     assert_eq!(set("SET TIME ZONE 'UTC'"), (session, "timezone".to_owned(), text("UTC")));
     assert_eq!(
         set("set time zone interval '+02:00' hour to minute"),
-        (session, "timezone".to_owned(), text("<+02>-02"))
+        (session, "timezone".to_owned(), text("INTERVAL '+02:00'"))
     );
     assert_eq!(set("set time zone local").2, SetValue::Default);
     assert_eq!(set("set names 'utf8'"), (session, "client_encoding".to_owned(), text("utf8")));
@@ -222,14 +221,18 @@ fn prepared_statements_and_cursors() {
 #[test]
 fn explain_in_both_syntaxes() {
     for (sql, wanted) in [
-        ("explain select 1", (false, false, 0)),
-        ("explain analyze verbose select 1", (true, true, 0)),
-        ("explain (analyze, verbose off, format json) select 1", (true, false, 1)),
-        ("explain (select 1)", (false, false, 0)),
-        ("explain ((select 1))", (false, false, 0)),
+        ("explain select 1", ""),
+        ("explain analyze verbose select 1", "analyze verbose"),
+        ("explain (analyze, verbose off, format json) select 1", "analyze verbose=off format=json"),
+        ("explain (select 1)", ""),
+        ("explain ((select 1))", ""),
     ] {
-        let Is::Explain { analyze, verbose, options, statement } = one(sql).kind else { panic!("{sql}") };
-        assert_eq!((analyze, verbose, options.len()), wanted, "{sql}");
+        let Is::Explain { options, statement } = one(sql).kind else { panic!("{sql}") };
+        let text = |option: &ExplainOption| match &option.value {
+            Some(value) => format!("{}={value}", option.name),
+            None => option.name.clone(),
+        };
+        assert_eq!(options.iter().map(text).collect::<Vec<_>>().join(" "), wanted, "{sql}");
         assert!(matches!(statement.kind, Is::Query(_)));
     }
 }

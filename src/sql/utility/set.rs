@@ -9,8 +9,7 @@ use super::transaction;
 
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     if cursor.eat("constraints") {
-        // Read-only transactions have nothing to defer, so PostgreSQL's effect is none; but names would be checked.
-        return Ok(StatementKind::Refused { tag: "SET CONSTRAINTS", why: Refusal::Unsupported });
+        return super::maintenance::constraints(cursor);
     }
     if cursor.eat("session characteristics as transaction") {
         return Ok(StatementKind::Set(characteristics(modes(cursor)?, SetScope::Session, "default_transaction")));
@@ -75,7 +74,7 @@ fn special(cursor: &mut Cursor<'_>) -> Result<Option<(String, SetValue)>> {
         return Ok(match (default, cursor.text()) {
             (true, _) => Some(("client_encoding".to_owned(), SetValue::Default)),
             (false, Some(encoding)) => text("client_encoding", encoding),
-            (false, None) => text("client_encoding", cursor.name()?),
+            (false, None) => return Err(cursor.error()),
         });
     }
     if cursor.sees(0, "schema") && !next_is_value(cursor) {
@@ -98,7 +97,8 @@ fn special(cursor: &mut Cursor<'_>) -> Result<Option<(String, SetValue)>> {
     }
     if cursor.sees(0, "xml") {
         cursor.expect("xml option")?;
-        return Ok(text("xmloption", cursor.name()?));
+        let option = ["document", "content"].into_iter().find(|option| cursor.eat(option));
+        return option.map(|option| text("xmloption", option.to_owned())).ok_or_else(|| cursor.error());
     }
     Ok(None)
 }
@@ -107,34 +107,38 @@ fn time_zone(cursor: &mut Cursor<'_>) -> Result<SetValue> {
     if cursor.eat("local") || cursor.eat("default") {
         return Ok(SetValue::Default);
     }
-    if cursor.eat("interval") {
-        if cursor.eat_symbol("(") {
-            let _ = cursor.number();
-            cursor.expect_symbol(")")?;
-        }
-        let Some(offset) = cursor.text() else { return Err(cursor.error()) };
-        if cursor.eat("hour") && cursor.eat("to") {
-            cursor.expect("minute")?;
-        } else if !cursor.is_done() {
-            return Err(Error::client(SqlState::SYNTAX_ERROR, "time zone interval must be HOUR or HOUR TO MINUTE"));
-        }
-        return Ok(SetValue::List(vec![SetArgument::Text(iso_zone(&offset))]));
+    if cursor.sees(0, "interval") {
+        return zone_interval(cursor);
     }
     argument(cursor).map(|argument| SetValue::List(vec![argument]))
 }
 
-/// An interval east of Greenwich as PostgreSQL shows such a zone: `<+02>-02`.
-fn iso_zone(offset: &str) -> String {
-    let offset = offset.trim();
-    let (sign, digits) = match offset.strip_prefix('-') {
-        Some(digits) => ('-', digits),
-        None => ('+', offset.strip_prefix('+').unwrap_or(offset)),
-    };
-    let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "0"));
-    let (hours, minutes) = (hours.parse::<u32>().unwrap_or(0), minutes.parse::<u32>().unwrap_or(0));
-    let shown = if minutes == 0 { format!("{hours:02}") } else { format!("{hours:02}:{minutes:02}") };
-    let opposite = if sign == '-' { '+' } else { '-' };
-    format!("<{sign}{shown}>{opposite}{shown}")
+/// `INTERVAL '...' [HOUR [TO MINUTE]]` or `INTERVAL(p) '...'`: a number alone counts what its last word says.
+fn zone_interval(cursor: &mut Cursor<'_>) -> Result<SetValue> {
+    cursor.next();
+    let precision = cursor.eat_symbol("(");
+    if precision {
+        if cursor.number().is_none() {
+            return Err(cursor.error());
+        }
+        cursor.expect_symbol(")")?;
+    }
+    let Some(mut offset) = cursor.text() else { return Err(cursor.error()) };
+    if !precision && !cursor.is_done() {
+        let allowed = [("hour to minute", "minutes"), ("hour", "hours")];
+        let Some((_, unit)) = allowed.into_iter().find(|(words, _)| cursor.eat(words)) else {
+            let fields = ["year", "month", "day", "minute", "second"];
+            if fields.iter().any(|field| cursor.sees(0, field)) || cursor.sees(0, "to") {
+                let message = "time zone interval must be HOUR or HOUR TO MINUTE";
+                return Err(Error::client(SqlState::SYNTAX_ERROR, message));
+            }
+            return Err(cursor.error());
+        };
+        if offset.trim().parse::<i64>().is_ok() {
+            offset = format!("{} {unit}", offset.trim());
+        }
+    }
+    Ok(SetValue::List(vec![SetArgument::Text(format!("INTERVAL '{offset}'"))]))
 }
 
 fn plain(cursor: &mut Cursor<'_>) -> Result<(String, SetValue)> {

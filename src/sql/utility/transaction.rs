@@ -4,7 +4,7 @@
 use crate::error::Result;
 
 use super::super::cursor::Cursor;
-use super::super::statement::{Refusal, StatementKind, TransactionModes};
+use super::super::statement::{StatementKind, TransactionModes};
 
 pub(super) fn statement(word: &str, cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     match word {
@@ -18,7 +18,7 @@ pub(super) fn statement(word: &str, cursor: &mut Cursor<'_>) -> Result<Statement
         }
         "commit" | "end" => {
             if word == "commit" && cursor.eat("prepared") {
-                return Ok(StatementKind::Refused { tag: "COMMIT PREPARED", why: Refusal::Unsupported });
+                return finish_prepared(true, cursor);
             }
             noise(cursor);
             Ok(StatementKind::Commit { chain: chain(cursor)? })
@@ -32,13 +32,28 @@ pub(super) fn statement(word: &str, cursor: &mut Cursor<'_>) -> Result<Statement
     }
 }
 
+fn finish_prepared(commit: bool, cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    match cursor.text() {
+        Some(identifier) => Ok(StatementKind::FinishPrepared { commit, identifier }),
+        None => Err(cursor.error()),
+    }
+}
+
+/// PREPARE TRANSACTION, its two words read already.
+pub(super) fn prepare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
+    match cursor.text() {
+        Some(_) => Ok(StatementKind::PrepareTransaction),
+        None => Err(cursor.error()),
+    }
+}
+
 fn noise(cursor: &mut Cursor<'_>) {
     let _ = cursor.eat("work") || cursor.eat("transaction");
 }
 
 fn rollback(word: &str, cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     if word == "rollback" && cursor.eat("prepared") {
-        return Ok(StatementKind::Refused { tag: "ROLLBACK PREPARED", why: Refusal::Unsupported });
+        return finish_prepared(false, cursor);
     }
     noise(cursor);
     if word == "rollback" && cursor.eat("to") {

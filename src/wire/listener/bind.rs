@@ -7,26 +7,19 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::config::{Listen, ServerSettings};
 use crate::error::{Error, Result, SqlState};
-use crate::wire::stream::Stream;
+use crate::wire::stream::{Liveness, Stream};
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
 
 /// PostgreSQL's port, for a Unix socket without a TCP address beside it.
 const DEFAULT_PORT: u16 = 5432;
-
-/// When a silent peer is asked whether it lives, how often, and how many times.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
-
-/// How long sent bytes may stay unacknowledged before the peer is taken for dead.
-const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One listening socket.
 #[derive(Debug)]
@@ -134,13 +127,7 @@ fn tcp_socket(address: SocketAddr, reuse_port: bool) -> io::Result<Listener> {
 
 /// A peer that is gone without a word is noticed; small answers are sent at once. What cannot be set is done without.
 fn set_up(stream: &TcpStream) {
-    let (idle, interval, retries) = KEEPALIVE;
-    let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(retries);
-    let socket = SockRef::from(stream);
-    let set = stream
-        .set_nodelay(true)
-        .and_then(|()| socket.set_tcp_keepalive(&keepalive))
-        .and_then(|()| socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
+    let set = stream.set_nodelay(true).and_then(|()| Liveness::DEFAULT.apply(&SockRef::from(stream)));
     if let Err(error) = set {
         tracing::debug!(%error, "could not set up a socket");
     }

@@ -79,7 +79,6 @@ impl Wire {
         match admitted {
             Ok(Some((slot, startup))) => {
                 drop(waiting);
-                caller.writer.authentication_ok();
                 caller.reader.login_done();
                 let Caller { reader, writer, stream, peer, tls, .. } = caller;
                 let (user, client_cn) = (startup.user.clone(), tls.as_ref().and_then(|tls| tls.common_name.clone()));
@@ -128,7 +127,14 @@ impl Wire {
                 }
             }
         }
-        let Greeting { user, database, .. } = &caller.greeting;
+        // What is wrong from now on is told to somebody who is who they say.
+        caller.writer.authentication_ok();
+        let Greeting { user, database, replication, .. } = &caller.greeting;
+        if *replication {
+            // No user of Tusk may: it has no changes to stream.
+            let message = "must be superuser or replication role to start walsender";
+            return Err(Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, message));
+        }
         if *database != server.database {
             let message = format!("database \"{database}\" does not exist");
             return Err(Error::client(SqlState::INVALID_CATALOG_NAME, message));

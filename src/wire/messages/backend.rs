@@ -191,6 +191,15 @@ impl BackendWriter {
         });
     }
 
+    /// NotificationResponse: what a session said on a channel.
+    pub fn notification_response(&mut self, pid: i32, channel: &str, payload: &str) {
+        self.message(b'A', |out| {
+            out.put_i32(pid);
+            put_text(out, channel);
+            put_text(out, payload);
+        });
+    }
+
     /// ReadyForQuery: `I` idle, `T` in a transaction block, `E` in a failed one.
     pub fn ready_for_query(&mut self, status: u8) {
         self.message(b'Z', |out| out.put_u8(status));

@@ -37,6 +37,8 @@ pub struct Greeting {
     pub user: String,
     /// The database, cut to 63 bytes; the user's name where none was given.
     pub database: String,
+    /// A stream of changes is wanted, not a session.
+    pub replication: bool,
     minor: u16,
     negotiate: bool,
     pairs: Bytes,
@@ -119,13 +121,16 @@ fn is_protocol_option(name: &str) -> bool {
 impl Greeting {
     /// Checks the whole packet.
     fn parse(body: Bytes, requested: u16) -> Result<Greeting> {
-        let (mut user, mut database, mut negotiate) = ("", "", requested > NEWEST_MINOR);
+        let (mut user, mut database, mut replication) = ("", "", false);
+        // Nobody ever spoke 3.1: who asks for it is told of 3.0, as by every PostgreSQL before 3.2 was there.
+        let minor = if requested == 1 { 0 } else { requested.min(NEWEST_MINOR) };
+        let mut negotiate = requested != minor;
         let mut pairs = Pairs(&body);
         while let Some((name, value)) = pairs.next()? {
             match name {
                 "user" => user = value,
                 "database" => database = value,
-                "replication" => refuse_replication(value)?,
+                "replication" => replication = wants_replication(value)?,
                 _ => negotiate |= is_protocol_option(name),
             }
         }
@@ -137,7 +142,7 @@ impl Greeting {
         }
         let database = if database.is_empty() { user } else { database };
         let (user, database) = (truncate(user), truncate(database));
-        Ok(Greeting { user, database, minor: requested.min(NEWEST_MINOR), negotiate, pairs: body })
+        Ok(Greeting { user, database, replication, minor, negotiate, pairs: body })
     }
 
     /// What the client must be told first where it asked for more than there is: the version that will be spoken (major
@@ -186,12 +191,10 @@ fn truncate(name: &str) -> String {
     name[..end].to_owned()
 }
 
-fn refuse_replication(value: &str) -> Result<()> {
+fn wants_replication(value: &str) -> Result<bool> {
     match value.to_ascii_lowercase().as_str() {
-        "0" | "false" | "fals" | "fal" | "fa" | "f" | "no" | "n" | "off" | "of" => Ok(()),
-        "1" | "true" | "tru" | "tr" | "t" | "yes" | "ye" | "y" | "on" | "database" => {
-            Err(Error::unsupported("replication connections are not supported"))
-        }
+        "0" | "false" | "fals" | "fal" | "fa" | "f" | "no" | "n" | "off" | "of" => Ok(false),
+        "1" | "true" | "tru" | "tr" | "t" | "yes" | "ye" | "y" | "on" | "database" => Ok(true),
         _ => Err(Error::client(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("invalid value for parameter \"replication\": \"{value}\""),

@@ -324,6 +324,7 @@ pub(crate) fn transcript(messages: &[Message]) -> String {
                 kept.map(|(kind, value)| format!("{kind}={value}")).collect::<Vec<_>>().join(" ")
             }
             b'K' => String::new(),
+            b'A' => printable(&message.body[4..]),
             _ => printable(&message.body),
         };
         writeln!(text, "{} {rest}", message.tag as char).unwrap();

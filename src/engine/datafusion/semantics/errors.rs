@@ -45,6 +45,10 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::SQL(inner, _) => {
             Error::client(SqlState::SYNTAX_ERROR, "syntax error").with_cause(DataFusionError::SQL(inner, None))
         }
+        // What waits (pg_sleep) can stand in the columns of a result and in WHERE.
+        DataFusionError::Internal(text) if text.contains("async functions should not be called directly") => {
+            Error::unsupported("pg_sleep is not supported in this place")
+        }
         DataFusionError::Internal(_)
         | DataFusionError::Configuration(_)
         | DataFusionError::Substrait(_)

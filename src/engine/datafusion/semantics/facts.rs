@@ -4,10 +4,38 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::Result;
 use crate::types::FormatOptions;
 
 /// Looks up a setting by its lower-case name.
 pub type SettingLookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What functions do to their session, and what they see of it while they run.
+pub trait SessionActs: Send + Sync {
+    /// Sets a variable (`None`: to its default) and answers its new value as SHOW writes it.
+    ///
+    /// # Errors
+    /// As SET.
+    fn set_config(&self, name: &str, value: Option<&str>, local: bool) -> Result<String>;
+
+    /// A variable, as what ran before in the same statement left it.
+    fn setting(&self, name: &str) -> Option<String>;
+
+    /// Says something on a channel when the transaction commits.
+    ///
+    /// # Errors
+    /// `22023` for a channel or a payload that PostgreSQL refuses.
+    fn notify(&self, channel: &str, payload: &str) -> Result<()>;
+
+    /// The channels that the session listens to.
+    fn listening(&self) -> Vec<String>;
+
+    /// The part of the queue of notifications that is full.
+    fn queue_usage(&self) -> f64;
+
+    /// The number of the transaction.
+    fn transaction(&self) -> u64;
+}
 
 /// The facts of a session that an expression may ask for. Constant through one statement.
 ///
@@ -33,6 +61,10 @@ pub struct SessionFacts {
     pub pid: i32,
     /// Looks up a setting (`current_setting`), by lower-case name.
     pub setting: SettingLookup,
+    /// Settings may change while the statement runs, as it calls `set_config`.
+    pub settings_change: bool,
+    /// Where functions act.
+    pub acts: Arc<dyn SessionActs>,
 }
 
 impl fmt::Debug for SessionFacts {

@@ -38,9 +38,10 @@ mod windows;
 
 pub use self::coerce::can_assign;
 pub use self::errors::from_datafusion;
-pub use self::facts::{SessionFacts, SettingLookup};
+pub use self::facts::{SessionActs, SessionFacts, SettingLookup};
 pub use self::gather::gathered;
 pub use self::install::install;
 pub use self::offered::{Offered, offered};
 pub use self::plan::{Bound, bind_parameters, plan, with_facts};
+pub(super) use self::session_functions::no_setting;
 pub use self::value::name_of;

@@ -95,14 +95,12 @@ pub(super) fn call(name: &str, args: &[Bound], facts: &SessionFacts) -> Result<O
         }
         ("getdatabaseencoding" | "pg_client_encoding", []) => text("UTF8", PgType::NAME),
         ("pg_is_in_recovery", []) => Bound::literal(ScalarValue::Boolean(Some(false)), PgType::BOOL),
-        ("current_setting", [name]) => setting(name, false, facts)?,
+        // What may change while the statement runs is looked up then.
+        ("current_setting", _) if facts.settings_change => return Ok(None),
+        ("current_setting", [name]) => return setting(name, false, facts),
         ("current_setting", [name, missing_ok]) => match fold(missing_ok.clone()).constant() {
-            Some(ScalarValue::Boolean(Some(missing_ok))) => setting(name, *missing_ok, facts)?,
-            _ => {
-                return Err(Error::unsupported(
-                    "current_setting with an argument that is not a constant is not supported",
-                ));
-            }
+            Some(ScalarValue::Boolean(Some(missing_ok))) => return setting(name, *missing_ok, facts),
+            _ => return Ok(None),
         },
         ("pg_typeof", [value]) => {
             let name = super::value::type_name(value.pg.oid);
@@ -127,22 +125,24 @@ fn schemas(implicit: &Bound, facts: &SessionFacts) -> Result<Bound> {
     Ok(Bound::with_arrow(Expr::Literal(list, None), PgType::NAME_ARRAY, arrow))
 }
 
-fn setting(name: &Bound, missing_ok: bool, facts: &SessionFacts) -> Result<Bound> {
+/// The value of a setting with a constant name; none for a name that is computed.
+fn setting(name: &Bound, missing_ok: bool, facts: &SessionFacts) -> Result<Option<Bound>> {
     let name = match (&name.unknown, fold(name.clone()).constant()) {
         (Some(Unknown::Text(name)), _) => name.clone(),
         (_, Some(ScalarValue::Utf8View(Some(name)))) => name.clone(),
         (Some(Unknown::Null), _) | (_, Some(ScalarValue::Utf8View(None))) => {
-            return Ok(Bound::literal(ScalarValue::Utf8View(None), PgType::TEXT));
+            return Ok(Some(Bound::literal(ScalarValue::Utf8View(None), PgType::TEXT)));
         }
-        _ => return Err(Error::unsupported("current_setting with a name that is not a constant is not supported")),
+        _ => return Ok(None),
     };
     match (facts.setting)(&name.to_ascii_lowercase()) {
-        Some(value) => Ok(text(&value, PgType::TEXT)),
-        None if missing_ok => Ok(Bound::literal(ScalarValue::Utf8View(None), PgType::TEXT)),
-        None => {
-            let message = format!("unrecognized configuration parameter \"{name}\"");
-            let error = Error::client(SqlState::UNDEFINED_OBJECT, message);
-            Ok(Bound::new(failing(Vec::new(), DataType::Utf8View, error), PgType::TEXT))
-        }
+        Some(value) => Ok(Some(text(&value, PgType::TEXT))),
+        None if missing_ok => Ok(Some(Bound::literal(ScalarValue::Utf8View(None), PgType::TEXT))),
+        None => Ok(Some(Bound::new(failing(Vec::new(), DataType::Utf8View, no_setting(&name)), PgType::TEXT))),
     }
+}
+
+/// `42704`.
+pub(in crate::engine::datafusion) fn no_setting(name: &str) -> Error {
+    Error::client(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
 }

@@ -2,7 +2,8 @@
 //! Must not know: how arrays are held.
 
 use crate::sql::ast::{AccessExpr, Expr as Ast, Query, Subscript, TableAlias};
-use datafusion::common::{Column, UnnestOptions};
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, ScalarValue, UnnestOptions};
 use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::super::arrays::{element_at, series_list};
@@ -88,6 +89,14 @@ impl Binder<'_> {
         Ok(value)
     }
 
+    /// `pg_listening_channels()` in FROM.
+    pub(super) fn listening_channels(&mut self, alias: Option<&TableAlias>) -> Result<Relation> {
+        let text = |channel| ScalarValue::Utf8View(Some(channel));
+        let names: Vec<ScalarValue> = self.typing.facts.acts.listening().into_iter().map(text).collect();
+        let list = ScalarValue::List(ScalarValue::new_list(&names, &DataType::Utf8View, true));
+        rows_of(Expr::Literal(list, None), PgType::TEXT, "pg_listening_channels", alias)
+    }
+
     /// `generate_series` in FROM whose bounds are only known when it runs.
     pub(super) fn computed_series(
         &mut self,
@@ -95,7 +104,7 @@ impl Binder<'_> {
         pg: PgType,
         alias: Option<&TableAlias>,
     ) -> Result<Relation> {
-        let wide = args.iter().map(|arg| native(arg.expr.clone(), arrow::datatypes::DataType::Int64)).collect();
+        let wide = args.iter().map(|arg| native(arg.expr.clone(), DataType::Int64)).collect();
         rows_of(series_list(wide, pg.oid == PgType::INT4.oid), pg, "generate_series", alias)
     }
 }

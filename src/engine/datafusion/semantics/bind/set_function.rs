@@ -81,7 +81,8 @@ impl Binder<'_> {
         let bound = bound?;
         let lateral = bound.iter().any(|arg| reads_columns(&arg.expr));
         let foreign = written.schema.as_deref().is_some_and(|schema| schema != "pg_catalog");
-        if !lateral && !written.ordinality && !foreign && written.name == "generate_series" {
+        let on_its_own = matches!(written.name.as_str(), "generate_series" | "pg_listening_channels");
+        if !lateral && !written.ordinality && !foreign && on_its_own {
             return self.table_call(&written.name, bound, written.alias, written.position).map(Factor::Source);
         }
         let full = match written.schema.as_deref() {

@@ -43,6 +43,10 @@ impl Binder<'_> {
                 let relation = self.series(&coerced, PgType::new(found.returns), alias)?;
                 self.aliased(relation, "generate_series", alias)
             }
+            Resolved::One((_, found)) if found.source == "pg_listening_channels" => {
+                let relation = self.listening_channels(alias)?;
+                self.aliased(relation, "pg_listening_channels", alias)
+            }
             Resolved::One(_) => Err(Error::unsupported(format!(
                 "function {} in FROM is not supported",
                 signature(function_name, &types)

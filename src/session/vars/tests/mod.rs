@@ -1,6 +1,8 @@
 //! Tests of session variables; the expected texts are PostgreSQL 15's own.
 //! Must not know: how values are kept.
 
+mod page;
+
 use super::*;
 
 fn set(vars: &mut SessionVars, name: &str, text: &str) -> String {
