@@ -31,7 +31,7 @@ impl Connection {
             Ok(statements) => statements,
             Err(stop) => return Err((stop, Some(running))),
         };
-        let (count, several) = (statements.len(), statements.len() > 1);
+        let several = statements.len() > 1;
         if statements.is_empty() {
             self.io.out.empty_query_response();
         }

@@ -78,3 +78,33 @@ impl fmt::Debug for SessionFacts {
             .finish_non_exhaustive()
     }
 }
+
+/// A session on which nothing acts.
+#[derive(Debug)]
+pub(super) struct Nowhere;
+
+impl SessionActs for Nowhere {
+    fn set_config(&self, name: &str, _: Option<&str>, _: bool) -> Result<String> {
+        Ok(name.to_owned())
+    }
+
+    fn setting(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn notify(&self, _: &str, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn listening(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn queue_usage(&self) -> f64 {
+        0.0
+    }
+
+    fn transaction(&self) -> u64 {
+        0
+    }
+}

@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, SortExpr};
 
 use super::aggregates::{Aggregate, build};
 use super::cast::Typing;
-use super::facts::SessionFacts;
+use super::facts::{Nowhere, SessionFacts};
 use super::ops::implement;
 use super::pg::{self, CastContext, Function};
 use super::session_functions;
@@ -38,6 +38,8 @@ pub fn offered() -> Offered {
         started_micros: 0,
         pid: 0,
         setting: Arc::new(|_| None),
+        settings_change: false,
+        acts: Arc::new(Nowhere),
     };
     let mut typing = Typing::new(Arc::new(facts), &[]);
     let functions = pg::all_functions().filter(|function| has_function(function, &mut typing));

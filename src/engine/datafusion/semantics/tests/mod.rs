@@ -19,35 +19,6 @@ use crate::error::Error;
 use crate::sql;
 use crate::types::{ColumnBuilder, FormatOptions, PgType, field, row_text};
 
-/// A session on which nothing acts.
-struct Nowhere;
-
-impl SessionActs for Nowhere {
-    fn set_config(&self, name: &str, _: Option<&str>, _: bool) -> crate::error::Result<String> {
-        Ok(name.to_owned())
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn notify(&self, _: &str, _: &str) -> crate::error::Result<()> {
-        Ok(())
-    }
-
-    fn listening(&self) -> Vec<String> {
-        vec!["a".to_owned()]
-    }
-
-    fn queue_usage(&self) -> f64 {
-        0.0
-    }
-
-    fn transaction(&self) -> u64 {
-        7
-    }
-}
-
 fn facts() -> SessionFacts {
     SessionFacts {
         now_micros: 1_600_000_000_000_000,
@@ -60,7 +31,7 @@ fn facts() -> SessionFacts {
         pid: 42,
         setting: Arc::new(|name| (name == "timezone").then(|| "UTC".to_owned())),
         settings_change: false,
-        acts: Arc::new(Nowhere),
+        acts: Arc::new(facts::Nowhere),
     }
 }
 
