@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::daemon::{Daemon, repository};
 use crate::harness::postgres::TestPostgres;
+use crate::harness::raw::{Raw, rows};
 use notation::{Declared, Script};
 use play::{Server, play};
 
@@ -38,6 +39,14 @@ struct World {
 impl World {
     fn oracle(&self) -> Server {
         Server { port: self.postgres.port(), source: self.postgres.port(), source_database: "tusk" }
+    }
+
+    /// What a transcript wrote is not there for the next: Tusk deletes nothing.
+    fn empty_sink(&self) {
+        for (database, table) in [("postgres", "sink"), ("tusk", "shop.sink")] {
+            let answer = Raw::login(self.postgres.port(), "postgres", database).ask(&format!("truncate {table}"));
+            assert!(rows(&answer).is_empty());
+        }
     }
 
     fn tusk(&self) -> Server {
@@ -91,6 +100,7 @@ async fn tusk_talks_as_postgresql_does() {
     let (mut wrong, mut waits) = (Vec::new(), Vec::new());
     let mut satisfied = 0;
     for mut file in files() {
+        world.empty_sink();
         let theirs = play(&file.script, &world.oracle());
         if rewrite {
             file.script.steps_mut().zip(&theirs).for_each(|(step, answer)| step.golden.clone_from(answer));
