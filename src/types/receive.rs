@@ -178,8 +178,8 @@ fn receive_utf8(bytes: &[u8], out: &mut BytesMut) -> Result<()> {
 #[inline]
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error.valid_up_to()))?;
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        return Err(invalid_utf8(bytes, at));
+    if bytes.contains(&0) {
+        return Err(invalid_utf8(bytes, bytes.len()));
     }
     Ok(text)
 }
