@@ -263,7 +263,7 @@ public class ClientJdbc {
                         OUT.println(error);
                     }
                 }
-            }, 700);
+            }, 2000);
             return List.of(refused(() -> s.executeQuery(SLOW)), query(c, "select 1"));
         }
     }

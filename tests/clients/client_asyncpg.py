@@ -141,8 +141,10 @@ async def copy_in():
 
 async def cancel():
     c = await connect()
+    # Prepared before: a cancel that comes between two messages ends nothing.
+    slow = await c.prepare(step.SLOW)
     try:
-        await asyncio.wait_for(c.fetch(step.SLOW), 0.7)
+        await asyncio.wait_for(slow.fetch(), 2)
         raise AssertionError("not cancelled")
     except asyncio.TimeoutError:
         return await c.fetchval("select 1")

@@ -133,7 +133,7 @@ const steps = {
       query.on('end', resolve)
     }))
     c.query(query)
-    await wait(700)
+    await wait(2000)
     const other = new Client()
     other.on('error', () => {})
     other.cancel(c, query)

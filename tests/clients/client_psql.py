@@ -48,7 +48,7 @@ def cancel():
     child.stdin.write("select 'begun';\n" + step.SLOW + ";\nselect 'and on';\n")
     child.stdin.flush()
     step.expect(child.stdout.readline() == "begun\n", "nothing came")
-    time.sleep(0.7)
+    time.sleep(2)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=step.PATIENCE - 5)
     return [child.returncode, out, err]

@@ -79,7 +79,7 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
-def later(function, seconds=0.7):
+def later(function, seconds=2):
     """Calls a function on another thread, after a while: a cancel, while the caller waits for its result."""
     timer = threading.Timer(seconds, function)
     timer.daemon = True
