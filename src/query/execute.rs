@@ -156,7 +156,7 @@ pub(super) async fn read(
 }
 
 /// Waits for a statement's turn. What is answered from memory never waits for a place.
-async fn admit(
+pub(super) async fn admit(
     query: &Query,
     identity: &Identity,
     running: &RunningStatement,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use futures::StreamExt;
 
-use super::execute::{Execution, Pace, Produced, execute as run_prepared, read, still_true};
+use super::execute::{Execution, Pace, Produced, admit, execute as run_prepared, read, still_true};
 use super::prepare::{self, Prepared as Planned};
 use super::{Outcome, explain as explaining};
 use crate::engine::datafusion::semantics;
@@ -91,6 +91,7 @@ pub(super) async fn explain(run: &mut Execution<'_>, statement: &Statement) -> R
     let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, prepared, planned).await?;
     let planned = fresh.as_ref().unwrap_or(planned);
     let wanted = explaining::Explain::read(wanted)?;
+    let _ticket = admit(run.query, run.identity, run.running, planned).await?;
     let rows = explaining::explain(run.query, run.session, run.running, (planned, wanted), &values).await?;
     Ok(Outcome { rows: Some(rows), tag: CommandTag::Plain("EXPLAIN"), notices: Vec::new() }.into())
 }
