@@ -52,6 +52,8 @@ const COPIES: &[&str] = &[
     "copy shop.orders (o_orderkey, o_orderkey) to stdout",
     "copy shop.orders (o_orderkey, xmin) to stdout",
     "copy (select nope from shop.orders) to stdout",
+    "copy (select 1/0) to stdout",
+    "copy (select $1) to stdout",
     "copy (select * from shop.nope) to stdout",
     "copy pg_catalog.pg_tables to stdout",
     "copy pg_tables to stdout (format xml)",
