@@ -154,6 +154,8 @@ fn type_word(oid: u32) -> String {
         0 => "NONE".to_owned(),
         1042 => "character".to_owned(),
         1560 => "bit".to_owned(),
+        1014 => "character[]".to_owned(),
+        1561 => "bit[]".to_owned(),
         other => PgType::new(other).display_name(),
     }
 }

@@ -221,7 +221,7 @@ pub(super) fn check_constraints(looking: &Looking<'_>, rows: &mut Rows) {
             continue;
         }
         let whole = remote.definition.as_deref().unwrap_or_default();
-        let inside = whole.strip_prefix("CHECK (").and_then(|rest| rest.strip_suffix(')')).unwrap_or(whole);
+        let inside = whole.strip_prefix("CHECK ").unwrap_or(whole);
         let mut row = Vec::from(name);
         row.push(("check_clause", inside.into()));
         rows.push(&row);

@@ -7,9 +7,9 @@ use super::Both;
 const QUERIES: &[&str] = &[
     "select c.relname, u.x, u.n from pg_class c cross join unnest('{b,a}'::text[]) with ordinality as u(x, n) where c.relname = 'orders' order by n",
     "select indexrelid::regclass, k, place from pg_index i, unnest(i.indkey) with ordinality u(k, place) \
-     where indrelid = 'orders'::regclass order by 1::text, 3",
-    "select indexrelid::regclass, g from pg_index i, generate_subscripts(i.indkey, 1) g where indrelid = 'orders'::regclass order by 1::text, 2",
-    "select indexrelid::regclass, generate_subscripts(indkey, 1), unnest(indkey) from pg_index where indrelid = 'orders'::regclass order by 1::text, 2",
+     where indrelid = 'orders'::regclass order by indexrelid::regclass::text, 3",
+    "select indexrelid::regclass, g from pg_index i, generate_subscripts(i.indkey, 1) g where indrelid = 'orders'::regclass order by indexrelid::regclass::text, 2",
+    "select indexrelid::regclass, generate_subscripts(indkey, 1), unnest(indkey) from pg_index where indrelid = 'orders'::regclass order by indexrelid::regclass::text, 2",
     "select (information_schema._pg_expandarray(indkey)).n, (information_schema._pg_expandarray(indkey)).x from pg_index \
      where indexrelid = 'orders_pk'::regclass",
     "select (k).x, (k).n, k from (select information_schema._pg_expandarray(indkey) as k from pg_index where indexrelid = 'orders_pk'::regclass) t \

@@ -37,7 +37,7 @@ async fn what_leads_out_of_sight_is_not_there() {
     assert_eq!(bob("select conname from pg_constraint where conrelid = 'orders'::regclass order by 1"), "orders_pk\n");
     assert_eq!(bob("select count(*) from information_schema.referential_constraints"), "0\n");
     assert_eq!(
-        bob("select indexrelid::regclass from pg_index order by 1::text"),
+        bob("select indexrelid::regclass from pg_index order by indexrelid::regclass::text"),
         "orders_date_idx\norders_lower\norders_pk\norders_some\n"
     );
     for (sql, said) in [
