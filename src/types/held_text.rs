@@ -106,7 +106,6 @@ pub(crate) fn write_canonical(pg: PgType, text: &str, options: &FormatOptions, o
         600..=604 | 628 | 718 => geometry::parse(pg.oid, text)?.write(1, out),
         3614 => search::write_vector(&search::parse_vector(text, false)?, out),
         3615 => search_query::write_query(&search_query::parse_query(text, false)?, out)?,
-        2206 => out.extend_from_slice(type_name(text)?.as_bytes()),
         _ if is_taken_as_is(pg) => out.extend_from_slice(text.as_bytes()),
         _ => return Err(Error::unsupported(format!("type {} is not supported", pg.bare().display_name()))),
     }
@@ -154,10 +153,10 @@ fn through_binary(pg: PgType, text: &str, out: &mut BytesMut) -> Result<()> {
     Ok(())
 }
 
-/// Types whose text is the value (text, cursor names), and those that are not PostgreSQL's own. The names of oids are not
-/// among them: what they stand for only the catalog knows.
+/// Types whose text is the value (text, cursor names), and those that are not PostgreSQL's own. The names and digits of oids are for
+/// the catalog's functions to make sense of.
 fn is_taken_as_is(pg: PgType) -> bool {
-    matches!(pg.oid, 25 | 705 | 1790 | 2275 | 2278) || pg.row().is_none()
+    matches!(pg.oid, 25 | 705 | 1790 | 2275 | 2278) || is_name_of_oid(pg) || pg.row().is_none()
 }
 
 /// Whether a short number is written as PostgreSQL writes it: no exponent, no needless zeros before it, digits
@@ -185,8 +184,28 @@ pub(crate) fn canonical_numeric(pg: PgType, text: &str) -> Result<Numeric> {
     }
 }
 
+/// The `reg...` types.
+const fn is_name_of_oid(pg: PgType) -> bool {
+    matches!(pg.oid, 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191)
+}
+
+/// The text of an element that names an oid. Nobody looks at it again, so that it must be the name that PostgreSQL writes.
+fn named_element(element: PgType, text: &str, out: &mut BytesMut) -> Result<()> {
+    match text {
+        "-" => out.extend_from_slice(b"-"),
+        _ if element.oid == PgType::REGTYPE.oid => out.extend_from_slice(type_name(text)?.as_bytes()),
+        _ => return Err(Error::unsupported(format!("type {}[] is not supported", element.display_name()))),
+    }
+    Ok(())
+}
+
 fn canonical_array(element: PgType, text: &str, options: &FormatOptions, out: &mut BytesMut) -> Result<()> {
-    rewrite_array(element, text, out, |item, scratch| write_canonical(element, item, options, scratch))
+    rewrite_array(element, text, out, |item, scratch| {
+        if is_name_of_oid(element) {
+            return named_element(element, item, scratch);
+        }
+        write_canonical(element, item, options, scratch)
+    })
 }
 
 /// Appends an array's text with each of its elements written anew.
