@@ -102,11 +102,9 @@ async fn time_is_counted_for_each_fetch() {
     assert_eq!(error(&raw.ask("fetch 1 from c"))[&'M'], "canceling statement due to statement timeout");
     assert!((Duration::from_millis(1900)..Duration::from_secs(10)).contains(&asked.elapsed()), "{:?}", asked.elapsed());
     eventually("the source is rid of it", Duration::from_secs(5), async || running().await == 0).await;
-    // Likewise one that is cancelled, from outside any statement a cancel does nothing to the cursor.
+    // Likewise one that is cancelled.
     raw.ask("rollback; set statement_timeout = 0");
     raw.ask("begin; declare c cursor for select * from shop.silent; declare d cursor for select id from shop.big where id = 5");
-    raw.cancel();
-    assert_eq!(rows(&raw.ask("select 1")).len(), 1);
     assert_eq!(first(&mut raw, "fetch 1 from d").as_deref(), Some("5"));
     raw.query("fetch 1 from c");
     eventually("the source runs it", Duration::from_secs(20), async || running().await > 0).await;

@@ -307,7 +307,7 @@ fn authorize(context: &AuthContext<'_>, tables: &Mutex<Vec<String>>) -> Authoriz
             _ => Authorization::Allow,
         },
         AuthAction::Pragma { pragma_name, pragma_value } => match pragma_name.to_ascii_lowercase().as_str() {
-            "table_xinfo" | "table_list" => Authorization::Allow,
+            "table_xinfo" | "table_list" | "index_list" | "index_xinfo" | "foreign_key_list" => Authorization::Allow,
             "encoding" if pragma_value.is_none() => Authorization::Allow,
             _ => Authorization::Deny,
         },
