@@ -107,10 +107,10 @@ mod tests {
             printed("copy t from stdin", &["a", "b c"]).unwrap(),
             "COPY \"pub\"\"lic\".\"T\" (\"a\", \"b c\") FROM STDIN (FORMAT text, DELIMITER E'\t', NULL E'\\\\N')"
         );
-        let csv = "copy t from stdin csv header quote '''' escape '\\' null 'it''s' force not null a force null b encoding 'x'';'";
+        let csv = "copy t from stdin csv header quote '''' escape '\\' null 'n\\a' force not null a force null b encoding 'x'';'";
         assert_eq!(
             printed(csv, &["a"]).unwrap(),
-            "COPY \"pub\"\"lic\".\"T\" (\"a\") FROM STDIN (FORMAT csv, DELIMITER E',', NULL E'it''s', HEADER true, QUOTE E'''', \
+            "COPY \"pub\"\"lic\".\"T\" (\"a\") FROM STDIN (FORMAT csv, DELIMITER E',', NULL E'n\\\\a', HEADER true, QUOTE E'''', \
              ESCAPE E'\\\\', FORCE_NOT_NULL (\"a\"), FORCE_NULL (\"b\"), ENCODING E'x'';')"
         );
         assert_eq!(
