@@ -39,6 +39,15 @@ install_clients() {
     for one in "${missing[@]}"; do install_debian "$one" || echo "cannot install $one: its clients will be skipped" >&2; done
 }
 
+# Whether the packages of a list are there, whatever was installed or taken away by others.
+all_there() {
+  grep -v '^#' "$1" | sed 's/[][<>=,].*//' | "$2" -c '
+import importlib.metadata, sys
+for name in sys.stdin.read().split():
+    importlib.metadata.distribution(name)
+' 2>/dev/null
+}
+
 # A copy of the list beside what was installed by it tells whether it is up to date.
 install_python() {
   local list=tests/clients/requirements.txt venv="${TUSK_TEST_PYTHON%/bin/python}" one
@@ -46,7 +55,7 @@ install_python() {
     say "Python environment"
     python3 -m venv "$venv" >/dev/null || { install_debian python3-venv && python3 -m venv "$venv"; } || return
   fi
-  cmp -s "$list" "$venv/installed.txt" && return
+  cmp -s "$list" "$venv/installed.txt" && all_there "$list" "$venv/bin/python" && return
   say "Python clients"
   local pip=("$venv/bin/pip" install --quiet --disable-pip-version-check --no-input --prefer-binary)
   if "${pip[@]}" -r "$list"; then cp "$list" "$venv/installed.txt"; return; fi
