@@ -35,7 +35,7 @@ async fn views_show_sources_sessions_and_queries() {
     ana.query(slow);
     let running =
         async || rows(&root.ask("select 1 from tusk.queries where user_name = 'ana' and remote_sql <> ''")).len() == 1;
-    eventually("the statement is in tusk.queries", Duration::from_secs(10), running).await;
+    eventually("the statement is in tusk.queries", Duration::from_secs(60), running).await;
     let row = one(
         &mut root,
         "select user_name, role_names, application_name, route, sources, tables, query, query_id <> '', started_at <= now(), \
