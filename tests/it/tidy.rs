@@ -223,6 +223,16 @@ fn files_are_small_and_say_what_they_are_for() {
             wrong.push(format!("{file}: {count} lines, the wall is {WALL}"));
         }
     }
+    // Tests are code too.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut tests = Vec::new();
+    walk(&root, &mut tests);
+    for path in tests {
+        let count = fs::read_to_string(&path).unwrap().lines().count();
+        if count > WALL {
+            wrong.push(format!("{}: {count} lines, the wall is {WALL}", path.display()));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

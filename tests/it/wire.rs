@@ -3,6 +3,7 @@
 
 mod copy;
 mod copy_in;
+mod copy_streams;
 mod cursors;
 mod extended;
 mod notify;
@@ -57,4 +58,13 @@ type Script = fn(&mut Raw) -> Vec<Message>;
 
 fn none(findings: &[String]) {
     assert!(findings.is_empty(), "{} differ:\n{}", findings.len(), findings.join("\n"));
+}
+
+/// What a script sees, without what its messages hold.
+fn kinds(messages: &[Message]) -> String {
+    let mut kinds: String = messages.iter().map(|message| message.tag as char).collect();
+    while kinds.contains("dd") {
+        kinds = kinds.replace("dd", "d");
+    }
+    kinds
 }
