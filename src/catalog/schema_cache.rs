@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::join_all;
@@ -25,7 +25,8 @@ pub struct Mounted {
     /// How it is reached.
     pub connector: Arc<dyn Connector>,
     mounts: Mounts,
-    outdated: AtomicBool,
+    /// Refreshes asked for so far: a read that began before the last of them does not answer it.
+    refreshes: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -62,6 +63,13 @@ struct Good {
     took: Duration,
 }
 
+/// What a source answered, and which refresh it answers.
+#[derive(Debug, Clone)]
+struct Read<T> {
+    refresh: u64,
+    answer: T,
+}
+
 /// A source's answer to "what do you hold".
 enum Answer {
     Fresh(Arc<RemoteSchema>),
@@ -81,19 +89,29 @@ pub enum Needed {
 /// The cache. One for the daemon.
 pub struct SchemaCache {
     sources: Vec<Mounted>,
-    fresh: Cache<usize, Arc<RemoteSchema>>,
-    failed: Cache<usize, Error>,
+    fresh: Cache<usize, Read<Arc<RemoteSchema>>>,
+    failed: Cache<usize, Read<Error>>,
     stale_for: Duration,
     metrics: Metrics,
     assembled: Mutex<Option<(Vec<Key>, Arc<CatalogSnapshot>)>>,
     generation: AtomicU64,
 }
 
-/// What a snapshot was made of: the same keys make the same snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a snapshot was made of: the same keys make the same snapshot. A key keeps its schema, so that no other comes to lie where it lay.
+#[derive(Debug, Clone)]
 enum Key {
-    Schema { address: usize, stale: bool },
+    Schema { schema: Arc<RemoteSchema>, stale: bool },
     Down(String),
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Key::Schema { schema: a, stale: x }, Key::Schema { schema: b, stale: y }) => Arc::ptr_eq(a, b) && x == y,
+            (Key::Down(a), Key::Down(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 impl SchemaCache {
@@ -106,7 +124,7 @@ impl SchemaCache {
                 name: Arc::from(settings.name.as_str()),
                 mounts: Mounts::new(&settings),
                 connector,
-                outdated: AtomicBool::new(false),
+                refreshes: AtomicU64::new(0),
                 state: Mutex::default(),
             })
             .collect();
@@ -134,11 +152,13 @@ impl SchemaCache {
         self.sources.iter().find(|source| &*source.name == name)
     }
 
-    /// Forgets how fresh a source's schema is; the next statement that needs it asks again.
+    /// No schema that was read so far is fresh, nor one that is being read; the next statement that needs it asks again.
     /// Answers false where there is no such source.
     #[must_use]
     pub fn refresh(&self, name: &str) -> bool {
-        self.source(name).inspect(|source| source.outdated.store(true, Ordering::Release)).is_some()
+        let Some(source) = self.source(name) else { return false };
+        source.refreshes.fetch_add(1, Ordering::AcqRel);
+        true
     }
 
     /// What is mounted now. Asks the needed sources whose schema is not fresh, all at once, each within its own time limit; sources
@@ -157,8 +177,8 @@ impl SchemaCache {
     }
 
     async fn last_seen(&self, index: usize) -> Answer {
-        if let Some(schema) = self.fresh.get(&index).await {
-            return Answer::Fresh(schema);
+        if let Some(read) = self.fresh.get(&index).await {
+            return Answer::Fresh(read.answer);
         }
         // Not needed by this statement: its last good schema serves, without a warning.
         match self.sources[index].state.lock().good.clone() {
@@ -168,28 +188,32 @@ impl SchemaCache {
     }
 
     async fn ask(&self, index: usize) -> Answer {
-        if self.sources[index].outdated.swap(false, Ordering::AcqRel) {
-            self.fresh.invalidate(&index).await;
-            self.failed.invalidate(&index).await;
-        }
-        if let Some(schema) = self.fresh.get(&index).await {
+        let wanted = self.sources[index].refreshes.load(Ordering::Acquire);
+        if let Some(read) = self.fresh.get(&index).await.filter(|read| read.refresh >= wanted) {
             self.metrics.cache_requests("hit").inc();
-            return Answer::Fresh(schema);
+            return Answer::Fresh(read.answer);
         }
-        if let Some(error) = self.failed.get(&index).await {
+        if let Some(read) = self.failed.get(&index).await.filter(|read| read.refresh >= wanted) {
             self.metrics.cache_requests("negative").inc();
-            return self.stale_or(index, error);
+            return self.stale_or(index, read.answer);
         }
-        match self.fresh.try_get_with(index, self.introspect(index)).await {
-            Ok(schema) => {
-                self.metrics.cache_requests("miss").inc();
-                Answer::Fresh(schema)
+        loop {
+            // What is cached, or on its way since before the refresh, is no answer to it. A read that begins from here on is one.
+            if self.fresh.get(&index).await.is_some_and(|read| read.refresh < wanted) {
+                self.fresh.invalidate(&index).await;
             }
-            Err(error) => {
-                let error = Error::clone(&error);
-                self.failed.insert(index, error.clone()).await;
-                self.metrics.cache_requests("error").inc();
-                self.stale_or(index, error)
+            match self.fresh.try_get_with(index, self.introspect(index)).await {
+                Ok(read) if read.refresh < wanted => {}
+                Ok(read) => {
+                    self.metrics.cache_requests("miss").inc();
+                    return Answer::Fresh(read.answer);
+                }
+                Err(failed) if failed.refresh < wanted => {}
+                Err(failed) => {
+                    self.failed.insert(index, Read::clone(&failed)).await;
+                    self.metrics.cache_requests("error").inc();
+                    return self.stale_or(index, failed.answer.clone());
+                }
             }
         }
     }
@@ -205,8 +229,9 @@ impl SchemaCache {
         }
     }
 
-    async fn introspect(&self, index: usize) -> Result<Arc<RemoteSchema>> {
+    async fn introspect(&self, index: usize) -> std::result::Result<Read<Arc<RemoteSchema>>, Read<Error>> {
         let source = &self.sources[index];
+        let refresh = source.refreshes.load(Ordering::Acquire);
         let begun = Instant::now();
         match source.connector.introspect().await {
             Ok(schema) => {
@@ -221,11 +246,11 @@ impl SchemaCache {
                     took: begun.elapsed(),
                 });
                 self.note(index, Ok(()));
-                Ok(schema)
+                Ok(Read { refresh, answer: schema })
             }
             Err(error) => {
                 self.note(index, Err(error.clone()));
-                Err(error)
+                Err(Read { refresh, answer: error })
             }
         }
     }
@@ -251,8 +276,8 @@ impl SchemaCache {
         let keys: Vec<Key> = answers
             .iter()
             .map(|answer| match answer {
-                Answer::Fresh(schema) => Key::Schema { address: Arc::as_ptr(schema) as usize, stale: false },
-                Answer::Stale(schema) => Key::Schema { address: Arc::as_ptr(schema) as usize, stale: true },
+                Answer::Fresh(schema) => Key::Schema { schema: Arc::clone(schema), stale: false },
+                Answer::Stale(schema) => Key::Schema { schema: Arc::clone(schema), stale: true },
                 Answer::Down(error) => Key::Down(error.message().to_owned()),
             })
             .collect();
