@@ -20,7 +20,9 @@ public class ClientJdbc {
 
     static final String HOST = System.getenv("PGHOST"), PORT = System.getenv("PGPORT"), DATABASE = System.getenv("PGDATABASE");
     static final long PATIENCE = Long.parseLong(System.getenv().getOrDefault("STEP_TIMEOUT", "30"));
-    static final String SLOW = "select count(*) from shop.orders a, shop.orders b, shop.orders c, shop.orders d";
+    // With a mark by which it is found among what runs.
+    static final String MARK = "step " + ProcessHandle.current().pid();
+    static final String SLOW = "select /* " + MARK + " */ count(*) from shop.orders a, shop.orders b, shop.orders c, shop.orders d";
     static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     static String version;
 
@@ -252,18 +254,32 @@ public class ClientJdbc {
         }
     }
 
+    /** Waits until the server says that SLOW runs; the step's own deadline ends it. */
+    static void untilRunning() throws Exception {
+        String asked = System.getenv("STEP_RUNNING").replace("{mark}", MARK);
+        try (Connection c = connect(); Statement s = c.createStatement()) {
+            while (true) {
+                try (ResultSet r = s.executeQuery(asked)) {
+                    r.next();
+                    if (r.getBoolean(1)) return;
+                }
+                Thread.sleep(20);
+            }
+        }
+    }
+
     static Object cancel() throws Exception {
         try (Connection c = connect(); Statement s = c.createStatement()) {
-            Timer timer = new Timer(true);
-            timer.schedule(new TimerTask() {
-                public void run() {
-                    try {
-                        s.cancel();
-                    } catch (SQLException error) {
-                        OUT.println(error);
-                    }
+            Thread canceller = new Thread(() -> {
+                try {
+                    untilRunning();
+                    s.cancel();
+                } catch (Exception error) {
+                    OUT.println(error);
                 }
-            }, 2000);
+            });
+            canceller.setDaemon(true);
+            canceller.start();
             return List.of(refused(() -> s.executeQuery(SLOW)), query(c, "select 1"));
         }
     }

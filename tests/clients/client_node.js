@@ -7,7 +7,9 @@ const Cursor = require('pg-cursor')
 const { version } = require('pg/package.json')
 
 const PATIENCE = Number(process.env.STEP_TIMEOUT || '30')
-const SLOW = 'select count(*) from shop.orders a, shop.orders b, shop.orders c, shop.orders d'
+// With a mark by which it is found among what runs.
+const MARK = `step ${process.pid}`
+const SLOW = `select /* ${MARK} */ count(*) from shop.orders a, shop.orders b, shop.orders c, shop.orders d`
 const REFUSED = ['selekt 1', 'select * from shop.nothing', 'select nothing from shop.orders', 'select nothing(1)',
   'select 1 / (o_orderkey - o_orderkey) from shop.orders', "select 'x'::int"]
 const STATES = ['42601', '42P01', '42703', '42883', '22012', '22P02']
@@ -41,7 +43,12 @@ async function refused(promise) {
 
 const shown = (result) => [result.command, result.rowCount, result.fields.map((f) => [f.name, f.dataTypeID, f.dataTypeModifier, f.format]), result.rows]
 
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+// Waits until the server says that SLOW runs; the step's own deadline ends it.
+const untilRunning = () => using({}, async (watch) => {
+  const asked = process.env.STEP_RUNNING.replace('{mark}', MARK)
+  while (!Object.values((await watch.query(asked)).rows[0])[0]) await new Promise((resolve) => setTimeout(resolve, 20))
+})
 
 const steps = {
   connect: () => using({}, async (c) => (await c.query('select current_user, current_database(), current_setting($1)', ['client_encoding'])).rows),
@@ -133,7 +140,7 @@ const steps = {
       query.on('end', resolve)
     }))
     c.query(query)
-    await wait(2000)
+    await untilRunning()
     const other = new Client()
     other.on('error', () => {})
     other.cancel(c, query)

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 
 import step
 
@@ -48,7 +47,7 @@ def cancel():
     child.stdin.write("select 'begun';\n" + step.SLOW + ";\nselect 'and on';\n")
     child.stdin.flush()
     step.expect(child.stdout.readline() == "begun\n", "nothing came")
-    time.sleep(2)
+    step.until_running()
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=step.PATIENCE - 5)
     return [child.returncode, out, err]

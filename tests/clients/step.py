@@ -8,13 +8,15 @@ import json
 import os
 import sys
 import threading
+import time
 from urllib.parse import quote
 
 HOST, PORT = os.environ["PGHOST"], int(os.environ["PGPORT"])
 USER, PASSWORD, DATABASE = os.environ["PGUSER"], os.environ["PGPASSWORD"], os.environ["PGDATABASE"]
 URL = f"postgresql://{USER}:{quote(PASSWORD)}@{HOST}:{PORT}/{DATABASE}"
-# What no server finishes before it is cancelled.
-SLOW = "select count(*) from shop.orders a, shop.orders b, shop.orders c, shop.orders d"
+# What no server finishes before it is cancelled, with a mark by which it is found among what runs.
+MARK = f"step {os.getpid()}"
+SLOW = f"select /* {MARK} */ count(*) from shop.orders a, shop.orders b, shop.orders c, shop.orders d"
 # A join over the database and the files.
 FEDERATED = (
     "select c.c_name, r.currency, count(*) as lines, sum(o.o_totalprice * r.rate) as total "
@@ -79,12 +81,27 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
-def later(function, seconds=2):
-    """Calls a function on another thread, after a while: a cancel, while the caller waits for its result."""
-    timer = threading.Timer(seconds, function)
-    timer.daemon = True
-    timer.start()
-    return timer
+def until_running(url=URL, asked=os.environ.get("STEP_RUNNING", "")):
+    """Waits until the server says that SLOW runs. `asked` is the query that tells, with {mark} in it."""
+    import psycopg
+
+    deadline = time.monotonic() + PATIENCE
+    with psycopg.connect(url, autocommit=True) as watch:
+        while not psycopg.ClientCursor(watch).execute(asked.replace("{mark}", MARK)).fetchone()[0]:
+            expect(time.monotonic() < deadline, "the statement does not begin")
+            time.sleep(0.02)
+
+
+def later(function, **where):
+    """Calls a function on another thread once SLOW runs: a cancel, while the caller waits for its result."""
+
+    def wait_and_call():
+        until_running(**where)
+        function()
+
+    thread = threading.Thread(target=wait_and_call, daemon=True)
+    thread.start()
+    return thread
 
 
 def raised(function, state):

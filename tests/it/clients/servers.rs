@@ -22,6 +22,8 @@ pub(super) struct Servers {
 pub(super) struct Target {
     port: u16,
     link: String,
+    /// Tells whether another session runs a statement with `{mark}` in it.
+    running: &'static str,
 }
 
 impl Target {
@@ -34,6 +36,7 @@ impl Target {
             ("PGPASSWORD", PASSWORD.into()),
             ("PGDATABASE", DATABASE.into()),
             ("LINK_URL", self.link.clone()),
+            ("STEP_RUNNING", self.running.into()),
         ]
     }
 }
@@ -80,12 +83,16 @@ impl Servers {
 
     /// Tusk.
     pub(super) fn tusk(&self) -> Target {
-        Target { port: self.tusk.port(), link: self.link("link_tusk") }
+        let running = "select count(*) > 0 from tusk.queries where state = 'running' and session_id <> pg_backend_pid() \
+                       and query like '%{mark} %'";
+        Target { port: self.tusk.port(), link: self.link("link_tusk"), running }
     }
 
     /// PostgreSQL.
     pub(super) fn oracle(&self) -> Target {
-        Target { port: self.postgres.port(), link: self.link("link_postgres") }
+        let running = "select count(*) > 0 from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() \
+                       and query like '%{mark} %'";
+        Target { port: self.postgres.port(), link: self.link("link_postgres"), running }
     }
 
     fn link(&self, database: &str) -> String {
