@@ -88,7 +88,7 @@ async fn time_is_counted_for_each_fetch() {
     while begun.elapsed() < Duration::from_millis(4500) {
         assert!(first(&mut raw, "fetch 1 from c").is_some());
         assert_eq!(rows(&raw.batch(&[execute("p", 1)])).len(), 1);
-        std::thread::park_timeout(Duration::from_millis(300));
+        raw.ask("select pg_sleep(0.3)");
     }
     raw.ask("rollback");
     // A FETCH that waits is ended in its time, and the source is told.

@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use crate::harness::daemon::{Daemon, Setup};
+use crate::harness::federation::READER;
 use crate::harness::postgres::TestPostgres;
 
 /// Statements of one run; more by TUSK_TEST_STATEMENTS.
@@ -46,15 +47,7 @@ name = "lite"
 type = "sqlite"
 path = "{folder}/lite.db"
 
-[[role]]
-name = "reader"
-[[role.grant]]
-tables = ["*.*"]
-privileges = ["select"]
-
-[[user]]
-name = "ana"
-roles = ["reader"]
+{READER}
 "#,
         folder = files.path().display()
     );

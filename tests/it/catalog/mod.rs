@@ -58,4 +58,17 @@ impl Both {
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }
+
+    /// Every query says to `ana` what it says in PostgreSQL, and succeeds there.
+    pub(crate) fn say_the_same(&self, queries: &[&str]) {
+        let mut wrong = Vec::new();
+        for sql in queries {
+            let (theirs, ours) = (self.oracle(sql), self.tusk("ana", sql));
+            assert!(!theirs.contains("ERROR"), "{sql}\n{theirs}");
+            if theirs != ours {
+                wrong.push(format!("{sql}\n--- PostgreSQL\n{theirs}--- Tusk\n{ours}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), queries.len(), wrong.join("\n"));
+    }
 }

@@ -18,6 +18,19 @@ pub(crate) struct Federation {
     pub(crate) files: TempDir,
 }
 
+/// Config: `ana` may read everything.
+pub(crate) const READER: &str = r#"
+[[role]]
+name = "reader"
+[[role.grant]]
+tables = ["*.*"]
+privileges = ["select"]
+
+[[user]]
+name = "ana"
+roles = ["reader"]
+"#;
+
 /// Customers, orders and lines of orders of the small set.
 const SIZES: (u64, u64, u64) = (300, 1500, 6000);
 
@@ -67,12 +80,7 @@ name = "crm"
 type = "sqlite"
 path = "{crm}"
 
-[[role]]
-name = "reader"
-[[role.grant]]
-tables = ["*.*"]
-privileges = ["select"]
-
+{READER}
 [[role]]
 name = "narrow"
 [[role.grant]]
@@ -90,9 +98,6 @@ admin = true
 tables = ["*.*"]
 privileges = ["select"]
 
-[[user]]
-name = "ana"
-roles = ["reader"]
 [[user]]
 name = "bob"
 roles = ["narrow"]
@@ -126,19 +131,11 @@ type = "postgres"
 url = "postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable"
 {source}
 
-[[role]]
-name = "reader"
-[[role.grant]]
-tables = ["*.*"]
-privileges = ["select"]
-
+{READER}
 [[role]]
 name = "administrator"
 admin = true
 
-[[user]]
-name = "ana"
-roles = ["reader"]
 
 [[user]]
 name = "root"
