@@ -11,6 +11,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result, SqlState};
@@ -157,6 +158,45 @@ impl Passed {
     }
 }
 
+/// What a client is told beside its rows (WARNING, NOTICE).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// `WARNING`, `NOTICE`, `INFO`.
+    pub severity: &'static str,
+    /// Its SQLSTATE.
+    pub state: SqlState,
+    /// Its text.
+    pub message: String,
+}
+
+/// The notices of a running statement that its client has not been told yet. They are told whether or not the statement fails.
+#[derive(Debug, Clone, Default)]
+pub struct Notices(Arc<Mutex<Vec<Notice>>>);
+
+impl Notices {
+    /// The most that wait for a client; more are forgotten.
+    const MOST: usize = 10_000;
+
+    /// Adds one.
+    pub fn push(&self, notice: Notice) {
+        let mut waiting = self.0.lock();
+        if waiting.len() < Self::MOST {
+            waiting.push(notice);
+        }
+    }
+
+    /// Adds a WARNING.
+    pub fn warn(&self, state: SqlState, message: impl Into<String>) {
+        self.push(Notice { severity: "WARNING", state, message: message.into() });
+    }
+
+    /// Those that were added since it was last asked.
+    #[must_use]
+    pub fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
 /// The bounds of one statement's rows. They hold on every route.
 #[derive(Debug, Clone)]
 pub struct Bounds {
@@ -172,6 +212,8 @@ pub struct Bounds {
     pub max_bytes: Option<u64>,
     /// Counts what passes.
     pub passed: Arc<Passed>,
+    /// What is to be told beside the rows.
+    pub notices: Notices,
 }
 
 impl Bounds {
@@ -185,6 +227,7 @@ impl Bounds {
             max_rows: None,
             max_bytes: None,
             passed: Arc::default(),
+            notices: Notices::default(),
         }
     }
 
@@ -206,7 +249,7 @@ impl Bounds {
     /// deadline on that, and counts what it took with [`Bounds::take`].
     #[must_use]
     pub fn of_parts(&self) -> Bounds {
-        Bounds::cancelled_by(self.cancel.clone())
+        Bounds { notices: self.notices.clone(), ..Bounds::cancelled_by(self.cancel.clone()) }
     }
 
     /// The same bounds with another deadline: of one part of a statement.

@@ -216,11 +216,10 @@ impl World {
         self.schemas.get(schema)?.get(name)
     }
 
-    /// The transaction that this world is of, as `xmin` and `txid_current()` tell it: another one once anything has changed.
+    /// The transaction that this world is of, as `xmin` tells it: a later one once anything has changed.
     #[must_use]
     pub fn transaction(&self) -> u64 {
-        // The first that PostgreSQL gives to anybody.
-        self.generation.saturating_add(3)
+        self.generation
     }
 
     /// All visible tables, by schema in config order, then by name.

@@ -94,7 +94,7 @@ pub struct SchemaCache {
     stale_for: Duration,
     metrics: Metrics,
     assembled: Mutex<Option<(Vec<Key>, Arc<CatalogSnapshot>)>>,
-    generation: AtomicU64,
+    generation: &'static AtomicU64,
 }
 
 /// What a snapshot was made of: the same keys make the same snapshot. A key keeps its schema, so that no other comes to lie where it lay.
@@ -116,8 +116,16 @@ impl PartialEq for Key {
 
 impl SchemaCache {
     /// A cache over these sources, in config order. Asks none of them yet.
+    ///
+    /// `numbers`: where its snapshots' numbers come from. Transactions take theirs from there too, so that what changes after one
+    /// has a higher number.
     #[must_use]
-    pub fn new(settings: &CacheSettings, sources: Vec<(SourceSettings, Arc<dyn Connector>)>, metrics: Metrics) -> Self {
+    pub fn new(
+        settings: &CacheSettings,
+        sources: Vec<(SourceSettings, Arc<dyn Connector>)>,
+        metrics: Metrics,
+        numbers: &'static AtomicU64,
+    ) -> Self {
         let sources = sources
             .into_iter()
             .map(|(settings, connector)| Mounted {
@@ -136,7 +144,7 @@ impl SchemaCache {
             stale_for: settings.schema_stale_while_down,
             metrics,
             assembled: Mutex::new(None),
-            generation: AtomicU64::new(1),
+            generation: numbers,
         }
     }
 
@@ -180,10 +188,16 @@ impl SchemaCache {
         if let Some(read) = self.fresh.get(&index).await {
             return Answer::Fresh(read.answer);
         }
-        // Not needed by this statement: its last good schema serves, without a warning.
-        match self.sources[index].state.lock().good.clone() {
-            Some(good) => Answer::Fresh(good.schema),
-            None => Answer::Down(unreachable_source(&self.sources[index].name)),
+        // Not needed by this statement: as it was last seen. A statement that needs it finds the same, and so the same snapshot.
+        let (good, error) = {
+            let state = self.sources[index].state.lock();
+            (state.good.clone(), state.error.clone())
+        };
+        match (good, error) {
+            (Some(good), None) => Answer::Fresh(good.schema),
+            (Some(good), Some(_)) if good.read.elapsed() <= self.stale_for => Answer::Stale(good.schema),
+            (_, Some(error)) => Answer::Down(error),
+            (None, None) => Answer::Down(unreachable_source(&self.sources[index].name)),
         }
     }
 
@@ -235,7 +249,11 @@ impl SchemaCache {
         let begun = Instant::now();
         match source.connector.introspect().await {
             Ok(schema) => {
-                let schema = Arc::new(schema);
+                let before = source.state.lock().good.as_ref().map(|good| Arc::clone(&good.schema));
+                let schema = match before {
+                    Some(before) => schema.following(&before),
+                    None => Arc::new(schema),
+                };
                 for problem in &schema.problems {
                     tracing::warn!(source = &*source.name, problem, "part of a source is not mounted");
                 }
@@ -294,7 +312,7 @@ impl SchemaCache {
 
     fn build(&self, answers: &[Answer]) -> CatalogSnapshot {
         let mut snapshot = CatalogSnapshot {
-            generation: self.generation.fetch_add(1, Ordering::Relaxed),
+            generation: self.generation.fetch_add(1, Ordering::Relaxed) + 1,
             ..CatalogSnapshot::default()
         };
         let mut oids = HashMap::new();

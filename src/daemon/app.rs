@@ -16,7 +16,7 @@ use crate::http::{self, HttpState, SourceHealth};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Policy};
 use crate::query::{Parts, Query, Service, Threads};
-use crate::session::SessionRegistry;
+use crate::session::{LAST_ID, SessionRegistry};
 use crate::shutdown::Shutdown;
 use crate::source::Connector;
 use crate::source::files::FilesConnector;
@@ -43,7 +43,7 @@ impl App {
             .iter()
             .map(|source| Ok((source.clone(), connector(source)?)))
             .collect::<Result<Vec<_>>>()?;
-        let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone()));
+        let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone(), &LAST_ID));
         let policy = Arc::new(Policy::new(&settings));
         let registry = Arc::new(SessionRegistry::new());
         let running = Running::default();

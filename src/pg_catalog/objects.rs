@@ -11,8 +11,9 @@ use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
 
 use super::{INFORMATION_SCHEMA, Listed, PG_CATALOG, facts};
-use crate::catalog::{RemoteConstraint, RemoteIndex};
-use crate::catalog::{TableSchema, Viewer, VirtualTable, World, stable_oid};
+use crate::catalog::{
+    RemoteColumn, RemoteConstraint, RemoteIndex, TableSchema, Viewer, VirtualTable, World, stable_oid,
+};
 use crate::error::Result;
 
 /// What a relation is.
@@ -270,6 +271,11 @@ fn number_of(table: &TableSchema, position: usize) -> Option<i64> {
 
 fn sees_all(table: &TableSchema) -> bool {
     table.columns.len() == table.remote.columns.len()
+}
+
+/// A column's default. What a generated one is made from may name columns that the role may not see: it is not there then.
+pub(super) fn visible_default<'a>(table: &TableSchema, column: &'a RemoteColumn) -> Option<&'a str> {
+    column.default.as_deref().filter(|_| !column.generated || sees_all(table))
 }
 
 /// Where a foreign key leads, if the role may see all of it.

@@ -232,7 +232,12 @@ pub(super) struct Looking<'a> {
 }
 
 /// What adds a relation's rows for somebody.
-pub(super) type Fill = fn(&Looking<'_>, &mut Rows);
+#[derive(Clone, Copy)]
+pub(super) struct Fill {
+    pub(super) add: fn(&Looking<'_>, &mut Rows),
+    /// The rows follow from the viewer's world alone, so that they can be kept with it.
+    pub(super) kept: bool,
+}
 
 /// One relation.
 pub(super) struct Relation {
@@ -277,7 +282,7 @@ impl Relation {
 
     fn filled(&self, viewer: &Viewer, objects: &Objects, fill: Fill) -> Result<RecordBatch> {
         let mut rows = self.empty();
-        fill(&Looking { viewer, objects }, &mut rows);
+        (fill.add)(&Looking { viewer, objects }, &mut rows);
         let filled = rows.finish()?;
         if self.lines.is_empty() {
             return Ok(filled);
@@ -321,7 +326,7 @@ impl VirtualTable for Relation {
     fn rows(&self, viewer: &Viewer) -> Result<RecordBatch> {
         let Some(fill) = self.fill else { return self.fixed() };
         let objects = Objects::of(viewer);
-        // The same as long as the viewer's world is the same: made once and kept with it.
-        objects.kept(self.oid, || self.filled(viewer, &objects, fill))
+        let make = || self.filled(viewer, &objects, fill);
+        if fill.kept { objects.kept(self.oid, make) } else { make() }
     }
 }

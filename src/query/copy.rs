@@ -6,7 +6,7 @@ mod load;
 use std::sync::Arc;
 
 use super::prepare;
-use super::{Notice, Query, RunningStatement, execute};
+use super::{Query, RunningStatement, execute};
 use crate::catalog::{Relation, TableKind, World, existing};
 use crate::error::{Error, Result, SqlState};
 use crate::names::quote;
@@ -39,8 +39,6 @@ pub struct CopyOut {
     pub encoding: Encoding,
     /// For each column: CSV always quotes it.
     pub quoted: Vec<bool>,
-    /// Sent before the rows.
-    pub notices: Vec<Notice>,
 }
 
 impl CopyOut {
@@ -89,9 +87,9 @@ pub(super) async fn copy(
     let shape = Arc::clone(&planned.plan.value().shape);
     let quoted = quoted(&options, &shape, columns.as_ref())?;
     let encoding = encoding(&options)?;
-    let notices = execute::stale_notices(&world, &planned);
+    execute::warn_of_stale(&world, &planned, running);
     let rows = execute::rows(query, identity, (running, running.bounds().clone()), &planned, Vec::new()).await?;
-    Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding, quoted, notices })))
+    Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding, quoted })))
 }
 
 fn options(copy: &Copy) -> Result<CopyOptions> {
@@ -142,6 +140,16 @@ fn twice(name: &str) -> Error {
     Error::client(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
 }
 
+/// Whether a role sees every table that foreign keys of this one lead to.
+fn references_seen(world: &World, relation: &Relation) -> bool {
+    let Relation::Table(table) = relation else { return true };
+    table.remote.constraints.iter().filter_map(|constraint| constraint.references.as_ref()).all(|leads| {
+        world.tables().any(|other| {
+            other.source == table.source && other.remote.schema == leads.schema && other.remote.name == leads.table
+        })
+    })
+}
+
 /// The table that COPY names, as this role sees it.
 struct Table {
     relation: Relation,
@@ -151,6 +159,8 @@ struct Table {
     columns: Vec<(String, bool)>,
     /// The columns that are copied, by their place.
     list: Vec<usize>,
+    /// The role sees every table that its foreign keys lead to.
+    references_seen: bool,
 }
 
 impl Table {
@@ -176,7 +186,8 @@ impl Table {
                 (table.schema_name().to_owned(), table.name().to_owned(), columns)
             }
         };
-        let mut table = Table { relation, schema, name, columns: all, list: Vec::new() };
+        let references_seen = references_seen(world, &relation);
+        let mut table = Table { relation, schema, name, columns: all, list: Vec::new(), references_seen };
         table.list = table.listed(columns)?;
         Ok(table)
     }

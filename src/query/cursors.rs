@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
-use super::execute::{Execution, Produced, execute, read};
+use super::execute::{Execution, Produced, calls, execute, read};
 use super::prepare::Prepared as Planned;
-use super::{Notice, Outcome, Query, RunningStatement};
+use super::{Outcome, Query, RunningStatement};
 use crate::engine::datafusion::Plan;
 use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
@@ -39,8 +39,6 @@ pub struct Opened {
     pub open: Option<Open>,
     /// What CommandComplete says.
     pub tag: CommandTag,
-    /// Sent before the rows.
-    pub notices: Vec<Notice>,
 }
 
 /// The statement behind an open portal; `None`: it has ended, and its rows are kept.
@@ -60,10 +58,11 @@ fn grounds(run: &Execution<'_>, plan: Option<Authorized<Arc<Plan>>>) -> Option<A
 
 /// Whether who asks is still granted what an open portal reads, in the same rows and with the same masks.
 pub(super) fn check(identity: &Arc<Identity>, open: &Open) -> Result<()> {
-    match open.keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.grounds.as_ref()) {
-        Some(grounds) => grounds.check(identity),
-        None => Ok(()),
-    }
+    grounds_of(open).map_or(Ok(()), |grounds| grounds.check(identity))
+}
+
+fn grounds_of(open: &Open) -> Option<&Arc<Grounds>> {
+    open.keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.grounds.as_ref())
 }
 
 impl Grounds {
@@ -96,17 +95,18 @@ pub(super) async fn open(
     prepared: &Arc<PreparedStatement>,
     parameters: Vec<ArrayRef>,
 ) -> Result<Opened> {
-    let Produced { outcome, plan } = execute(run, prepared, parameters).await?;
-    let Outcome { rows, tag, notices } = outcome;
-    let Some(rows) = rows else { return Ok(Opened { open: None, tag, notices }) };
+    let Produced { outcome, plan, grounds: read } = execute(run, prepared, parameters).await?;
+    let Outcome { rows, tag } = outcome;
+    let Some(rows) = rows else { return Ok(Opened { open: None, tag }) };
     let bounds = run.running.bounds();
     let mut scroll = Scroll::new(rows, bounds.clone(), None);
     if matches!(prepared.statement.kind, StatementKind::Fetch(_)) {
         // The cursor has moved by what was asked for, however much of it this portal gives at once.
         bounds.guard(scroll.hold(run.query.parts.engine.row_store(true))).await?;
     }
-    let open = opened(scroll, &tag, run.running, grounds(run, plan));
-    Ok(Opened { open: Some(open), tag, notices })
+    let grounds = read.or_else(|| grounds(run, plan));
+    let open = opened(scroll, &tag, run.running, grounds);
+    Ok(Opened { open: Some(open), tag })
 }
 
 /// An open portal of these rows.
@@ -133,10 +133,14 @@ pub(super) async fn declare(
         return Err(Error::client(SqlState::NO_ACTIVE_SQL_TRANSACTION, message));
     }
     run.session.portals.check_new(&declare.name)?;
+    if calls(&planned.scope, &["set_config", "pg_notify"]) {
+        // The rows are made ahead of the FETCHes, and what these functions do would be seen before it is time.
+        return Err(Error::unsupported("a cursor over a function that changes the session is not supported"));
+    }
     let pace = std::mem::replace(&mut run.pace, super::execute::Pace::Parts);
     let produced = read(run, prepared, planned, parameters).await;
     run.pace = pace;
-    let Produced { outcome, plan } = produced?;
+    let Produced { outcome, plan, .. } = produced?;
     let Some(rows) = outcome.rows else { return Err(Error::internal("a cursor's query has no rows")) };
     let implied = || matches!(&declare.statement.kind, StatementKind::Query(query) if sql::scrolls(query));
     // A cursor that nobody asked to scroll keeps what memory is meant for, and no file.
@@ -166,21 +170,22 @@ pub(super) async fn declare(
     };
     run.session.portals.insert(&declare.name, portal)?;
     let tag = CommandTag::Plain("DECLARE CURSOR");
-    Ok(Outcome { rows: None, tag, notices: outcome.notices }.into())
+    Ok(Outcome { rows: None, tag }.into())
 }
 
 /// FETCH.
 pub(super) async fn fetch(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
-    let cursor = cursor(run, &fetch.cursor).await?;
+    let (cursor, grounds) = cursor(run, &fetch.cursor).await?;
     let rows = cursor.fetch(&fetch.cursor, fetch.direction, part(run))?;
-    Ok(Outcome { rows: Some(rows), tag: CommandTag::Fetch, notices: Vec::new() }.into())
+    let outcome = Outcome { rows: Some(rows), tag: CommandTag::Fetch };
+    Ok(Produced { grounds, ..outcome.into() })
 }
 
 /// MOVE.
 pub(super) async fn advance(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
-    let cursor = cursor(run, &fetch.cursor).await?;
+    let (cursor, _) = cursor(run, &fetch.cursor).await?;
     let passed = part(run).guard(cursor.advance(&fetch.cursor, fetch.direction)).await?;
-    Ok(Outcome { rows: None, tag: CommandTag::Move(passed), notices: Vec::new() }.into())
+    Ok(Outcome { rows: None, tag: CommandTag::Move(passed) }.into())
 }
 
 /// The bounds of one FETCH: its own deadline and cancel token. The limits are those of the cursor.
@@ -189,14 +194,14 @@ fn part(run: &Execution<'_>) -> Bounds {
     Bounds { deadline: bounds.deadline, ..bounds.of_parts() }
 }
 
-/// The cursor of this name, which may be a portal of the extended protocol; one that has not run yet is begun.
-async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<Cursor> {
+/// The cursor of this name, which may be a portal of the extended protocol; one that has not run yet is begun. And what it was authorised for.
+async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<(Cursor, Option<Arc<Grounds>>)> {
     match &run.session.portals.cursor(name)?.state {
         PortalState::Open(open) => {
             check(run.identity, open)?;
-            return Ok(open.cursor.clone());
+            return Ok((open.cursor.clone(), grounds_of(open).cloned()));
         }
-        PortalState::Failed => {
+        PortalState::Failed | PortalState::Active => {
             let message = format!("portal \"{name}\" cannot be run");
             return Err(Error::client(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
         }
@@ -209,10 +214,10 @@ async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<Cursor> {
     };
     match open {
         Ok(open) => {
-            let cursor = open.cursor.clone();
+            let found = (open.cursor.clone(), grounds_of(&open).cloned());
             portal.state = PortalState::Open(open);
             run.session.portals.put_back(name, portal);
-            Ok(cursor)
+            Ok(found)
         }
         Err(error) => {
             portal.state = PortalState::Failed;
@@ -247,16 +252,12 @@ fn no_rows() -> Error {
     Error::unsupported("FETCH from a portal whose statement returns no rows is not supported")
 }
 
-/// COMMIT holds the cursors WITH HOLD first. A commit that fails has ended its block.
+/// COMMIT holds the cursors WITH HOLD first. Who asked ends the block where that fails: it may be cancelled in the midst.
 pub(super) async fn before_commit(run: &mut Execution<'_>) -> Result<()> {
     if run.session.transaction.status() == TransactionStatus::Failed {
         return Ok(());
     }
-    let held = hold(run.query, run.session, run.identity, run.running).await;
-    if held.is_err() {
-        run.session.rollback(false)?;
-    }
-    held
+    hold(run.query, run.session, run.identity, run.running).await
 }
 
 /// Holds the cursors WITH HOLD of the transaction: reads them to their end.

@@ -12,8 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::cursors::Grounds;
 use super::prepare::{self, Prepared};
-use super::{Notice, Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, utility};
+use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, utility};
 use crate::catalog::{Relation, World};
 use crate::engine::datafusion::{Plan, StatementContext};
 use crate::error::{Error, Fault, Result, SqlState};
@@ -67,11 +68,13 @@ pub(super) struct Produced {
     pub(super) outcome: Outcome,
     /// What was authorised, where rows of tables come.
     pub(super) plan: Option<Authorized<Arc<Plan>>>,
+    /// What the cursor was authorised for whose rows these are.
+    pub(super) grounds: Option<Arc<Grounds>>,
 }
 
 impl From<Outcome> for Produced {
     fn from(outcome: Outcome) -> Self {
-        Produced { outcome, plan: None }
+        Produced { outcome, plan: None, grounds: None }
     }
 }
 
@@ -97,7 +100,7 @@ pub(super) async fn execute(
     parameters: Vec<ArrayRef>,
 ) -> Result<Produced> {
     run.session.check_may_run(&prepared.statement)?;
-    let Some(planned) = prepared.plan.as_ref().and_then(|plan| plan.downcast_ref::<Prepared>()) else {
+    let Some(planned) = prepared.plan::<Prepared>() else {
         return match &prepared.statement.kind {
             StatementKind::Prepare { .. } => prepared::prepare(run, &prepared.statement).await,
             StatementKind::Execute { name, arguments } => prepared::execute(run, name, arguments).await,
@@ -106,19 +109,19 @@ pub(super) async fn execute(
             StatementKind::Move(fetch) => cursors::advance(run, fetch).await,
             StatementKind::Commit { .. } => {
                 cursors::before_commit(run).await?;
-                utility::run(run.session, run.identity, &prepared.statement).map(Produced::from)
+                utility::run(run.session, run.running, &prepared.statement).map(Produced::from)
             }
             StatementKind::Lock { .. } | StatementKind::Maintain(_) => {
                 let (query, identity, running) = (run.query, run.identity, run.running);
                 let done = utility::maintain(query, run.session, identity, running, &prepared.statement).await;
                 done.map(Produced::from)
             }
-            _ => utility::run(run.session, run.identity, &prepared.statement).map(Produced::from),
+            _ => utility::run(run.session, run.running, &prepared.statement).map(Produced::from),
         };
     };
     match &prepared.statement.kind {
-        StatementKind::DeclareCursor(declare) => cursors::declare(run, declare, prepared, planned, parameters).await,
-        _ => read(run, prepared, planned, parameters).await,
+        StatementKind::DeclareCursor(declare) => cursors::declare(run, declare, prepared, &planned, parameters).await,
+        _ => read(run, prepared, &planned, parameters).await,
     }
 }
 
@@ -131,13 +134,13 @@ pub(super) async fn read(
 ) -> Result<Produced> {
     let (query, identity, running) = (run.query, run.identity, run.running);
     let (fresh, world) = still_true(query, run.session, identity, running, prepared, planned).await?;
-    let planned = fresh.as_ref().unwrap_or(planned);
+    let planned = fresh.as_deref().unwrap_or(planned);
     running.entry().update(|progress| progress.route = planned.route.target.name());
     if calls(&planned.scope, &ACTING) {
         run.session.arm_acts();
     }
-    let notices = stale_notices(&world, planned);
-    let outcome = |rows, tag| Outcome { rows: Some(rows), tag, notices };
+    warn_of_stale(&world, planned, running);
+    let outcome = |rows, tag| Outcome { rows: Some(rows), tag };
     match planned.explain {
         Some(wanted) => {
             let _ticket = admit(query, identity, running, planned).await?;
@@ -150,7 +153,7 @@ pub(super) async fn read(
                 Pace::Parts => running.bounds().of_parts(),
             };
             let rows = rows(query, identity, (running, bounds), planned, parameters).await?;
-            Ok(Produced { outcome: outcome(rows, CommandTag::Select), plan: Some(planned.plan.clone()) })
+            Ok(Produced { outcome: outcome(rows, CommandTag::Select), plan: Some(planned.plan.clone()), grounds: None })
         }
     }
 }
@@ -185,7 +188,7 @@ pub(super) async fn rows(
 }
 
 /// Checks a plan against the catalog and the policy of this moment. `None`: it still holds. A statement whose tables or grants changed, or whose functions
-/// tell of this moment, is planned again; if clients would see another result type, PostgreSQL's error says so.
+/// tell of this moment, is planned again, and keeps that plan; if clients would see another result type, PostgreSQL's error says so.
 pub(super) async fn still_true(
     query: &Query,
     session: &Session,
@@ -193,7 +196,7 @@ pub(super) async fn still_true(
     running: &RunningStatement,
     prepared: &PreparedStatement,
     planned: &Prepared,
-) -> Result<(Option<Prepared>, Arc<World>)> {
+) -> Result<(Option<Arc<Prepared>>, Arc<World>)> {
     let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
     let now = prepare::relations(query, session, &world, &planned.scope)?;
     let same = Arc::ptr_eq(&planned.identity, identity)
@@ -207,6 +210,8 @@ pub(super) async fn still_true(
     if planned.explain.is_none() && !again.plan.value().shape.same_for_clients(&planned.plan.value().shape) {
         return Err(Error::unsupported("cached plan must not change result type"));
     }
+    let again = Arc::new(again);
+    prepared.replanned(session, Arc::clone(&again) as _);
     Ok((Some(again), world))
 }
 
@@ -252,20 +257,14 @@ fn same_relation(a: &Relation, b: &Relation) -> bool {
     }
 }
 
-/// A warning for each source that is served from its last good schema and of which the statement tells something.
-pub(super) fn stale_notices(world: &World, planned: &Prepared) -> Vec<Notice> {
+/// Warns of each source that is served from its last good schema and of which the statement tells something.
+pub(super) fn warn_of_stale(world: &World, planned: &Prepared, running: &RunningStatement) {
     let told =
         |name: &str| planned.plan.value().reads_virtual || planned.route.sources.iter().any(|source| source == name);
-    world
-        .stale
-        .iter()
-        .filter(|name| told(name))
-        .map(|name| Notice {
-            severity: "WARNING",
-            state: SqlState::WARNING,
-            message: format!("source \"{name}\" is down: its schema is the last one known"),
-        })
-        .collect()
+    for name in world.stale.iter().filter(|name| told(name)) {
+        let message = format!("source \"{name}\" is down: its schema is the last one known");
+        running.bounds().notices.warn(SqlState::WARNING, message);
+    }
 }
 
 /// Makes the plan ready and starts it on the runtime of its route.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::RunningStatement;
 use crate::catalog::Viewer;
 use crate::engine::datafusion::{SessionActs, SessionFacts};
 use crate::error::Result;
@@ -11,7 +12,12 @@ use crate::session::{Acts, Session};
 use crate::sql::Scope;
 
 /// The facts of this moment. Constant through one statement, and `now()` through one transaction.
-pub(super) fn facts(session: &Session, viewer: &Viewer, scope: &Scope, server_started: SystemTime) -> SessionFacts {
+pub(super) fn facts(
+    session: &Session,
+    viewer: &Viewer,
+    (scope, running): (&Scope, &RunningStatement),
+    server_started: SystemTime,
+) -> SessionFacts {
     let started = session.transaction_started_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let since = server_started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let vars = session.vars.snapshot();
@@ -26,6 +32,7 @@ pub(super) fn facts(session: &Session, viewer: &Viewer, scope: &Scope, server_st
         pid: session.pid(),
         setting: Arc::new(move |name| vars.shown(name).ok().map(|shown| shown.setting)),
         settings_change: scope.functions.iter().any(|function| function.name == "set_config"),
+        notices: running.bounds().notices.clone(),
         acts: Arc::clone(session.acts()) as Arc<dyn SessionActs>,
     }
 }

@@ -138,8 +138,8 @@ impl Service for Fake {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Outcome> {
-        if prepared.plan.is_none() {
-            return utility::run(session, identity, &prepared.statement);
+        if !prepared.is_planned() {
+            return utility::run(session, running, &prepared.statement);
         }
         let text = &prepared.statement.text;
         if text.contains("1/0") {
@@ -162,7 +162,7 @@ impl Service for Fake {
         };
         let rows =
             Rows { shape: Arc::new(RowShape::of_schema(&schema())), batches: pump(stream, running.bounds().clone()) };
-        Ok(Outcome { rows: Some(rows), tag: CommandTag::Select, notices: Vec::new() })
+        Ok(Outcome { rows: Some(rows), tag: CommandTag::Select })
     }
 
     async fn copy(
@@ -179,7 +179,7 @@ impl Service for Fake {
             Rows { shape: Arc::new(RowShape::of_schema(&schema())), batches: pump(stream, running.bounds().clone()) };
         let options = CopyOptions::of(&copy.options, copy.from, &|_| true)?;
         let quoted = vec![false];
-        Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding: Encoding::Utf8, quoted, notices: Vec::new() })))
+        Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding: Encoding::Utf8, quoted })))
     }
 
     async fn open(
@@ -190,10 +190,10 @@ impl Service for Fake {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Opened> {
-        let Outcome { rows, tag, notices } = self.execute(session, identity, running, prepared, parameters).await?;
+        let Outcome { rows, tag } = self.execute(session, identity, running, prepared, parameters).await?;
         let scroll = rows.map(|rows| Scroll::new(rows, running.bounds().clone(), None));
         let open = scroll.map(|scroll| cursors::opened(scroll, &tag, running, None));
-        Ok(Opened { open, tag, notices })
+        Ok(Opened { open, tag })
     }
 
     fn check_open(&self, identity: &Arc<Identity>, open: &Open) -> Result<()> {

@@ -29,26 +29,15 @@ pub use running::RunningStatement;
 
 use crate::catalog::{SchemaCache, Virtuals};
 use crate::engine::datafusion::Federated;
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Result};
 use crate::history::{Begun, Running};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Identity};
-use crate::rows::{Bounds, CommandTag, Rows, deadline_after};
+use crate::rows::{Bounds, CommandTag, Notices, Rows, deadline_after};
 use crate::session::{Open, PreparedStatement, Session};
 use crate::sql::Statement;
 use execute::{Execution, Pace};
 use world::Worlds;
-
-/// A notice for the client (WARNING, NOTICE).
-#[derive(Debug, Clone)]
-pub struct Notice {
-    /// `WARNING`, `NOTICE`, `INFO`.
-    pub severity: &'static str,
-    /// Its SQLSTATE.
-    pub state: SqlState,
-    /// Its text.
-    pub message: String,
-}
 
 /// What an execution gives.
 #[derive(Debug)]
@@ -57,8 +46,6 @@ pub struct Outcome {
     pub rows: Option<Rows>,
     /// What CommandComplete says after them.
     pub tag: CommandTag,
-    /// Sent before the rows.
-    pub notices: Vec<Notice>,
 }
 
 /// What the wire asks of the rest of the house. One implementation serves; tests put failing ones in its place.
@@ -110,6 +97,7 @@ pub trait Service: Send + Sync {
         running: &RunningStatement,
         prepared: &PreparedStatement,
     ) -> Result<Copying>;
+
     /// Runs a prepared statement whose rows are taken part by part: neither its deadline nor its limits are laid on the stream; each
     /// part that is fetched brings its own deadline, and the limits hold over all of them.
     ///
@@ -223,6 +211,7 @@ impl Service for Query {
             max_rows: limits.max_rows,
             max_bytes: limits.max_bytes,
             passed: Arc::default(),
+            notices: Notices::default(),
         };
         let entry = self.parts.running.begin(Begun {
             query_id: uuid::Uuid::now_v7().simple().to_string(),

@@ -111,7 +111,7 @@ pub(super) async fn plan(
     if calls(&scope, &ACTING) {
         session.arm_acts();
     }
-    let facts = facts(session, &viewer, &scope, query.started);
+    let facts = facts(session, &viewer, (&scope, running), query.started);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
     let (statement, parameters) = (read.clone(), parameters.to_vec());
     let planned = query

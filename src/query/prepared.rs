@@ -28,7 +28,7 @@ pub(super) async fn prepare(run: &mut Execution<'_>, statement: &Statement) -> R
     name.clone_into(&mut prepared.name);
     prepared.prepared_by = Some(statement.text.clone());
     run.session.prepared.insert(name, Prepared::Statement(Arc::new(prepared)))?;
-    Ok(Outcome { rows: None, tag: CommandTag::Plain("PREPARE"), notices: Vec::new() }.into())
+    Ok(Outcome { rows: None, tag: CommandTag::Plain("PREPARE") }.into())
 }
 
 fn type_of(written: &str, position: u32) -> Result<u32> {
@@ -63,9 +63,9 @@ async fn bound(run: &mut Execution<'_>, name: &str, arguments: &[ast::Expr]) -> 
 pub(super) async fn execute(run: &mut Execution<'_>, name: &str, arguments: &[ast::Expr]) -> Result<Produced> {
     let (prepared, values) = bound(run, name, arguments).await?;
     let Prepared::Statement(prepared) = prepared else {
-        return Ok(Outcome { rows: None, tag: CommandTag::Plain(""), notices: Vec::new() }.into());
+        return Ok(Outcome { rows: None, tag: CommandTag::Plain("") }.into());
     };
-    if prepared.plan.is_some() {
+    if prepared.is_planned() {
         run.session.transaction.note_query();
     }
     run.deeper()?;
@@ -82,18 +82,18 @@ pub(super) async fn explain(run: &mut Execution<'_>, statement: &Statement) -> R
     };
     let (prepared, values) = bound(run, name, arguments).await?;
     let planned = match &prepared {
-        Prepared::Statement(prepared) => prepared.plan.as_ref().and_then(|plan| plan.downcast_ref::<Planned>()),
+        Prepared::Statement(prepared) => prepared.plan::<Planned>(),
         Prepared::Empty => None,
     };
     let (Prepared::Statement(prepared), Some(planned)) = (&prepared, planned) else {
         return Err(Error::unsupported("EXPLAIN of a utility statement is not supported"));
     };
-    let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, prepared, planned).await?;
-    let planned = fresh.as_ref().unwrap_or(planned);
+    let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, prepared, &planned).await?;
+    let planned = fresh.as_deref().unwrap_or(&planned);
     let wanted = explaining::Explain::read(wanted)?;
     let _ticket = admit(run.query, run.identity, run.running, planned).await?;
     let rows = explaining::explain(run.query, run.session, run.running, (planned, wanted), &values).await?;
-    Ok(Outcome { rows: Some(rows), tag: CommandTag::Plain("EXPLAIN"), notices: Vec::new() }.into())
+    Ok(Outcome { rows: Some(rows), tag: CommandTag::Plain("EXPLAIN") }.into())
 }
 
 /// The arguments' values, as the parameters' types.
@@ -162,10 +162,10 @@ async fn computed(
     }
     let names: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
     let cast = Arc::new(prepare_row(run, sql::row_of(expressions, Some(&names))?).await?);
-    let planned = cast.plan.as_ref().and_then(|plan| plan.downcast_ref::<Planned>());
+    let planned = cast.plan::<Planned>();
     let planned = planned.ok_or_else(|| Error::internal("arguments without a plan"))?;
     let pace = std::mem::replace(&mut run.pace, Pace::Parts);
-    let produced = read(run, &cast, planned, Vec::new()).await;
+    let produced = read(run, &cast, &planned, Vec::new()).await;
     run.pace = pace;
     let rows = produced?.outcome.rows.ok_or_else(|| Error::internal("arguments without a row"))?;
     let mut batches = rows.batches;
@@ -180,7 +180,7 @@ async fn computed(
 }
 
 async fn prepare_row(run: &Execution<'_>, row: Statement) -> Result<PreparedStatement> {
-    let mut prepared = prepare::prepare(run.query, run.session, run.identity, run.running, row, &[]).await?;
+    let prepared = prepare::prepare(run.query, run.session, run.identity, run.running, row, &[]).await?;
     prepared.planned_in(run.session);
     Ok(prepared)
 }

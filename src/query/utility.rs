@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 pub(super) use maintenance::maintain;
 
-use super::{Notice, Outcome};
+use super::{Outcome, RunningStatement};
 use crate::error::{Error, Result, SqlState};
-use crate::policy::Identity;
-use crate::rows::{CommandTag, RowShape};
+use crate::rows::{CommandTag, Notices, RowShape};
 use crate::session::{CommitOutcome, Scope, Session, TransactionStatus};
 use crate::sql::{Discard, Statement, StatementKind, TransactionModes};
 
@@ -31,68 +30,62 @@ pub(super) fn shape(session: &Session, statement: &Statement) -> Result<Option<A
 ///
 /// # Errors
 /// As PostgreSQL; `0A000` for statements that Tusk does not have yet.
-pub(super) fn run(session: &mut Session, _identity: &Arc<Identity>, statement: &Statement) -> Result<Outcome> {
-    let done = |notices| Outcome { rows: None, tag: CommandTag::Plain(statement.tag()), notices };
+pub(super) fn run(session: &mut Session, running: &RunningStatement, statement: &Statement) -> Result<Outcome> {
+    let notices = &running.bounds().notices;
+    let mut outcome = Outcome { rows: None, tag: CommandTag::Plain(statement.tag()) };
     match &statement.kind {
-        StatementKind::Set(assignments) => settings::set(session, assignments).map(done),
-        StatementKind::Reset(name) => settings::reset(session, name).map(done),
-        StatementKind::ResetAll => {
-            session.vars.reset_all();
-            Ok(done(Vec::new()))
-        }
-        StatementKind::Show(name) => {
-            let rows = settings::show(session, name)?;
-            Ok(Outcome { rows: Some(rows), ..done(Vec::new()) })
-        }
-        StatementKind::ShowAll => {
-            let rows = settings::show_all(session)?;
-            Ok(Outcome { rows: Some(rows), ..done(Vec::new()) })
-        }
-        StatementKind::Begin { modes, .. } => begin(session, *modes).map(done),
-        StatementKind::Commit { chain } => commit(session, *chain, statement.tag()),
+        StatementKind::Set(assignments) => settings::set(session, assignments, notices)?,
+        StatementKind::Reset(name) => settings::reset(session, name, notices)?,
+        StatementKind::ResetAll => session.vars.reset_all(),
+        StatementKind::Show(name) => outcome.rows = Some(settings::show(session, name)?),
+        StatementKind::ShowAll => outcome.rows = Some(settings::show_all(session)?),
+        StatementKind::Begin { modes, .. } => begin(session, *modes, notices)?,
+        StatementKind::Commit { chain } => match session.commit(*chain)? {
+            CommitOutcome::Committed => {}
+            CommitOutcome::RolledBack => outcome.tag = CommandTag::Plain("ROLLBACK"),
+            CommitOutcome::NoBlock => no_transaction(notices),
+        },
         StatementKind::Rollback { chain } => {
-            let block = session.rollback(*chain)?;
-            Ok(done(if block { Vec::new() } else { vec![no_transaction()] }))
+            if !session.rollback(*chain)? {
+                no_transaction(notices);
+            }
         }
-        StatementKind::Savepoint(name) => session.savepoint(name).map(|()| done(Vec::new())),
-        StatementKind::ReleaseSavepoint(name) => session.release_savepoint(name).map(|()| done(Vec::new())),
-        StatementKind::RollbackToSavepoint(name) => session.rollback_to_savepoint(name).map(|()| done(Vec::new())),
-        StatementKind::Discard(what) => discard(session, *what).map(|()| done(Vec::new())),
-        StatementKind::Deallocate(name) => deallocate(session, name.as_deref()).map(|()| done(Vec::new())),
-        StatementKind::ClosePortal(name) => close(session, name.as_deref()).map(|()| done(Vec::new())),
-        StatementKind::Listen(channel) => session.listen(channel).map(|()| done(Vec::new())),
-        StatementKind::Unlisten(channel) => {
-            session.unlisten(channel.as_deref());
-            Ok(done(Vec::new()))
+        StatementKind::Savepoint(name) => session.savepoint(name)?,
+        StatementKind::ReleaseSavepoint(name) => session.release_savepoint(name)?,
+        StatementKind::RollbackToSavepoint(name) => session.rollback_to_savepoint(name)?,
+        StatementKind::Discard(what) => discard(session, *what)?,
+        StatementKind::Deallocate(name) => deallocate(session, name.as_deref())?,
+        StatementKind::ClosePortal(name) => close(session, name.as_deref())?,
+        StatementKind::Listen(channel) => session.listen(channel)?,
+        StatementKind::Unlisten(channel) => session.unlisten(channel.as_deref()),
+        StatementKind::Notify { channel, payload } => session.notify(channel, payload)?,
+        StatementKind::PrepareTransaction => {
+            prepare_transaction(session, notices)?;
+            outcome.tag = CommandTag::Plain("ROLLBACK");
         }
-        StatementKind::Notify { channel, payload } => session.notify(channel, payload).map(|()| done(Vec::new())),
-        StatementKind::PrepareTransaction => prepare_transaction(session),
         StatementKind::FinishPrepared { identifier, .. } => {
             if session.transaction.is_block() {
                 let message = format!("{} cannot run inside a transaction block", statement.tag());
                 return Err(Error::client(SqlState::ACTIVE_SQL_TRANSACTION, message));
             }
             let message = format!("prepared transaction with identifier \"{identifier}\" does not exist");
-            Err(Error::client(SqlState::UNDEFINED_OBJECT, message))
+            return Err(Error::client(SqlState::UNDEFINED_OBJECT, message));
         }
-        StatementKind::SetConstraints(names) => constraints(session, names).map(done),
-        _ => Err(unsupported(statement)),
+        StatementKind::SetConstraints(names) => constraints(session, names, notices)?,
+        _ => return Err(unsupported(statement)),
     }
+    Ok(outcome)
 }
 
 fn unsupported(statement: &Statement) -> Error {
     statement.refusal().unwrap_or_else(|| Error::unsupported(format!("{} is not supported", statement.tag())))
 }
 
-fn warning(state: SqlState, message: &str) -> Notice {
-    Notice { severity: "WARNING", state, message: message.to_owned() }
-}
-
 /// What PostgreSQL says where `max_prepared_transactions` is 0: the transaction is over either way.
-fn prepare_transaction(session: &mut Session) -> Result<Outcome> {
+fn prepare_transaction(session: &mut Session, notices: &Notices) -> Result<()> {
     let status = session.transaction.status();
     session.rollback(false)?;
-    let notices = match status {
+    match status {
         TransactionStatus::InBlock => {
             return Err(Error::client(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -100,30 +93,32 @@ fn prepare_transaction(session: &mut Session) -> Result<Outcome> {
             )
             .with_hint("Set max_prepared_transactions to a nonzero value."));
         }
-        TransactionStatus::Failed => Vec::new(),
-        TransactionStatus::Idle => vec![no_transaction()],
-    };
-    Ok(Outcome { rows: None, tag: CommandTag::Plain("ROLLBACK"), notices })
+        TransactionStatus::Failed => {}
+        TransactionStatus::Idle => no_transaction(notices),
+    }
+    Ok(())
 }
 
 /// There is no constraint that could be deferred.
-fn constraints(session: &Session, names: &[String]) -> Result<Vec<Notice>> {
+fn constraints(session: &Session, names: &[String], notices: &Notices) -> Result<()> {
     if let Some(name) = names.first() {
         return Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("constraint \"{name}\" does not exist")));
     }
-    if session.transaction.is_block() {
-        return Ok(Vec::new());
+    if !session.transaction.is_block() {
+        let message = "SET CONSTRAINTS can only be used in transaction blocks";
+        notices.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, message);
     }
-    let message = "SET CONSTRAINTS can only be used in transaction blocks";
-    Ok(vec![warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, message)])
+    Ok(())
 }
 
-fn no_transaction() -> Notice {
-    warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")
+fn no_transaction(notices: &Notices) {
+    notices.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
 }
 
-fn begin(session: &mut Session, modes: TransactionModes) -> Result<Vec<Notice>> {
-    let begun = session.begin();
+fn begin(session: &mut Session, modes: TransactionModes, notices: &Notices) -> Result<()> {
+    if !session.begin() {
+        notices.warn(SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+    }
     let on_off = |on: bool| if on { "on" } else { "off" };
     let settings = [
         ("transaction_isolation", modes.isolation),
@@ -136,19 +131,7 @@ fn begin(session: &mut Session, modes: TransactionModes) -> Result<Vec<Notice>> 
             session.vars.set(name, value, Scope::Local)?;
         }
     }
-    if begun {
-        return Ok(Vec::new());
-    }
-    Ok(vec![warning(SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress")])
-}
-
-fn commit(session: &mut Session, chain: bool, tag: &'static str) -> Result<Outcome> {
-    let (tag, notices) = match session.commit(chain)? {
-        CommitOutcome::Committed => (tag, Vec::new()),
-        CommitOutcome::RolledBack => ("ROLLBACK", Vec::new()),
-        CommitOutcome::NoBlock => (tag, vec![no_transaction()]),
-    };
-    Ok(Outcome { rows: None, tag: CommandTag::Plain(tag), notices })
+    Ok(())
 }
 
 fn discard(session: &mut Session, what: Discard) -> Result<()> {

@@ -17,8 +17,8 @@ pub(super) enum Act {
     Notify(Note),
 }
 
-/// Acts of one statement that are kept until it ends.
-const MAX_ACTS: usize = 100_000;
+/// Bytes of what one statement does that are kept until it ends.
+const MAX_BYTES: usize = 8 << 20;
 
 /// The acts of a session's statements. Shared with the functions of its running statement.
 #[derive(Debug, Default)]
@@ -29,9 +29,12 @@ struct State {
     /// The variables as the running statement sees them, its own changes included.
     vars: Option<SessionVars>,
     done: Vec<Act>,
+    /// What `done` takes.
+    bytes: usize,
     hub: Hub,
     listening: Vec<String>,
-    transaction: u64,
+    /// The transaction's number, and how many savepoints it has.
+    transaction: (u64, usize),
 }
 
 impl Acts {
@@ -40,7 +43,7 @@ impl Acts {
     }
 
     /// A statement with acting functions begins.
-    pub(super) fn arm(&self, vars: SessionVars, listening: Vec<String>, transaction: u64) {
+    pub(super) fn arm(&self, vars: SessionVars, listening: Vec<String>, transaction: (u64, usize)) {
         let mut state = self.0.lock();
         state.vars = Some(vars);
         state.listening = listening;
@@ -50,8 +53,15 @@ impl Acts {
     /// What was done since it was last asked.
     pub(super) fn take(&self) -> Vec<Act> {
         let mut state = self.0.lock();
-        state.vars = None;
+        state.bytes = 0;
         std::mem::take(&mut state.done)
+    }
+
+    /// Cursors of statements with acting functions may read on: they see the variables as they are now.
+    pub(super) fn refresh(&self, vars: impl FnOnce() -> SessionVars) {
+        if let Some(seen) = &mut self.0.lock().vars {
+            *seen = vars();
+        }
     }
 
     /// The statement failed.
@@ -60,10 +70,15 @@ impl Acts {
     }
 
     fn note(state: &mut State, act: Act) -> Result<()> {
-        if state.done.len() >= MAX_ACTS {
+        // The same again changes nothing, so a call for each of many rows costs nothing.
+        if state.done.last().is_some_and(|last| last.repeats(&act)) {
+            return Ok(());
+        }
+        state.bytes += size_of::<Act>() + act.text();
+        if state.bytes > MAX_BYTES {
             return Err(Error::resource(
                 SqlState::PROGRAM_LIMIT_EXCEEDED,
-                format!("a statement cannot change its session more than {MAX_ACTS} times"),
+                format!("what a statement does to its session may take {} MiB", MAX_BYTES >> 20),
             ));
         }
         state.done.push(act);
@@ -77,7 +92,10 @@ impl Acts {
     pub fn set_config(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
         let state = &mut *self.0.lock();
         let vars = state.vars.as_mut().ok_or_else(not_armed)?;
-        transaction_rules(vars, name, value)?;
+        if let Some(value) = value {
+            // It is part of a query.
+            vars.check_of_transaction(name, value, state.transaction.1, true)?;
+        }
         let scope = if local { Scope::Local } else { Scope::Session };
         match value {
             Some(value) => vars.set(name, value, scope)?,
@@ -87,11 +105,7 @@ impl Acts {
             Err(_) if value.is_none() => String::new(),
             shown => shown?,
         };
-        // The same again changes nothing, so a call for each of many rows costs nothing.
-        let act = Act::Set(name.to_owned(), value.map(str::to_owned), scope);
-        if !state.done.last().is_some_and(|last| last.repeats(&act)) {
-            Self::note(state, act)?;
-        }
+        Self::note(state, Act::Set(name.to_owned(), value.map(str::to_owned), scope))?;
         Ok(shown)
     }
 
@@ -106,12 +120,7 @@ impl Acts {
     /// # Errors
     /// `22023` for a channel or payload that PostgreSQL refuses.
     pub fn notify(&self, channel: &str, payload: &str) -> Result<()> {
-        let act = Act::Notify(Note::new(channel, payload)?);
-        let state = &mut *self.0.lock();
-        if state.done.last().is_some_and(|last| last.repeats(&act)) {
-            return Ok(());
-        }
-        Self::note(state, act)
+        Self::note(&mut self.0.lock(), Act::Notify(Note::new(channel, payload)?))
     }
 
     /// `pg_listening_channels()`, in the order of their names.
@@ -129,7 +138,7 @@ impl Acts {
     /// `txid_current()`: a number that no other transaction of this daemon's has.
     #[must_use]
     pub fn transaction(&self) -> u64 {
-        self.0.lock().transaction
+        self.0.lock().transaction.0
     }
 }
 
@@ -141,24 +150,16 @@ impl Act {
             _ => false,
         }
     }
+
+    /// Bytes of its texts.
+    fn text(&self) -> usize {
+        match self {
+            Act::Set(name, value, _) => name.len() + value.as_ref().map_or(0, String::len),
+            Act::Notify(note) => note.channel.len() + note.payload.len(),
+        }
+    }
 }
 
 fn not_armed() -> Error {
     Error::internal("a function that acts on its session ran outside a statement")
-}
-
-/// What of a transaction cannot change once a query runs, and `set_config` is part of one.
-fn transaction_rules(vars: &SessionVars, name: &str, value: Option<&str>) -> Result<()> {
-    let refuse = |message| Err(Error::client(SqlState::ACTIVE_SQL_TRANSACTION, message));
-    let Some(value) = value else { return Ok(()) };
-    let name = name.to_ascii_lowercase();
-    match name.as_str() {
-        "transaction_isolation" if !vars.text(&name).eq_ignore_ascii_case(value) => {
-            refuse("SET TRANSACTION ISOLATION LEVEL must be called before any query")
-        }
-        "transaction_read_only" if vars.is_on(&name) && matches!(value, "off" | "false" | "0" | "no") => {
-            refuse("transaction read-write mode must be set before any query")
-        }
-        _ => Ok(()),
-    }
 }

@@ -23,7 +23,7 @@ pub use portal::{CursorRow, Declared, Open, Portal, PortalState, Portals, RowCur
 pub use prepared::{Prepared, PreparedStatement, PreparedStatements};
 pub use registry::{Activity, CancelKey, NewSession, SessionEntry, SessionGuard, SessionRegistry, SessionRow};
 pub use scroll::{Cursor, Scroll};
-pub use transaction::{CommitOutcome, Transaction, TransactionStatus};
+pub use transaction::{CommitOutcome, LAST_ID, Transaction, TransactionStatus};
 pub use vars::{
     Check, Context, Kind, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable, find as find_variable,
     is_encoding, join_identifiers, split_identifiers,
@@ -31,16 +31,17 @@ pub use vars::{
 
 use crate::error::Result;
 use crate::rows::RowShape;
-pub use crate::sql::Statement;
-use crate::sql::StatementKind;
+pub use crate::sql::{Statement, StatementKind};
 use acts::Act;
 use notify::Channels;
 
-/// A moment of a session's life: as long as it is the same, `now()` and every variable are too.
+/// A moment of a session's life: as long as it is the same, `now()` and every variable are too; as long as `planning` is, every variable
+/// that plans depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moment {
     transaction: u64,
     variables: u64,
+    planning: u64,
 }
 
 /// The state of one client, from its login to its end.
@@ -178,7 +179,8 @@ impl Session {
     }
 
     fn moment(&self) -> Moment {
-        Moment { transaction: self.transaction.serial(), variables: self.vars.generation() }
+        let (variables, planning) = self.vars.generations();
+        Moment { transaction: self.transaction.serial(), variables, planning }
     }
 
     /// When its transaction began, which is what `now()` says; the present moment outside one.
@@ -202,7 +204,8 @@ impl Session {
 
     /// A statement runs that has functions which act on the session.
     pub fn arm_acts(&self) {
-        self.acts.arm(self.vars.snapshot(), self.channels.listening(), self.transaction.id());
+        let transaction = (self.transaction.id(), self.transaction.depth());
+        self.acts.arm(self.vars.snapshot(), self.channels.listening(), transaction);
     }
 
     /// Takes over what functions of the statements so far have done.
@@ -215,6 +218,7 @@ impl Session {
                 Act::Notify(note) => self.channels.notify(self.transaction.depth(), note)?,
             }
         }
+        self.acts.refresh(|| self.vars.snapshot());
         Ok(())
     }
 

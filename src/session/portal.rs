@@ -20,6 +20,9 @@ use crate::rows::{BatchStream, CommandTag, RowShape, Rows};
 /// Portals that one session may have open at once.
 const MAX_PORTALS: usize = 10_000;
 
+/// Bytes that the parameters of a session's portals may take together.
+const MAX_PARAMETER_BYTES: usize = 64 << 20;
+
 /// Rows, read to a certain row of a certain batch.
 pub struct RowCursor {
     shape: Arc<RowShape>,
@@ -81,12 +84,6 @@ impl RowCursor {
     pub fn advance(&mut self, rows: usize) {
         self.offset += rows;
     }
-
-    /// Whether every row of the batch has been read, so that the next read may wait.
-    #[must_use]
-    pub fn batch_done(&self) -> bool {
-        self.batch.as_ref().is_none_or(|batch| self.offset >= batch.num_rows())
-    }
 }
 
 /// A portal that has begun and has not run to its end.
@@ -105,6 +102,8 @@ pub struct Open {
 pub enum PortalState {
     /// Nothing has run.
     Bound,
+    /// It is being run; it stands for itself until it is put back.
+    Active,
     /// Rows can be taken.
     Open(Open),
     /// It has run to its end: its tag, and how many rows it gave.
@@ -151,9 +150,14 @@ impl Portal {
     fn is_lost(&self) -> bool {
         match &self.state {
             PortalState::Open(open) => open.cursor.is_away(),
-            PortalState::Failed => true,
+            PortalState::Failed | PortalState::Active => true,
             PortalState::Bound | PortalState::Done(..) => false,
         }
+    }
+
+    /// Bytes of its parameters.
+    fn bytes(&self) -> usize {
+        self.parameters.iter().map(|array| array.get_array_memory_size()).sum()
     }
 
     fn row(&self) -> CursorRow {
@@ -194,12 +198,14 @@ impl CursorRow {
 pub struct Portals {
     by_name: BTreeMap<String, Portal>,
     shown: Arc<Objects>,
+    /// At least what their parameters take, in bytes; counted anew when that seems too much.
+    bytes: usize,
 }
 
 impl Portals {
     /// No portals; what others may see of them goes to `shown`.
     pub(super) fn new(shown: Arc<Objects>) -> Self {
-        Portals { by_name: BTreeMap::new(), shown }
+        Portals { by_name: BTreeMap::new(), shown, bytes: 0 }
     }
 
     /// Whether a new portal may have this name. The unnamed one is always replaced.
@@ -216,7 +222,7 @@ impl Portals {
     /// Keeps a portal; the unnamed one is replaced.
     ///
     /// # Errors
-    /// `42P03` for a name that is taken, `53400` beyond 10,000.
+    /// `42P03` for a name that is taken, `53400` beyond 10,000 portals or 64 MiB of parameters.
     pub fn insert(&mut self, name: &str, portal: Portal) -> Result<()> {
         self.check_new(name)?;
         if self.by_name.len() >= MAX_PORTALS {
@@ -224,6 +230,18 @@ impl Portals {
                 SqlState::CONFIGURATION_LIMIT_EXCEEDED,
                 format!("too many portals: a session may have {MAX_PORTALS}"),
             ));
+        }
+        self.bytes += portal.bytes();
+        if self.bytes > MAX_PARAMETER_BYTES {
+            let others = self.by_name.iter().filter(|(other, _)| *other != name);
+            self.bytes = others.map(|(_, portal)| portal.bytes()).sum::<usize>() + portal.bytes();
+            // One alone is as large as its message may be.
+            if self.bytes > MAX_PARAMETER_BYTES && self.bytes > portal.bytes() {
+                return Err(Error::resource(
+                    SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+                    format!("parameters of a session's portals may take {} MiB", MAX_PARAMETER_BYTES >> 20),
+                ));
+            }
         }
         self.shown.cursors.lock().insert(name.to_owned(), portal.row());
         self.by_name.insert(name.to_owned(), portal);
@@ -259,12 +277,22 @@ impl Portals {
         declared.is_some_and(|declared| declared.binary)
     }
 
-    /// Takes a portal out, to run it.
+    /// Takes a portal out, to run it. Its name stays taken.
     ///
     /// # Errors
     /// `34000`.
     pub fn take(&mut self, name: &str) -> Result<Portal> {
-        self.by_name.remove(name).ok_or_else(|| missing("portal", name))
+        let portal = self.by_name.get_mut(name).ok_or_else(|| missing("portal", name))?;
+        let active = Portal {
+            prepared: portal.prepared.clone(),
+            parameters: Vec::new(),
+            result_formats: Vec::new(),
+            state: PortalState::Active,
+            depth: portal.depth,
+            declared: portal.declared.clone(),
+            held: portal.held,
+        };
+        Ok(std::mem::replace(portal, active))
     }
 
     /// Puts back what [`Portals::take`] gave.

@@ -36,13 +36,17 @@ pub struct PreparedStatement {
     pub parameters: Vec<PgType>,
     /// What its rows look like; `None`: it has none.
     pub shape: Option<Arc<RowShape>>,
-    /// Whatever the query path wants to find again.
-    pub plan: Option<Arc<dyn Any + Send + Sync>>,
     /// When it was prepared.
     pub created_at: SystemTime,
     /// The text of the PREPARE that made it; `None`: a Parse message did.
     pub prepared_by: Option<String>,
-    /// When in the session's life it was planned: [`PreparedStatement::planned_in`].
+    /// Its plan, the latest one; `None`: it is not one to be planned.
+    plan: Option<Arc<Mutex<Planned>>>,
+}
+
+/// Whatever the query path wants to find again, and when in the session's life it was made.
+struct Planned {
+    plan: Arc<dyn Any + Send + Sync>,
     moment: Option<Moment>,
 }
 
@@ -58,7 +62,6 @@ impl PreparedStatement {
             plan: None,
             created_at: SystemTime::now(),
             prepared_by: None,
-            moment: None,
         }
     }
 
@@ -70,20 +73,44 @@ impl PreparedStatement {
         shape: Arc<RowShape>,
         plan: Arc<dyn Any + Send + Sync>,
     ) -> Self {
-        PreparedStatement { parameters, plan: Some(plan), ..PreparedStatement::utility(statement, Some(shape)) }
+        let plan = Some(Arc::new(Mutex::new(Planned { plan, moment: None })));
+        PreparedStatement { parameters, plan, ..PreparedStatement::utility(statement, Some(shape)) }
+    }
+
+    /// Whether it is one that is planned.
+    #[must_use]
+    pub fn is_planned(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Its latest plan.
+    #[must_use]
+    pub fn plan<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let plan = Arc::clone(&self.plan.as_ref()?.lock().plan);
+        plan.downcast().ok()
     }
 
     /// Notes that the session has not moved on since the plan was begun.
-    pub fn planned_in(&mut self, session: &Session) {
-        self.moment = Some(session.moment());
+    pub fn planned_in(&self, session: &Session) {
+        if let Some(planned) = &self.plan {
+            planned.lock().moment = Some(session.moment());
+        }
     }
 
-    /// Whether what the plan took from the session is still true: no variable has changed and, where the plan `tells_time` (took `now()`
-    /// or its like), no other transaction has begun.
+    /// Keeps a plan that was made anew, at this moment.
+    pub fn replanned(&self, session: &Session, plan: Arc<dyn Any + Send + Sync>) {
+        if let Some(planned) = &self.plan {
+            *planned.lock() = Planned { plan, moment: Some(session.moment()) };
+        }
+    }
+
+    /// Whether what the plan took from the session is still true: no variable that plans depend on has changed and, where the plan
+    /// `tells_time` (took `now()` or its like), no other one has and no other transaction has begun.
     #[must_use]
     pub fn is_fresh(&self, session: &Session, tells_time: bool) -> bool {
         let now = session.moment();
-        self.moment.is_some_and(|then| then.variables == now.variables && (!tells_time || then == now))
+        let then = self.plan.as_ref().and_then(|planned| planned.lock().moment);
+        then.is_some_and(|then| then.planning == now.planning && (!tells_time || then == now))
     }
 }
 
@@ -236,9 +263,15 @@ impl PreparedStatements {
         self.named.lock().remove(name)
     }
 
-    /// Forgets all.
+    /// Forgets all that have a name, as DEALLOCATE ALL does.
     pub fn clear(&mut self) {
-        *self.named.lock() = Named::default();
+        let mut named = self.named.lock();
+        let unnamed = named.by_name.remove("");
+        *named = Named::default();
+        if let Some(unnamed) = unnamed {
+            named.bytes = unnamed.bytes();
+            named.by_name.insert(String::new(), unnamed);
+        }
     }
 }
 
@@ -257,6 +290,8 @@ mod tests {
         assert!(all.remove("a") && !all.remove("a"));
         assert_eq!(all.get("a").unwrap_err().state(), SqlState::INVALID_SQL_STATEMENT_NAME);
         all.clear();
+        assert!(all.get("").is_ok(), "the unnamed statement is gone");
+        all.remove("");
         for i in 0..MAX_STATEMENTS {
             all.insert(&i.to_string(), Prepared::Empty).unwrap();
         }

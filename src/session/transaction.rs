@@ -45,8 +45,8 @@ enum State {
 /// Savepoints that may stand at once.
 const MAX_SAVEPOINTS: usize = 16_384;
 
-/// The last number that a transaction was given.
-static LAST_ID: AtomicU64 = AtomicU64::new(0);
+/// The last number that a transaction was given, or a change of what there is. The first is the first that PostgreSQL gives to anybody.
+pub static LAST_ID: AtomicU64 = AtomicU64::new(2);
 
 /// The transaction of a session.
 #[derive(Debug, Default)]

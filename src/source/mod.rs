@@ -134,6 +134,8 @@ pub struct LoadQuery {
     pub names: (String, String),
     /// Whether the client may read what the source says of the row that failed, all of its columns included.
     pub tells_rows: bool,
+    /// Whether the client may read all tables that foreign keys of this one lead to.
+    pub tells_references: bool,
 }
 
 /// A source of files.
@@ -199,6 +201,27 @@ pub struct RemoteSchema {
     pub broken: Vec<(String, String, Error)>,
 }
 
+impl RemoteSchema {
+    /// This schema with what is as it was in the one before: its tables keep their identity, and so does all that was made of them.
+    #[must_use]
+    pub fn following(mut self, before: &Arc<RemoteSchema>) -> Arc<RemoteSchema> {
+        let place = |table: &RemoteTable| {
+            before.tables.binary_search_by(|old| (&old.schema, &old.name).cmp(&(&table.schema, &table.name))).ok()
+        };
+        for table in &mut self.tables {
+            if let Some(old) = place(table).and_then(|at| before.tables.get(at)).filter(|old| old.is_same(table)) {
+                *table = Arc::clone(old);
+            }
+        }
+        let same = self.tables.len() == before.tables.len()
+            && self.tables.iter().zip(&before.tables).all(|(now, then)| Arc::ptr_eq(now, then))
+            && self.problems == before.problems
+            && self.broken.is_empty()
+            && before.broken.is_empty();
+        if same { Arc::clone(before) } else { Arc::new(self) }
+    }
+}
+
 /// What kind of relation it is at its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TableKind {
@@ -240,7 +263,7 @@ pub struct RemoteTable {
 }
 
 /// A column of a source's table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RemoteColumn {
     /// Its exact name.
     pub name: String,
@@ -263,6 +286,19 @@ pub struct RemoteColumn {
 }
 
 impl RemoteTable {
+    /// Whether nothing has changed of it. What only its connector understands is taken to have changed.
+    fn is_same(&self, other: &RemoteTable) -> bool {
+        let told = |table: &RemoteTable| (table.schema.clone(), table.name.clone(), table.kind, table.estimated_rows);
+        self.handle.is_none()
+            && other.handle.is_none()
+            && told(self) == told(other)
+            && self.columns == other.columns
+            && self.primary_key == other.primary_key
+            && self.constraints == other.constraints
+            && self.indexes == other.indexes
+            && self.comment == other.comment
+    }
+
     /// The table's columns as Arrow has them, with PostgreSQL's types in the fields' metadata.
     #[must_use]
     pub fn arrow_schema(&self) -> SchemaRef {

@@ -1,4 +1,4 @@
-//! What a query names: relations, functions, parameters; and where it names what an error speaks of.
+//! What a query names: relations, functions, parameters.
 //! Must not know: which of the names exist, who may use them.
 
 use std::ops::ControlFlow;
@@ -91,19 +91,6 @@ impl Scope {
         };
         scope.parameters = scope.parameters.max(statement.parameter_count());
         scope
-    }
-
-    /// Does it read no relation at all (`SELECT 1`, `SELECT version()`)?
-    #[must_use]
-    pub fn is_constant(&self) -> bool {
-        self.relations.is_empty()
-    }
-
-    /// Is every relation in one of these schemas, written with it? False if there is none.
-    #[must_use]
-    pub fn only_in(&self, schemas: &[&str]) -> bool {
-        !self.relations.is_empty()
-            && self.relations.iter().all(|t| t.schema.as_deref().is_some_and(|schema| schemas.contains(&schema)))
     }
 }
 
@@ -240,67 +227,6 @@ impl Visitor for Finder {
             self.scope.parameters = self.scope.parameters.max(number);
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// Where a query first names a column: `name`, or `qualifier.name` if a qualifier is given. Characters of the message,
-/// from 1, as PostgreSQL's error position.
-#[must_use]
-pub fn position_of_column(query: &Query, qualifier: Option<&str>, name: &str) -> Option<u32> {
-    let mut seeker = Seeker { found: None, wanted: |expr: &Expr| names_column(expr, qualifier, name) };
-    let _ = query.visit(&mut seeker);
-    seeker.found
-}
-
-/// Where a query first calls a function. Characters of the message, from 1.
-#[must_use]
-pub fn position_of_function(query: &Query, name: &str) -> Option<u32> {
-    Scope::of(query)
-        .functions
-        .iter()
-        .find(|function| function.name == name)
-        .map(|function| function.position)
-        .filter(|p| *p > 0)
-}
-
-/// Where a query first mentions a relation. Characters of the message, from 1.
-#[must_use]
-pub fn position_of_relation(query: &Query, schema: Option<&str>, table: &str) -> Option<u32> {
-    let matches = |t: &&TableRef| t.table == table && (schema.is_none() || t.schema.as_deref() == schema);
-    Scope::of(query).relations.iter().find(matches).map(|t| t.position)
-}
-
-/// Where a statement's text first has an operator (`+`, `||`, ...). Characters of the message, from 1.
-#[must_use]
-pub fn position_of_operator(statement: &Statement, operator: &str) -> Option<u32> {
-    let lexed = super::lexer::lex(&statement.text, &mut |_, _| Ok(())).ok()?;
-    let found = lexed.lexemes.iter().find(|lexeme| lexed.is_symbol(lexeme, operator))?;
-    Some(found.position + statement.offset)
-}
-
-fn names_column(expr: &Expr, qualifier: Option<&str>, name: &str) -> Option<u32> {
-    let (idents, last): (&[Ident], &Ident) = match expr {
-        Expr::Identifier(ident) => (std::slice::from_ref(ident), ident),
-        Expr::CompoundIdentifier(idents) => (idents, idents.last()?),
-        _ => return None,
-    };
-    let before = idents.len().checked_sub(2).and_then(|i| idents.get(i)).map(folded);
-    let fits = folded(last) == name && (qualifier.is_none() || before.as_deref() == qualifier);
-    if fits { position(idents.first()?.span) } else { None }
-}
-
-/// Looks for the first expression that has what is wanted.
-struct Seeker<F> {
-    found: Option<u32>,
-    wanted: F,
-}
-
-impl<F: Fn(&Expr) -> Option<u32>> Visitor for Seeker<F> {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        self.found = (self.wanted)(expr);
-        if self.found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

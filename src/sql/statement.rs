@@ -402,21 +402,6 @@ impl Statement {
         self.tag().split(' ').next().unwrap_or("").to_ascii_lowercase()
     }
 
-    /// Does it begin, end or part a transaction? Of these, COMMIT, ROLLBACK and ROLLBACK TO run in a failed one.
-    #[must_use]
-    pub fn is_transaction_control(&self) -> bool {
-        use StatementKind as Kind;
-        matches!(
-            self.kind,
-            Kind::Begin { .. }
-                | Kind::Commit { .. }
-                | Kind::Rollback { .. }
-                | Kind::Savepoint(_)
-                | Kind::ReleaseSavepoint(_)
-                | Kind::RollbackToSavepoint(_)
-        )
-    }
-
     /// May it run in a failed transaction block?
     #[must_use]
     pub fn runs_in_failed_transaction(&self) -> bool {
@@ -431,21 +416,6 @@ impl Statement {
     #[must_use]
     pub fn is_copy(&self) -> bool {
         matches!(self.kind, StatementKind::Copy(_))
-    }
-
-    /// Does it answer with rows (RowDescription), as far as the statement alone says? EXECUTE and FETCH may.
-    #[must_use]
-    pub fn returns_rows(&self) -> bool {
-        use StatementKind as Kind;
-        matches!(
-            self.kind,
-            Kind::Query(_)
-                | Kind::Explain { .. }
-                | Kind::Show(_)
-                | Kind::ShowAll
-                | Kind::Fetch(_)
-                | Kind::Execute { .. }
-        )
     }
 
     /// The highest `$n`, 0 if there is none.

@@ -113,11 +113,12 @@ fn is_special(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
     (typed || lexemes.get(i + 1).is_some_and(|next| next.kind == Kind::Text)) && TYPES.contains(&value)
 }
 
-/// After this an operand must follow, so a word here is a name.
+/// After this an operand or a label must follow, so a word here is a name.
 fn starts_operand(lexed: &Lexed<'_>, before: Option<&Lexeme>) -> bool {
     match before {
         None => true,
-        Some(before) => before.kind == Kind::Symbol && !matches!(lexed.raw(before), ")" | "]"),
+        Some(before) if before.kind == Kind::Symbol => !matches!(lexed.raw(before), ")" | "]"),
+        Some(before) => lexed.is_word(before, "as"),
     }
 }
 

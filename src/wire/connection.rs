@@ -217,6 +217,9 @@ impl Connection {
         self.io.entry.end_statement();
         self.begun = None;
         self.loaded = None;
+        if let Some(running) = running {
+            self.tell(running.bounds());
+        }
         respond::error(&mut self.io.out, error, Severity::Error, running);
         self.session.fail();
     }

@@ -11,7 +11,6 @@ use super::connection::Connection;
 use super::encode::{EncodeRows, Formats, bind_columns, column_encoders};
 use super::io::Stop;
 use super::messages::{BackendWriter, CopyFormat as WireFormat};
-use super::respond;
 use crate::error::Result;
 use crate::query::{CopyFormat, CopyOut, Copying, RunningStatement};
 use crate::rows::{CommandTag, RowShape};
@@ -41,7 +40,7 @@ impl Connection {
     }
 
     async fn copy_out(&mut self, running: &RunningStatement, out: CopyOut) -> Result<(), Stop> {
-        respond::notices(&mut self.io.out, &out.notices, &self.session.vars);
+        self.tell(running.bounds());
         let mut encoder = CopyEncoder::new(&out, self.session.vars.format())?;
         let format = if out.options.format == CopyFormat::Binary { WireFormat::Binary } else { WireFormat::Text };
         self.io.out.copy_out_response(format, out.rows.shape.columns.len())?;

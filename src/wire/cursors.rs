@@ -21,12 +21,14 @@ impl Connection {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Opened, Stop> {
-        if prepared.plan.is_some() {
+        if prepared.is_planned() {
             self.session.transaction.note_query();
         }
         let service = Arc::clone(&self.shared.service);
         let work = service.open(&mut self.session, &self.identity, running, prepared, parameters);
-        self.io.watch(running.bounds(), work).await
+        let opened = self.io.watch(running.bounds(), work).await?;
+        self.tell(running.bounds());
+        Ok(opened)
     }
 
     /// Goes on with an open portal. Each part has its own time.

@@ -11,9 +11,10 @@ use futures::FutureExt;
 use super::connection::Connection;
 use super::encode::{EncodeRows, Formats, RowEncoder};
 use super::io::{CHUNK, Stop};
+use super::respond;
 use crate::query::{Outcome, RunningStatement};
 use crate::rows::Bounds;
-use crate::session::{PreparedStatement, RowCursor};
+use crate::session::{PreparedStatement, RowCursor, StatementKind};
 
 /// How long rows that wait in the buffer may wait for more, so that a small result is sent at once, not twice.
 const GATHER: Duration = Duration::from_millis(1);
@@ -34,12 +35,24 @@ impl Connection {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Outcome, Stop> {
-        if prepared.plan.is_some() {
+        if prepared.is_planned() {
             self.session.transaction.note_query();
         }
         let service = Arc::clone(&self.shared.service);
         let work = service.execute(&mut self.session, &self.identity, running, prepared, parameters);
-        self.io.watch(running.bounds(), work).await
+        let outcome = self.io.watch(running.bounds(), work).await;
+        if outcome.is_err() && matches!(prepared.statement.kind, StatementKind::Commit { .. }) {
+            // A commit that fails, is cancelled or takes too long has ended its block.
+            self.session.rollback(false)?;
+        }
+        let outcome = outcome?;
+        self.tell(running.bounds());
+        Ok(outcome)
+    }
+
+    /// Tells what is to be told beside the rows.
+    pub(super) fn tell(&mut self, bounds: &Bounds) {
+        respond::notices(&mut self.io.out, &bounds.notices, &self.session.vars);
     }
 
     /// Sends rows, at most `limit`, in the formats asked for.
@@ -68,7 +81,9 @@ impl Connection {
             if left == 0 {
                 return Ok(Delivered { rows: sent, suspended: true });
             }
-            let Some((batch, first)) = self.next_batch(cursor, bounds).await? else {
+            let next = self.next_batch(cursor, bounds).await?;
+            self.tell(bounds);
+            let Some((batch, first)) = next else {
                 return Ok(Delivered { rows: sent, suspended: false });
             };
             encoder.bind(&batch)?;

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
-use super::respond;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{Opened, Outcome, RunningStatement};
 use crate::rows::CommandTag;
@@ -224,7 +223,7 @@ impl Connection {
                 Ok(())
             }
             // A command cannot be run twice.
-            PortalState::Done(..) | PortalState::Failed => Err(plain(Error::client(
+            PortalState::Done(..) | PortalState::Failed | PortalState::Active => Err(plain(Error::client(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("portal \"{name}\" cannot be run"),
             ))),
@@ -257,8 +256,7 @@ impl Connection {
     ) -> Run<()> {
         let parameters = std::mem::take(&mut portal.parameters);
         let outcome = self.start(running, prepared, parameters).await.map_err(plain)?;
-        let Outcome { rows, tag, notices } = outcome;
-        respond::notices(&mut self.io.out, &notices, &self.session.vars);
+        let Outcome { rows, tag } = outcome;
         let mut sent = 0;
         if let Some(rows) = rows {
             let formats = Formats::new(portal.result_formats.clone());
@@ -280,8 +278,7 @@ impl Connection {
         limit: Option<u64>,
     ) -> Run<()> {
         let parameters = std::mem::take(&mut portal.parameters);
-        let Opened { open, tag, notices } = self.open(running, prepared, parameters).await.map_err(plain)?;
-        respond::notices(&mut self.io.out, &notices, &self.session.vars);
+        let Opened { open, tag } = self.open(running, prepared, parameters).await.map_err(plain)?;
         match open {
             None => {
                 self.io.out.command_complete(&tag.text(0));

@@ -3,7 +3,8 @@
 
 use super::messages::{BackendWriter, Severity};
 use crate::error::{Error, Fault};
-use crate::query::{Notice, RunningStatement};
+use crate::query::RunningStatement;
+use crate::rows::Notices;
 use crate::session::SessionVars;
 
 /// Writes an ErrorResponse. A bug of ours shows its query id and nothing else; the log has the chain.
@@ -23,8 +24,9 @@ pub(super) fn error(out: &mut BackendWriter, error: &Error, severity: Severity, 
     }
 }
 
-/// Writes the notices that `client_min_messages` lets pass.
-pub(super) fn notices(out: &mut BackendWriter, notices: &[Notice], vars: &SessionVars) {
+/// Writes the notices that were not told yet, as far as `client_min_messages` lets them pass.
+pub(super) fn notices(out: &mut BackendWriter, notices: &Notices, vars: &SessionVars) {
+    let notices = notices.take();
     if notices.is_empty() {
         return;
     }

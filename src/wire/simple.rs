@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
-use super::respond;
 use crate::query::{Outcome, RunningStatement};
 use crate::session::{PreparedStatement, RowCursor};
 
@@ -69,7 +68,7 @@ impl Connection {
     ) -> Result<Arc<PreparedStatement>, Stop> {
         self.session.check_may_run(&statement)?;
         let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, &[]);
-        let mut prepared = self.io.watch(running.bounds(), preparing).await?;
+        let prepared = self.io.watch(running.bounds(), preparing).await?;
         prepared.planned_in(&self.session);
         if !prepared.parameters.is_empty() {
             return Err(prepared.statement.unbound_parameter().into());
@@ -89,14 +88,13 @@ impl Connection {
             return if last { self.hold_cursors(running).await } else { Ok(()) };
         }
         let binary = self.session.fetches_binary(&prepared.statement);
-        let Outcome { rows, tag, notices } = self.start(running, prepared, Vec::new()).await?;
-        respond::notices(&mut self.io.out, &notices, &self.session.vars);
+        let Outcome { rows, tag } = self.start(running, prepared, Vec::new()).await?;
         let mut sent = 0;
         if let Some(rows) = rows {
             let formats = if binary { Formats::new(vec![true]) } else { Formats::default() };
             let bounds = running.bounds();
             let mut cursor = RowCursor::new(rows);
-            if prepared.plan.is_none() {
+            if !prepared.is_planned() {
                 // PostgreSQL collects what FETCH and EXECUTE return: their errors come without a description.
                 self.io.watch(bounds, cursor.batch()).await?;
             }

@@ -4,8 +4,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use tokio_postgres::config::{ChannelBinding, SslMode};
+use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::error::DbError;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::harness::daemon::{Daemon, Setup, verifier};
 use crate::harness::raw::{Message, Raw, error, printable};
@@ -159,6 +160,48 @@ async fn channel_binding_over_tls() {
     assert!(out.is_empty() && said.contains("TLS"), "{said}");
     let other = Authority::new();
     assert!(config.connect(other.connector()).await.is_err());
+}
+
+/// TLS from the first byte, as clients of PostgreSQL 17 ask for it: only for who says by ALPN that this is what it wants.
+#[tokio::test]
+async fn tls_may_come_first() {
+    let authority = Authority::new();
+    let tusk = Daemon::start(&with_tls(&authority.server(), "", &users(), ""));
+    let mut config = tokio_postgres::Config::new();
+    config.host("localhost").port(tusk.port()).user("ana").password("right").dbname("tusk");
+    config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct).channel_binding(ChannelBinding::Require);
+    let speaking = |protocols: &[&str]| {
+        let mut config = authority.client_config();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    };
+    let connector = || MakeRustlsConnect::new(speaking(&["postgresql"]));
+    let (client, connection) = config.connect(connector()).await.unwrap();
+    tokio::spawn(connection);
+    assert_eq!(client.query_one("select 1", &[]).await.unwrap().get::<_, i32>(0), 1);
+    let hello = |protocols: &[&str]| {
+        let config = std::sync::Arc::new(speaking(protocols));
+        let mut client = rustls::ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
+        let raw = Raw::open(tusk.port());
+        let mut stream = raw.stream();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut tls = rustls::Stream::new(&mut client, &mut stream);
+        let mut said = Vec::new();
+        let asked = std::io::Write::write_all(&mut tls, b"\0\0\0\x08\x04\xd2\x16\x2f");
+        let _ = asked.and_then(|()| std::io::Read::read_to_end(&mut tls, &mut said));
+        printable(&said)
+    };
+    let refused = "received direct SSL connection request without ALPN protocol negotiation extension";
+    assert!(hello(&[]).contains(refused));
+    // Another protocol is no PostgreSQL: the handshake ends.
+    assert_eq!(hello(&["http/1.1"]), "");
+    // Encryption within encryption is nothing to be negotiated.
+    let twice = hello(&["postgresql"]);
+    assert!(!twice.starts_with('S') && !twice.starts_with('N'), "{twice}");
+    // Nobody offers it who has no certificate.
+    let plain = plain();
+    config.port(plain.port());
+    assert!(config.connect(connector()).await.is_err());
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use crate::catalog::Viewer;
 use crate::error::{Error, Result, SqlState};
+use crate::rows::Notices;
 
 /// Tells a source's schema to be read again; false: no such source.
 pub type Refresh = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -33,8 +34,8 @@ pub struct Administration {
 }
 
 impl Administration {
-    /// The functions, for this viewer.
-    pub(super) fn functions(&self, viewer: &Arc<Viewer>) -> Vec<Arc<ScalarUDF>> {
+    /// The functions, for this viewer and this statement's notices.
+    pub(super) fn functions(&self, viewer: &Arc<Viewer>, notices: &Notices) -> Vec<Arc<ScalarUDF>> {
         let refresh = Arc::clone(&self.refresh);
         let by_name = move |viewer: &Viewer, source: &str| {
             let known = viewer.world.tables().any(|table| &*table.source == source)
@@ -46,8 +47,14 @@ impl Administration {
             Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("source \"{source}\" does not exist")))
         };
         let on_session = |act: &OnSession| {
-            let act = Arc::clone(act);
-            move |viewer: &Viewer, pid: i32| Ok(act(pid, (!viewer.admin).then_some(viewer.user.as_str())))
+            let (act, notices) = (Arc::clone(act), notices.clone());
+            move |viewer: &Viewer, pid: i32| {
+                let found = act(pid, (!viewer.admin).then_some(viewer.user.as_str()));
+                if !found {
+                    notices.warn(SqlState::WARNING, format!("PID {pid} is not a PostgreSQL backend process"));
+                }
+                Ok(found)
+            }
         };
         let call = |name: &'static str, body: Body| {
             let argument = match &body {

@@ -80,13 +80,13 @@ impl Federated {
 
     fn state_for(&self, tables: StatementTables, facts: SessionFacts, viewer: &Arc<Viewer>) -> Result<SessionState> {
         let acting = session_calls::functions(&facts);
+        let administration = self.administration.functions(viewer, &facts.notices);
         let config = self.template.config().clone().with_default_catalog_and_schema(&viewer.database, SEARCH_PATH);
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_config(semantics::with_facts(config, facts))
             .with_catalog_list(Arc::new(StatementCatalogs(Arc::new(tables))))
             .build();
-        for function in self.administration.functions(viewer).into_iter().chain((self.functions)(viewer)).chain(acting)
-        {
+        for function in administration.into_iter().chain((self.functions)(viewer)).chain(acting) {
             state.register_udf(function).map_err(semantics::from_datafusion)?;
         }
         Ok(state)

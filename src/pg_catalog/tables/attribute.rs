@@ -1,9 +1,8 @@
 //! Columns: `pg_attribute`, `pg_attrdef`.
 //! Must not know: relations beyond their columns.
 
-use crate::catalog::RemoteColumn;
-use crate::catalog::{TableSchema, stable_oid};
-use crate::pg_catalog::objects::{Class, Index, What};
+use crate::catalog::{RemoteColumn, TableSchema, stable_oid};
+use crate::pg_catalog::objects::{Class, Index, What, visible_default};
 use crate::pg_catalog::relation::{Looking, Rows};
 use crate::types::{self, PgType};
 
@@ -88,7 +87,10 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
     for class in &looking.objects.classes {
         for column in columns(looking, class) {
             let (ty, remote) = (column.ty, column.remote);
-            let default = remote.is_some_and(|column| column.default.is_some());
+            let default = match &class.what {
+                What::Table(table) => remote.is_some_and(|column| visible_default(table, column).is_some()),
+                _ => false,
+            };
             rows.push(&[
                 ("attrelid", class.oid.into()),
                 ("attname", column.name.into()),
@@ -123,7 +125,7 @@ pub(super) fn pg_attrdef(looking: &Looking<'_>, rows: &mut Rows) {
     for class in &looking.objects.classes {
         let What::Table(table) = &class.what else { continue };
         for column in of_table(table) {
-            let Some(default) = column.remote.and_then(|column| column.default.as_deref()) else { continue };
+            let Some(default) = column.remote.and_then(|remote| visible_default(table, remote)) else { continue };
             rows.push(&[
                 ("oid", default_oid(table, &column.name).into()),
                 ("adrelid", table.oid.into()),

@@ -3,7 +3,7 @@
 
 use super::attribute::{Column, columns as columns_of};
 use super::class::kind;
-use crate::pg_catalog::objects::Class;
+use crate::pg_catalog::objects::{Class, What, visible_default};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
 use crate::pg_catalog::{OWNER_NAME, facts};
 use crate::types::PgType;
@@ -161,7 +161,10 @@ pub(super) fn data_type(ty: PgType) -> String {
 fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<(&'static str, Value)> {
     let remote = column.remote;
     let generated = remote.is_some_and(|column| column.generated);
-    let default = remote.and_then(|column| column.default.clone());
+    let default = match &class.what {
+        What::Table(table) => remote.and_then(|column| visible_default(table, column)).map(str::to_owned),
+        _ => None,
+    };
     let identity = remote.and_then(|column| column.identity);
     let mut row = vec![
         ("table_catalog", database(looking)),

@@ -13,11 +13,14 @@ mod settings;
 
 use std::collections::HashMap;
 
-use super::relation::Fill;
+use super::relation::{Fill, Looking, Rows};
+
+/// What adds a relation's rows.
+type Add = fn(&Looking<'_>, &mut Rows);
 
 /// Who fills which relation.
 pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
-    const CATALOG: &[(&str, Fill)] = &[
+    const CATALOG: &[(&str, Add)] = &[
         ("pg_attrdef", attribute::pg_attrdef),
         ("pg_attribute", attribute::pg_attribute),
         ("pg_auth_members", cluster::pg_auth_members),
@@ -34,12 +37,11 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("pg_matviews", class::pg_matviews),
         ("pg_namespace", class::pg_namespace),
         ("pg_roles", cluster::pg_roles),
-        ("pg_settings", settings::pg_settings),
         ("pg_tables", class::pg_tables),
         ("pg_user", cluster::pg_user),
         ("pg_views", class::pg_views),
     ];
-    const SCHEMA: &[(&str, Fill)] = &[
+    const SCHEMA: &[(&str, Add)] = &[
         ("applicable_roles", privileges::applicable_roles),
         ("character_sets", information_schema::character_sets),
         ("check_constraints", keys::check_constraints),
@@ -66,8 +68,11 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("usage_privileges", privileges::usage_privileges),
         ("views", information_schema::views),
     ];
-    let of = |schema: &'static str, all: &'static [(&'static str, Fill)]| {
-        all.iter().map(move |(name, fill)| ((schema, *name), *fill))
+    // What is another for each session of a user, at each moment.
+    const OF_SESSION: &[(&str, Add)] = &[("pg_settings", settings::pg_settings)];
+    let of = |schema: &'static str, all: &'static [(&'static str, Add)], kept: bool| {
+        all.iter().map(move |(name, add)| ((schema, *name), Fill { add: *add, kept }))
     };
-    of("pg_catalog", CATALOG).chain(of("information_schema", SCHEMA)).collect()
+    let kept = of("pg_catalog", CATALOG, true).chain(of("information_schema", SCHEMA, true));
+    kept.chain(of("pg_catalog", OF_SESSION, false)).collect()
 }

@@ -82,6 +82,7 @@ pub(super) async fn load(
     let mut load = load_query(session, schema, &columns, &options)?;
     running.query_id().clone_into(&mut load.query_id);
     load.tells_rows = identity.access(&schema.name).is_some_and(|access| access.columns == Columns::All);
+    load.tells_references = table.references_seen;
     let load = permitted.with(load);
     running.entry().update(|progress| {
         progress.route = "passthrough";
@@ -132,6 +133,7 @@ fn load_query(session: &Session, table: &TableSchema, columns: &[String], option
             format!("{}.{}", table.name.schema, table.name.table),
         ),
         tells_rows: false,
+        tells_references: false,
     })
 }
 

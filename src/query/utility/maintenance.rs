@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use super::warning;
 use crate::catalog::{Needed, Relation, World, existing, resolve};
 use crate::error::{Error, Result, SqlState};
 use crate::policy::Identity;
 use crate::query::prepare::world_for;
-use crate::query::{Notice, Outcome, Query, RunningStatement};
-use crate::rows::CommandTag;
+use crate::query::{Outcome, Query, RunningStatement};
+use crate::rows::{CommandTag, Notices};
 use crate::session::Session;
 use crate::sql::{Maintenance, MaintenanceTarget, MaintenanceVerb, Scope, Statement, StatementKind, TableRef};
 
@@ -42,12 +41,12 @@ pub(in crate::query) async fn maintain(
         world_for(query, session, identity, running, &Scope::of_statement(statement)).await?
     };
     let names = Names { database: &query.parts.database, path: session.search_path(), world: &world };
-    let notices = match &statement.kind {
+    match &statement.kind {
         StatementKind::Lock { tables, shared } => lock(&names, tables, *shared)?,
-        StatementKind::Maintain(maintenance) => owners_only(&names, maintenance)?,
+        StatementKind::Maintain(maintenance) => owners_only(&names, maintenance, &running.bounds().notices)?,
         _ => return Err(Error::internal("a statement that maintains nothing")),
-    };
-    Ok(Outcome { rows: None, tag: CommandTag::Plain(statement.tag()), notices })
+    }
+    Ok(Outcome { rows: None, tag: CommandTag::Plain(statement.tag()) })
 }
 
 /// What may not run in a transaction block.
@@ -96,17 +95,17 @@ fn denied(message: String) -> Error {
 }
 
 /// Who may read may lock against nobody; nothing that Tusk reads is changed by its other clients.
-fn lock(names: &Names<'_>, tables: &[TableRef], shared: bool) -> Result<Vec<Notice>> {
+fn lock(names: &Names<'_>, tables: &[TableRef], shared: bool) -> Result<()> {
     for table in tables {
         names.find(table)?;
         if !shared {
             return Err(denied(format!("permission denied for table {}", table.table)));
         }
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
-fn owners_only(names: &Names<'_>, maintenance: &Maintenance) -> Result<Vec<Notice>> {
+fn owners_only(names: &Names<'_>, maintenance: &Maintenance, notices: &Notices) -> Result<()> {
     let skipped = match maintenance.verb {
         MaintenanceVerb::Vacuum => "vacuum",
         MaintenanceVerb::Analyze => "analyze",
@@ -114,32 +113,32 @@ fn owners_only(names: &Names<'_>, maintenance: &Maintenance) -> Result<Vec<Notic
     };
     let skip = |name: &str, owner: &str| {
         let message = format!("skipping \"{name}\" --- only {owner} or database owner can {skipped} it");
-        warning(SqlState::WARNING, &message)
+        notices.warn(SqlState::WARNING, message);
     };
     match &maintenance.target {
-        MaintenanceTarget::Tables(tables) => tables
-            .iter()
-            .map(|table| {
+        MaintenanceTarget::Tables(tables) => {
+            for table in tables {
                 let system =
                     matches!(names.find(table)?, Relation::Virtual(found) if found.schema_name() == "pg_catalog");
-                Ok(skip(&table.table, if system { "superuser" } else { "table" }))
-            })
-            .collect(),
-        _ => Ok(names.world.tables().map(|table| skip(&table.name.table, "table")).collect()),
+                skip(&table.table, if system { "superuser" } else { "table" });
+            }
+        }
+        _ => names.world.tables().for_each(|table| skip(&table.name.table, "table")),
     }
+    Ok(())
 }
 
 /// CLUSTER and REINDEX.
-fn owned(names: &Names<'_>, target: &MaintenanceTarget) -> Result<Vec<Notice>> {
+fn owned(names: &Names<'_>, target: &MaintenanceTarget) -> Result<()> {
     match target {
         // Only what somebody owns is gone through: nothing.
-        MaintenanceTarget::All => Ok(Vec::new()),
+        MaintenanceTarget::All => Ok(()),
         MaintenanceTarget::Tables(tables) => match tables.first() {
             Some(table) => {
                 names.find(table)?;
                 Err(denied(format!("must be owner of table {}", table.table)))
             }
-            None => Ok(Vec::new()),
+            None => Ok(()),
         },
         MaintenanceTarget::Schema(schema) if existing(names.world, std::slice::from_ref(schema)).is_empty() => {
             Err(missing_schema(schema))

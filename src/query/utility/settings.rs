@@ -7,19 +7,22 @@ use arrow::array::{ArrayRef, StringViewArray};
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
-use super::warning;
 use crate::error::{Error, Result, SqlState};
-use crate::query::Notice;
-use crate::rows::{RowShape, Rows};
+use crate::rows::{Notices, RowShape, Rows};
 use crate::session::{Check, Kind, Scope, Session, VARIABLES, Variable, find_variable};
 use crate::sql::{Assignment, SetScope, SetValue};
 use crate::types::{self, PgType};
 
 /// SET, in all its forms.
-pub(super) fn set(session: &mut Session, assignments: &[Assignment]) -> Result<Vec<Notice>> {
-    let mut notices = Vec::new();
-    for assignment in assignments {
-        let scope = scope(session, assignment, &mut notices);
+pub(super) fn set(session: &mut Session, assignments: &[Assignment], notices: &Notices) -> Result<()> {
+    for (at, assignment) in assignments.iter().enumerate() {
+        let scope = scope(assignment);
+        if at == 0 && scope == Scope::Local && !session.transaction.is_block() {
+            // They do nothing then, and PostgreSQL says so.
+            let what = if assignment.name.starts_with("transaction_") { "SET TRANSACTION" } else { "SET LOCAL" };
+            let message = format!("{what} can only be used in transaction blocks");
+            notices.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, message);
+        }
         let text = text(assignment)?;
         if let Some(text) = &text {
             check_transaction_setting(session, &assignment.name, text)?;
@@ -29,22 +32,13 @@ pub(super) fn set(session: &mut Session, assignments: &[Assignment]) -> Result<V
             None => session.vars.reset(&assignment.name, scope)?,
         }
     }
-    notices.truncate(1);
-    Ok(notices)
+    Ok(())
 }
 
-/// SET LOCAL and SET TRANSACTION do nothing outside a block, and PostgreSQL says so.
-fn scope(session: &Session, assignment: &Assignment, notices: &mut Vec<Notice>) -> Scope {
+fn scope(assignment: &Assignment) -> Scope {
     match assignment.scope {
         SetScope::Session => Scope::Session,
-        SetScope::Local => {
-            if !session.transaction.is_block() {
-                let what = if assignment.name.starts_with("transaction_") { "SET TRANSACTION" } else { "SET LOCAL" };
-                let message = format!("{what} can only be used in transaction blocks");
-                notices.push(warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, &message));
-            }
-            Scope::Local
-        }
+        SetScope::Local => Scope::Local,
     }
 }
 
@@ -73,43 +67,16 @@ pub(super) fn check_transaction_setting(session: &Session, name: &str, value: &s
     if !transaction.is_block() {
         return Ok(());
     }
-    let refuse = |message| Err(Error::client(SqlState::ACTIVE_SQL_TRANSACTION, message));
-    let changes = !session.vars.text(name).eq_ignore_ascii_case(value);
-    match name {
-        "transaction_isolation" if changes && transaction.queried() => {
-            refuse("SET TRANSACTION ISOLATION LEVEL must be called before any query")
-        }
-        "transaction_isolation" if changes && transaction.depth() > 0 => {
-            refuse("SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction")
-        }
-        "transaction_read_only" if session.vars.is_on(name) && matches!(value, "off" | "false" | "0" | "no") => {
-            if transaction.depth() > 0 {
-                return refuse("cannot set transaction read-write mode inside a read-only transaction");
-            }
-            if transaction.queried() {
-                return refuse("transaction read-write mode must be set before any query");
-            }
-            Ok(())
-        }
-        "transaction_deferrable" if transaction.depth() > 0 => {
-            refuse("SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction")
-        }
-        "transaction_deferrable" if transaction.queried() => {
-            refuse("SET TRANSACTION [NOT] DEFERRABLE must be called before any query")
-        }
-        _ => Ok(()),
-    }
+    session.vars.check_of_transaction(name, value, transaction.depth(), transaction.queried())
 }
 
 /// RESET of one variable.
-pub(super) fn reset(session: &mut Session, name: &str) -> Result<Vec<Notice>> {
-    let mut notices = Vec::new();
+pub(super) fn reset(session: &mut Session, name: &str, notices: &Notices) -> Result<()> {
     if name.starts_with("transaction_") && variable(name).is_some() && !session.transaction.is_block() {
         let message = "RESET TRANSACTION can only be used in transaction blocks";
-        notices.push(warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, message));
+        notices.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, message);
     }
-    session.vars.reset(name, Scope::Session)?;
-    Ok(notices)
+    session.vars.reset(name, Scope::Session)
 }
 
 fn schema(columns: &[&str]) -> Arc<Schema> {

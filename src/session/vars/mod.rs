@@ -4,6 +4,7 @@
 mod absent;
 mod check;
 mod names;
+mod planning;
 mod table;
 mod undo;
 mod value;
@@ -22,6 +23,9 @@ pub use variable::{Check, Context, Kind, Source, Unit, Variable};
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::FormatOptions;
+
+/// Bytes of the texts that one transaction may set once it has savepoints: each may keep what was set before it.
+const MAX_KEPT: usize = 64 << 20;
 
 /// For how long a SET holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +72,10 @@ pub struct SessionVars {
     /// What the client was told last of each reported variable.
     told: Arc<Vec<Option<Arc<str>>>>,
     changed: bool,
-    /// Counts changes.
-    generation: u64,
+    /// Counts changes: all of them, and those of what plans depend on.
+    generations: (u64, u64),
+    /// Bytes of the texts that the transaction has set, which its savepoints may keep.
+    kept: usize,
 }
 
 /// What SHOW ALL and `pg_settings` tell of a variable.
@@ -129,7 +135,8 @@ impl SessionVars {
             saved: Vec::new(),
             told: Arc::new(vec![None; VARIABLES.len()]),
             changed: true,
-            generation: 0,
+            generations: (0, 0),
+            kept: 0,
         }
     }
 
@@ -143,7 +150,8 @@ impl SessionVars {
             saved: self.saved.first().cloned().into_iter().collect(),
             told: Arc::clone(&self.told),
             changed: self.changed,
-            generation: self.generation,
+            generations: self.generations,
+            kept: self.kept,
         }
     }
 
@@ -158,10 +166,9 @@ impl SessionVars {
             check::not_of_a_transaction(variable)?;
         }
         let defaults = self.defaults.clone().with(name, text, source, trusted)?;
-        self.current = defaults.clone();
+        self.become_current(defaults.clone());
         self.session = defaults.clone();
         self.defaults = defaults;
-        self.note_change();
         Ok(())
     }
 
@@ -191,6 +198,13 @@ impl SessionVars {
     }
 
     fn change(&mut self, name: &str, text: Option<&str>, scope: Scope) -> Result<()> {
+        self.kept += text.map_or(0, str::len);
+        if self.kept > MAX_KEPT && self.saved.len() > 1 {
+            return Err(Error::resource(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!("what a transaction with savepoints sets may take {} MiB", MAX_KEPT >> 20),
+            ));
+        }
         let variable = find(name).and_then(|index| VARIABLES.get(index));
         if let Some(variable) = variable {
             check::may_set(variable)?;
@@ -209,15 +223,14 @@ impl SessionVars {
             // DateStyle merges with what is seen now, so the session takes the very value that is seen.
             self.session = self.session.clone().put(name, current.slot(name))?;
         }
-        self.current = current;
-        self.note_change();
+        self.become_current(current);
         Ok(())
     }
 
     /// RESET ALL: all but the transaction's own variables.
     pub fn reset_all(&mut self) {
         let keep: Vec<_> = undo::TRANSACTION.iter().filter_map(|name| find(name)).collect();
-        for values in [&mut self.current, &mut self.session] {
+        let fresh = |values: &Values| {
             let mut fresh = self.defaults.clone();
             let list = Arc::make_mut(&mut fresh.builtin);
             for &index in &keep {
@@ -226,19 +239,24 @@ impl SessionVars {
                 }
             }
             fresh.keep_names(values);
-            *values = fresh;
-        }
-        self.note_change();
+            fresh
+        };
+        let (current, session) = (fresh(&self.current), fresh(&self.session));
+        self.session = session;
+        self.become_current(current);
     }
 
-    fn note_change(&mut self) {
+    /// Goes over to these values.
+    fn become_current(&mut self, values: Values) {
         self.changed = true;
-        self.generation += 1;
+        self.generations.0 += 1;
+        self.generations.1 += u64::from(self.current.plans_otherwise(&values));
+        self.current = values;
     }
 
-    /// A number that is another after each change.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
+    /// Two numbers that are others after each change: of any variable, and of one that plans depend on.
+    pub(super) fn generations(&self) -> (u64, u64) {
+        self.generations
     }
 
     /// SHOW: the value as people read it (`33s`, `on`).
@@ -273,9 +291,11 @@ impl SessionVars {
         let slot = self.current.builtin.get(seen)?;
         Some(Shown {
             name: variable.name.to_owned(),
-            // PostgreSQL does not tell the seed.
             setting: match variable.name {
+                // PostgreSQL does not tell the seed.
                 "seed" => "unavailable".to_owned(),
+                // It asks the socket for these, and tells what that says.
+                "tcp_keepalives_idle" | "tcp_keepalives_interval" | "tcp_user_timeout" => value::raw(&slot.value),
                 _ => value::show(variable, &slot.value),
             },
             raw: value::raw(&slot.value),
@@ -301,12 +321,6 @@ impl SessionVars {
     #[must_use]
     pub fn format(&self) -> &FormatOptions {
         &self.current.format
-    }
-
-    /// The same, to be kept.
-    #[must_use]
-    pub fn format_shared(&self) -> Arc<FormatOptions> {
-        Arc::clone(&self.current.format)
     }
 
     /// `statement_timeout`; `None`: for ever.

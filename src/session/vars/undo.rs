@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{Saved, SessionVars, Slot, Source, Value, Values, find};
+use super::{Saved, SessionVars, Slot, Source, VARIABLES, Value, Values, find, value};
+use crate::error::{Error, Result, SqlState};
 
 /// The variables that belong to the running transaction.
 pub(super) const TRANSACTION: [&str; 3] = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
@@ -38,6 +39,38 @@ impl Slot {
 
 /// Transactions: what they keep and what they undo.
 impl SessionVars {
+    /// Whether a variable of the running transaction may still get this value, so many savepoints deep, once it `queried` or before.
+    ///
+    /// # Errors
+    /// `25001`, as PostgreSQL.
+    pub fn check_of_transaction(&self, name: &str, text: &str, depth: usize, queried: bool) -> Result<()> {
+        let Some(variable) = find(name).and_then(|index| VARIABLES.get(index)) else { return Ok(()) };
+        let (Some(now), Ok(wanted)) = (self.value(name), value::parse(variable, name, text)) else { return Ok(()) };
+        let deeper = depth > 0;
+        let wrong = match variable.name {
+            "transaction_isolation" if wanted == *now => None,
+            "transaction_isolation" if queried => {
+                Some("SET TRANSACTION ISOLATION LEVEL must be called before any query")
+            }
+            "transaction_isolation" if deeper => {
+                Some("SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction")
+            }
+            "transaction_read_only" if wanted == Value::Bool(true) || *now == Value::Bool(false) => None,
+            "transaction_read_only" if deeper => {
+                Some("cannot set transaction read-write mode inside a read-only transaction")
+            }
+            "transaction_read_only" if queried => Some("transaction read-write mode must be set before any query"),
+            "transaction_deferrable" if deeper => {
+                Some("SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction")
+            }
+            "transaction_deferrable" if queried => {
+                Some("SET TRANSACTION [NOT] DEFERRABLE must be called before any query")
+            }
+            _ => None,
+        };
+        wrong.map_or(Ok(()), |message| Err(Error::client(SqlState::ACTIVE_SQL_TRANSACTION, message)))
+    }
+
     fn save(&self) -> Saved {
         Saved { current: self.current.clone(), session: self.session.clone() }
     }
@@ -45,6 +78,7 @@ impl SessionVars {
     /// A transaction begins: its own variables start at their defaults.
     pub(in crate::session) fn begin(&mut self) {
         self.saved.clear();
+        self.kept = 0;
         self.saved.push(self.save());
         for &(own, default) in TRANSACTION_PLACES.iter() {
             let list = &self.current.builtin;
@@ -79,10 +113,11 @@ impl SessionVars {
         self.session.keep_names(&self.current);
         let same =
             Arc::ptr_eq(&self.current.builtin, &values.builtin) && Arc::ptr_eq(&self.current.custom, &values.custom);
-        if !same {
-            self.note_change();
+        if same {
+            self.current = values;
+        } else {
+            self.become_current(values);
         }
-        self.current = values;
     }
 
     /// A savepoint is set.

@@ -26,7 +26,12 @@ const COMMIT_TIME: Duration = Duration::from_secs(60);
 /// Opens a transaction and begins to load.
 pub(super) async fn load(pool: &Arc<Pool>, query: LoadQuery) -> Result<Box<dyn Load>> {
     let mut lease = pool.lease(&query.query_id).await?;
-    let words = Words { source: pool.source().to_owned(), names: query.names, tells_rows: query.tells_rows };
+    let words = Words {
+        source: pool.source().to_owned(),
+        names: query.names,
+        tells_rows: query.tells_rows,
+        tells_references: query.tells_references,
+    };
     // A lease that is dropped in the middle is cut, and its transaction with it.
     if let Err(error) = lease.client()?.batch_execute(&query.begin).await {
         return Err(words.of(error, &lease));
@@ -97,23 +102,29 @@ struct Words {
     source: String,
     names: (String, String),
     tells_rows: bool,
+    tells_references: bool,
 }
 
 impl Words {
-    /// Errors of the data and the table's rules are the client's to mend, so it reads what the source says: message, context, and
-    /// detail where that tells nothing that it may not read. Everything else is said as for reading.
+    /// Errors of the data and the table's rules are the client's to mend, so it reads what the source says, as far as that tells nothing
+    /// that it may not read: who does not see the whole row reads our words of the table's rules, which may be about any column, and
+    /// nobody reads where in a trigger the source was. Everything else is said as for reading.
     fn of(&self, error: tokio_postgres::Error, lease: &Lease) -> Error {
         let Some(db) = error.as_db_error() else { return errors::statement(&self.source, error, lease.end()).0 };
         let Some(state) = state(db.code().code()) else { return errors::statement(&self.source, error, lease.end()).0 };
-        let mut told = Error::source_fault(state, self.seen(db.message()));
-        if let Some(context) = db.where_() {
-            told = told.with_context(self.seen(context));
+        let message = broken_rule(db.code().code()).filter(|_| !self.tells_rows);
+        let mut told = Error::source_fault(state, message.map_or_else(|| self.seen(db.message()), str::to_owned));
+        if let Some(place) = db.where_().and_then(outermost) {
+            told = told.with_context(self.seen(place));
         }
-        if let Some(detail) = db.detail().filter(|_| self.tells_rows) {
-            told = told.with_detail(self.seen(detail));
-        }
-        if let Some(hint) = db.hint() {
-            told = told.with_hint(self.seen(hint));
+        let leads_away = state == SqlState::FOREIGN_KEY_VIOLATION && !self.tells_references;
+        if self.tells_rows && !leads_away {
+            if let Some(detail) = db.detail() {
+                told = told.with_detail(self.seen(detail));
+            }
+            if let Some(hint) = db.hint() {
+                told = told.with_hint(self.seen(hint));
+            }
         }
         told.with_cause(error)
     }
@@ -123,6 +134,29 @@ impl Words {
         let (there, here) = &self.names;
         if there == here { text.to_owned() } else { text.replace(there.as_str(), here) }
     }
+}
+
+/// Where in the data the source was: what it says last, behind where in a trigger it was.
+fn outermost(context: &str) -> Option<&str> {
+    if context.starts_with("COPY ") {
+        return Some(context);
+    }
+    context.rfind("\nCOPY ").and_then(|at| context.get(at + 1..))
+}
+
+/// What is said of a rule of the table that a row breaks, where the source's own words might name what the client may not see.
+fn broken_rule(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "23502" => "null value violates a not-null constraint",
+        "23503" => "row violates a foreign key constraint",
+        "23505" => "duplicate key value violates a unique constraint",
+        "23514" => "row violates a check constraint",
+        _ => match code.get(..2)? {
+            "23" | "44" => "row violates a constraint",
+            "P0" => "the source refused the row",
+            _ => return None,
+        },
+    })
 }
 
 /// The SQLSTATE of an error that the client may read as it is; one without a name here becomes its class's.
@@ -143,6 +177,13 @@ fn state(code: &str) -> Option<SqlState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn triggers_are_nowhere() {
+        assert_eq!(outermost("COPY t, line 1: \"a\nb\""), Some("COPY t, line 1: \"a\nb\""));
+        assert_eq!(outermost("SQL statement \"x\"\nPL/pgSQL function f()\nCOPY t, line 2"), Some("COPY t, line 2"));
+        assert_eq!(outermost("PL/pgSQL function f()"), None);
+    }
 
     #[test]
     fn errors_of_the_data_keep_their_code() {

@@ -75,7 +75,6 @@ fn queries_of_every_form() {
         let statement = one(query);
         assert!(matches!(statement.kind, Is::Query(_)), "{query}");
         assert_eq!(statement.tag(), "SELECT");
-        assert!(statement.returns_rows() && !statement.is_transaction_control());
     }
     assert_eq!(one("select $3, $1").parameter_count(), 3);
     assert_eq!(one("select 1").verb(), "select");
@@ -175,7 +174,6 @@ fn transactions() {
         ("release a", "RELEASE"),
     ] {
         let statement = one(sql);
-        assert!(statement.is_transaction_control(), "{sql}");
         assert_eq!(statement.tag(), tag);
     }
     assert!(one("rollback to a").runs_in_failed_transaction() && !one("savepoint a").runs_in_failed_transaction());

@@ -14,7 +14,8 @@ use crate::harness::postgres::TestPostgres;
 /// A schema with everything that catalogs tell of: keys of every kind, indexes of every form, comments, defaults, views.
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// A PostgreSQL with [`SCHEMA`], and a Tusk that shows its `public` as `public`: to `ana` whole, to `bob` the table `orders`.
+/// A PostgreSQL with [`SCHEMA`], and a Tusk that shows its `public` as `public`: to `ana` whole, to `bob` the table `orders` and a part of
+/// `made`.
 pub(crate) struct Both {
     pub(crate) postgres: TestPostgres,
     pub(crate) tusk: Daemon,
@@ -28,6 +29,7 @@ impl Both {
             &postgres,
             "schemas = { public = \"public\" }",
             "[[role]]\nname = \"narrow\"\n[[role.grant]]\ntables = [\"public.orders\"]\nprivileges = [\"select\"]\n\
+             [[role.grant]]\ntables = [\"public.made\"]\ncolumns = [\"m_open\", \"m_twice\", \"m_default\"]\nprivileges = [\"select\"]\n\
              [[user]]\nname = \"bob\"\nroles = [\"narrow\"]\n",
         );
         Both { postgres, tusk }

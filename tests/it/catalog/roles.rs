@@ -4,8 +4,17 @@
 use super::Both;
 
 /// Words that tell of what `bob` may not see: tables, their columns, comments, indexes, keys.
-const HIDDEN: &[&str] =
-    &["customer", "c_custkey", "who buys", "first and last", "orders_v", "Odd Names", "l_orderkey", "line_pkey"];
+const HIDDEN: &[&str] = &[
+    "customer",
+    "c_custkey",
+    "who buys",
+    "first and last",
+    "orders_v",
+    "Odd Names",
+    "l_orderkey",
+    "line_pkey",
+    "m_secret",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_hidden_is_in_any_relation() {
@@ -26,6 +35,10 @@ async fn nothing_hidden_is_in_any_relation() {
     }
     assert!(told.is_empty(), "{}", told.join("\n"));
     let all = both.tusk("ana", "select string_agg(relname, ' ') from pg_class");
+    let defaults = "select column_name, column_default, generation_expression from information_schema.columns \
+                    where table_name = 'made' order by 1";
+    assert_eq!(both.tusk("bob", defaults), "m_default|7|\nm_open||\nm_twice||\n");
+    assert!(both.tusk("ana", defaults).contains("m_secret * 2"));
     assert!(all.contains("customer"), "the test would not see anything: {all}");
 }
 

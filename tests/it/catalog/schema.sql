@@ -26,6 +26,11 @@ create table line(
   l_tags text[],
   l_at timestamptz(3) default now(),
   foreign key (l_orderkey, l_line) references orders(o_orderkey, o_line) match full);
+create table made(
+  m_open int,
+  m_secret int,
+  m_twice int generated always as (m_secret * 2) stored,
+  m_default int default 7);
 create view orders_v as select o_orderkey, o_orderdate from orders where o_custkey > 3;
 comment on view orders_v is 'some orders';
 create table "Odd Names"("Key" int unique nulls not distinct, "a b" text);

@@ -23,7 +23,7 @@ pub(crate) struct Options {
     pub(crate) initdb: Vec<String>,
     /// Certificate chain and key in PEM: the server offers TLS.
     pub(crate) tls: Option<(String, String)>,
-    /// The whole `pg_hba.conf`. Default: the superuser without a password, everybody else with SCRAM.
+    /// The whole `pg_hba.conf`. Default: the superuser and `ana` without a password, everybody else with SCRAM.
     pub(crate) hba: String,
 }
 
@@ -34,7 +34,7 @@ impl Default for Options {
             initdb: vec!["--no-locale".into(), "--encoding=UTF8".into()],
             tls: None,
             hba:
-                "local all postgres trust\nlocal all all scram-sha-256\nhost all postgres all trust\nhost all all all \
+                "local all postgres trust\nlocal all all scram-sha-256\nhost all,replication postgres,ana all trust\nhost all all all \
                   scram-sha-256\n"
                     .into(),
         }

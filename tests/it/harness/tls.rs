@@ -52,13 +52,17 @@ impl Authority {
 
     /// A connector that trusts it.
     pub(crate) fn connector(&self) -> MakeRustlsConnect {
+        MakeRustlsConnect::new(self.client_config())
+    }
+
+    /// What a client needs to trust it.
+    pub(crate) fn client_config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem().as_bytes()).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
-            .with_no_client_auth();
-        MakeRustlsConnect::new(config)
+            .with_no_client_auth()
     }
 }

@@ -28,9 +28,12 @@ async fn sessions_answer_as_postgresql() {
         .unwrap();
     let mut findings = Vec::new();
     for script in scripts() {
-        let login = |port, database: &str| Raw::login(port, "ana", database);
-        let ours = transcript(&play(&mut login(pair.federation.tusk.port(), "tusk"), script));
-        let theirs = transcript(&play(&mut login(pair.federation.postgres.port(), "oracle"), script));
+        let told = |port, database: &str| {
+            let script = script.replace("DATABASE", database);
+            transcript(&play(&mut Raw::login(port, "ana", database), &script)).replace(database, "DATABASE")
+        };
+        let ours = told(pair.federation.tusk.port(), "tusk");
+        let theirs = told(pair.federation.postgres.port(), "oracle");
         if ours != theirs {
             findings.push(format!("--- {script}\nTusk:\n{ours}PostgreSQL:\n{theirs}"));
         }
@@ -145,7 +148,12 @@ async fn what_a_session_keeps_is_bounded() {
 async fn every_face_of_the_variables_is_the_same() {
     let pair = Pair::start().await;
     let mut tusk = pair.tusk();
+    // What another session of the user, or this one before, saw of itself is not shown again.
+    let bytea = "select setting from pg_settings where name = 'bytea_output'";
+    assert_eq!(rows(&tusk.ask(bytea))[0][0].as_deref(), Some("hex"));
     tusk.ask("set statement_timeout = '90s'; set a.b = 'x'; set bytea_output = escape");
+    assert_eq!(rows(&tusk.ask(bytea))[0][0].as_deref(), Some("escape"));
+    assert_eq!(rows(&pair.tusk().ask(bytea))[0][0].as_deref(), Some("hex"));
     let shown: Vec<_> = rows(&tusk.ask("show all"));
     let settings = rows(&tusk.ask("select name, setting, short_desc from pg_settings"));
     let names = |rows: &[Vec<Option<String>>]| rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();

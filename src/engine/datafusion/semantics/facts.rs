@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::rows::Notices;
 use crate::types::FormatOptions;
 
 /// Looks up a setting by its lower-case name.
@@ -53,7 +54,7 @@ pub struct SessionFacts {
     pub database: String,
     /// The schemas that unqualified names are looked for in, in order.
     pub search_path: Vec<String>,
-    /// The transaction that the catalogs are of, as `xmin` and `txid_current()` tell it.
+    /// The transaction that the catalogs are of, as `xmin` tells it.
     pub transaction: u64,
     /// When the server started: microseconds since 1970-01-01 00:00:00 UTC.
     pub started_micros: i64,
@@ -65,6 +66,8 @@ pub struct SessionFacts {
     pub settings_change: bool,
     /// Where functions act.
     pub acts: Arc<dyn SessionActs>,
+    /// Where functions warn.
+    pub notices: Notices,
 }
 
 impl fmt::Debug for SessionFacts {

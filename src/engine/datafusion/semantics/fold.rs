@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
-use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{ColumnarValue, Expr, Volatility};
@@ -21,7 +21,7 @@ pub(super) fn fold(value: Bound) -> Bound {
         return value;
     }
     match evaluate(&value.expr) {
-        Some(constant) if constant.data_type() == value.arrow => Bound { expr: Expr::Literal(constant, None), ..value },
+        Ok(constant) if constant.data_type() == value.arrow => Bound { expr: Expr::Literal(constant, None), ..value },
         _ => value,
     }
 }
@@ -53,14 +53,17 @@ fn is_constant(expr: &Expr) -> bool {
     constant
 }
 
-fn evaluate(expr: &Expr) -> Option<ScalarValue> {
+/// The value of an expression that needs no row.
+///
+/// # Errors
+/// What the expression raises.
+pub(super) fn evaluate(expr: &Expr) -> Result<ScalarValue> {
     let physical =
-        create_physical_expr(expr, &DFSchema::empty(), &ExecutionProps::new(), &PhysicalPlanningContext::default())
-            .ok()?;
+        create_physical_expr(expr, &DFSchema::empty(), &ExecutionProps::new(), &PhysicalPlanningContext::default())?;
     let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).ok()?;
-    match physical.evaluate(&row).ok()? {
-        ColumnarValue::Scalar(value) => Some(value),
-        ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0).ok(),
+    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+    match physical.evaluate(&row)? {
+        ColumnarValue::Scalar(value) => Ok(value),
+        ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0),
     }
 }

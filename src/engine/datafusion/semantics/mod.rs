@@ -20,6 +20,7 @@ mod install;
 mod kernel;
 mod keys;
 mod lift;
+mod limits;
 mod membership;
 mod numeric;
 mod offered;

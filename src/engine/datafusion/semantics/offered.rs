@@ -40,6 +40,7 @@ pub fn offered() -> Offered {
         setting: Arc::new(|_| None),
         settings_change: false,
         acts: Arc::new(Nowhere),
+        notices: Default::default(),
     };
     let mut typing = Typing::new(Arc::new(facts), &[]);
     let functions = pg::all_functions().filter(|function| has_function(function, &mut typing));

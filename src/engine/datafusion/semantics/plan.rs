@@ -14,6 +14,7 @@ use datafusion::scalar::ScalarValue;
 use super::bind::{Binder, FoundTable, FoundTables, Surroundings, schema_and_table};
 use super::errors::from_datafusion;
 use super::facts::SessionFacts;
+use super::limits;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::{self, Statement, StatementKind};
 use crate::types::PgType;
@@ -62,7 +63,7 @@ pub async fn plan(statement: &Statement, state: &SessionState, given: &[Option<P
 /// The plan with its parameters' values, in the storage of their types.
 ///
 /// # Errors
-/// `08P01` for another number of values than of parameters.
+/// `08P01` for another number of values than of parameters; what LIMIT and OFFSET say of their values.
 pub fn bind_parameters(plan: &LogicalPlan, types: &[PgType], values: &[ScalarValue]) -> Result<LogicalPlan> {
     if types.len() != values.len() {
         return Err(Error::client(
@@ -73,7 +74,8 @@ pub fn bind_parameters(plan: &LogicalPlan, types: &[PgType], values: &[ScalarVal
     if values.is_empty() {
         return Ok(plan.clone());
     }
-    plan.clone().with_param_values(values.to_vec()).map_err(from_datafusion)
+    let plan = plan.clone().with_param_values(values.to_vec()).map_err(from_datafusion)?;
+    limits::settle(plan).map_err(from_datafusion)
 }
 
 /// The tables that a query names, each looked up once. Names that are not there are left out: they may be of WITH.

@@ -71,7 +71,6 @@ pub(super) const NAMES: &[&str] = &[
     "pg_typeof",
     "statement_timestamp",
     "transaction_timestamp",
-    "txid_current",
     "version",
 ];
 
@@ -89,10 +88,6 @@ pub(super) fn call(name: &str, args: &[Bound], facts: &SessionFacts) -> Result<O
         ("version", []) => text(&names::version(), PgType::TEXT),
         ("pg_backend_pid", []) => Bound::literal(ScalarValue::Int32(Some(facts.pid)), PgType::INT4),
         ("pg_postmaster_start_time" | "pg_conf_load_time", []) => instant(facts.started_micros),
-        ("txid_current", []) => {
-            let transaction = i64::try_from(facts.transaction).unwrap_or(i64::MAX);
-            Bound::literal(ScalarValue::Int64(Some(transaction)), PgType::INT8)
-        }
         ("getdatabaseencoding" | "pg_client_encoding", []) => text("UTF8", PgType::NAME),
         ("pg_is_in_recovery", []) => Bound::literal(ScalarValue::Boolean(Some(false)), PgType::BOOL),
         // What may change while the statement runs is looked up then.

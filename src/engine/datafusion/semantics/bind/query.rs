@@ -12,6 +12,7 @@ use datafusion::scalar::ScalarValue;
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::kernel::failing;
+use super::super::limits::{Rows, waits_for_parameters};
 use super::super::pg::CastContext;
 use super::super::windows::ranked;
 use super::{Binder, Clause, Relation, Scope, refuse};
@@ -97,17 +98,15 @@ impl Binder<'_> {
     }
 
     fn limit(&mut self, ast: &Ast, clause: Clause, wrong: &mut Option<Error>) -> Result<Option<Expr>> {
-        let (what, state) = match clause {
-            Clause::Limit => ("LIMIT", SqlState::INVALID_ROW_COUNT_IN_LIMIT),
-            _ => ("OFFSET", SqlState::INVALID_ROW_COUNT_IN_OFFSET),
-        };
+        let what = if matches!(clause, Clause::Limit) { Rows::Limit } else { Rows::Offset };
+        let word = what.word();
         self.scopes.push(Scope::default());
         let bound = self.within(clause, |binder| binder.expr(ast));
         self.scopes.pop();
         let bound = bound.map_err(|error| match error.state() {
             SqlState::UNDEFINED_COLUMN => Error::client(
                 SqlState::INVALID_COLUMN_REFERENCE,
-                format!("argument of {what} must not contain variables"),
+                format!("argument of {word} must not contain variables"),
             )
             .with_position_if(error.position()),
             _ => error,
@@ -115,7 +114,7 @@ impl Binder<'_> {
         let mistyped = |name: String| {
             Error::client(
                 SqlState::DATATYPE_MISMATCH,
-                format!("argument of {what} must be type bigint, not type {name}"),
+                format!("argument of {word} must be type bigint, not type {name}"),
             )
             .with_position_if(self.position(ast))
         };
@@ -127,11 +126,13 @@ impl Binder<'_> {
         match expr {
             Expr::Literal(ScalarValue::Int64(None), _) => Ok(None),
             Expr::Literal(ScalarValue::Int64(Some(rows)), _) if rows < 0 => {
-                wrong.get_or_insert_with(|| Error::client(state, format!("{what} must not be negative")));
+                wrong.get_or_insert_with(|| what.negative());
                 Ok(None)
             }
-            other @ (Expr::Literal(..) | Expr::Placeholder(_)) => Ok(Some(other)),
-            _ => refuse(&format!("{what} with an expression that is not a constant")),
+            other @ Expr::Literal(..) => Ok(Some(other)),
+            // Known when the parameters are.
+            other if waits_for_parameters(&other) => Ok(Some(other)),
+            _ => refuse(&format!("{word} with an expression that is not a constant")),
         }
     }
 }

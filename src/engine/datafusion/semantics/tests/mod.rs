@@ -32,6 +32,7 @@ fn facts() -> SessionFacts {
         setting: Arc::new(|name| (name == "timezone").then(|| "UTC".to_owned())),
         settings_change: false,
         acts: Arc::new(facts::Nowhere),
+        notices: Default::default(),
     }
 }
 
