@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
-use datafusion::common::DFSchema;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{ColumnarValue, Expr, Volatility};
@@ -21,7 +21,9 @@ pub(super) fn fold(value: Bound) -> Bound {
         return value;
     }
     match evaluate(&value.expr) {
-        Some(constant) if constant.data_type() == value.arrow => Bound { expr: Expr::Literal(constant, None), ..value },
+        Some(Ok((constant, _))) if constant.data_type() == value.arrow => {
+            Bound { expr: Expr::Literal(constant, None), ..value }
+        }
         _ => value,
     }
 }
@@ -53,14 +55,21 @@ fn is_constant(expr: &Expr) -> bool {
     constant
 }
 
-fn evaluate(expr: &Expr) -> Option<ScalarValue> {
+/// The value of an expression over constants, and the type that it was planned for; none if it cannot be computed by itself.
+pub(super) fn evaluate(expr: &Expr) -> Option<Result<(ScalarValue, DataType)>> {
     let physical =
         create_physical_expr(expr, &DFSchema::empty(), &ExecutionProps::new(), &PhysicalPlanningContext::default())
             .ok()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).ok()?;
-    match physical.evaluate(&row).ok()? {
-        ColumnarValue::Scalar(value) => Some(value),
-        ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0).ok(),
-    }
+    let compute = || {
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let schema = Arc::new(Schema::empty());
+        let planned = physical.data_type(&schema)?;
+        let row = RecordBatch::try_new_with_options(schema, Vec::new(), &options)?;
+        let value = match physical.evaluate(&row)? {
+            ColumnarValue::Scalar(value) => value,
+            ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,
+        };
+        Ok((value, planned))
+    };
+    Some(compute())
 }
