@@ -275,7 +275,7 @@ pub(super) async fn start(
     parameters: Vec<ArrayRef>,
 ) -> Result<Rows> {
     let (engine, plan) = (Arc::clone(&query.parts.engine), planned.plan.clone());
-    let context = StatementContext::new(running.query_id());
+    let context = StatementContext::new(running.query_id(), running.stop().clone());
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
     running.entry().update(|progress| {
         progress.remote_sql = ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect();

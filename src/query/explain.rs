@@ -180,7 +180,7 @@ pub(super) async fn explain(
     parameters: &[ArrayRef],
 ) -> Result<Rows> {
     let (engine, plan, parameters) = (Arc::clone(&query.parts.engine), planned.plan.clone(), parameters.to_vec());
-    let context = StatementContext::new(running.query_id());
+    let context = StatementContext::new(running.query_id(), running.stop().clone());
     let meter = Arc::clone(&context.meter);
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
     let planning = wanted.summary.then(|| running.entry().started.elapsed());

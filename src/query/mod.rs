@@ -178,14 +178,16 @@ impl Query {
         Query { parts, worlds, started: SystemTime::now() }
     }
 
-    /// Runs work that needs a deep stack (the guards of `sql` keep statements within it), unless the statement ends before.
+    /// Runs work that needs a deep stack (the guards of `sql` keep statements within it), unless the statement ends before. What
+    /// does not wait in it looks now and then at whether the statement has ended.
     async fn deep<T: Send + 'static>(
         &self,
         running: &RunningStatement,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let runtime = self.parts.threads.queries.clone();
-        let task = self.parts.threads.queries.spawn_blocking(move || runtime.block_on(work));
+        let stop = running.stop().clone();
+        let task = self.parts.threads.queries.spawn_blocking(move || stop.during(|| runtime.block_on(work)));
         running.bounds().guard(async { task.await.map_err(died)? }).await
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::datafusion::Stop;
 use crate::error::Error;
 use crate::history::{Entry, Running};
 use crate::rows::Bounds;
@@ -16,6 +17,7 @@ type OnEnd = dyn Fn(&Entry, &Bounds) + Send + Sync;
 struct Inner {
     bounds: Bounds,
     entry: Arc<Entry>,
+    stop: Stop,
     running: Running,
     on_end: Box<OnEnd>,
 }
@@ -29,7 +31,7 @@ impl RunningStatement {
         running: Running,
         on_end: impl Fn(&Entry, &Bounds) + Send + Sync + 'static,
     ) -> Self {
-        RunningStatement(Arc::new(Inner { bounds, entry, running, on_end: Box::new(on_end) }))
+        RunningStatement(Arc::new(Inner { bounds, entry, stop: Stop::default(), running, on_end: Box::new(on_end) }))
     }
 
     /// Its cancel token, deadline and limits.
@@ -42,6 +44,12 @@ impl RunningStatement {
     #[must_use]
     pub fn entry(&self) -> &Arc<Entry> {
         &self.0.entry
+    }
+
+    /// What tells its work that it has ended.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.0.stop
     }
 
     /// Its id.
@@ -58,6 +66,7 @@ impl RunningStatement {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.stop.now();
         self.running.end(&self.entry.begun.query_id);
         (self.on_end)(&self.entry, &self.bounds);
     }

@@ -46,6 +46,7 @@ pub use self::storage::{
     Comparable, META_OID, META_TYPMOD, comparable, field, ignores_trailing_blanks, is_system_column, is_text_form,
     pg_type_of, storage, system_column,
 };
+pub(crate) use self::text::json::json_encoder;
 pub use self::text::{row_text, text_encoder};
 pub use self::zone::TimeZone;
 pub use self::zone_rule::ZoneRule;

@@ -195,3 +195,61 @@ async fn heavy_statements_hold_up_nobody() {
         assert!(asked.elapsed() < FREEZE, "57014 after {:?}", asked.elapsed());
     }
 }
+
+/// Seconds of a processor that the daemon has used.
+fn worked(daemon: &Daemon) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
+    let after = stat.rsplit(')').next().unwrap();
+    let ticks = |at: usize| after.split_ascii_whitespace().nth(at).unwrap().parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// What a function does without ever waiting, while planning or over rows, ends with its statement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_end_with_their_statement() {
+    let federation = Federation::start().await;
+    let mut raw = Raw::login(federation.tusk.port(), "ana", "tusk");
+    raw.ask("set statement_timeout = '700ms'");
+    for sql in [
+        "select regexp_replace(repeat('x', 1000000), 'x|.*y', '', 'g')",
+        "select count(*) from crm.nation where regexp_replace(repeat('x', 300000 + n_nationkey::int), 'x|.*y', '', 'g') = ''",
+        "select count(*) from generate_series(1, 1000) g, generate_series(1, 1000) h where repeat('a', g + h) || 'b' ~ '(a|aa)+(?!b)c'",
+        "select exists (select 1 from crm.nation n where regexp_count(repeat('x', 300000 + n_nationkey::int), 'x|.*y') = 0)",
+    ] {
+        let fields = error(&raw.ask(sql));
+        assert_eq!(fields[&'C'], "57014", "{sql}: {fields:?}");
+    }
+    let wait = || tokio::time::sleep(Duration::from_secs(1));
+    wait().await;
+    let before = worked(&federation.tusk);
+    wait().await;
+    let more = worked(&federation.tusk) - before;
+    assert!(more < 0.5, "somebody works on: {more} seconds in one");
+}
+
+/// Rows of lists come a few at a time, however many there are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_lists_need_little_memory() {
+    let federation = Federation::start().await;
+    let most = |daemon: &Daemon| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+    };
+    let mut raw = Raw::login(federation.tusk.port(), "ana", "tusk");
+    raw.ask("set statement_timeout = '3s'");
+    raw.ask("select count(*) from generate_series(1, 100) g, generate_series(1, g)");
+    let before = most(&federation.tusk);
+    for sql in [
+        "select count(*) from generate_series(1,8192) g, generate_series(1, g+9990000)",
+        "select count(*) from (select generate_series(1,1000000) from generate_series(1,8192)) s",
+        "select count(*) from generate_series(1,8192) g, unnest(string_to_array(repeat('x,', 20000 + g), ','))",
+        "select count(*) from generate_series(1,8192) g, regexp_split_to_table(repeat('x,', 20000 + g), ',')",
+    ] {
+        let answer = raw.ask(sql);
+        let refused = answer.iter().find(|message| message.tag == b'E').map(|message| message.fields()[&'C'].clone());
+        assert!(refused.is_none() || refused.as_deref() == Some("57014"), "{sql}: {refused:?}");
+        let grown = most(&federation.tusk) - before;
+        assert!(grown < 400, "{sql}: grew by {grown} MiB");
+    }
+}

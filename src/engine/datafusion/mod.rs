@@ -13,6 +13,7 @@ mod secured;
 pub mod semantics;
 mod session_calls;
 mod shape;
+mod stop;
 mod store;
 mod tables;
 mod virtual_scan;
@@ -32,6 +33,7 @@ pub use administration::{Administration, OnSession, Refresh};
 pub use plan::{Plan, PlanRequest};
 pub use run::{Explained, RemoteRead};
 pub use semantics::{SessionActs, SessionFacts};
+pub use stop::Stop;
 
 use crate::catalog::{SchemaCache, Viewer};
 use crate::config::{EngineSettings, Size};
@@ -47,13 +49,15 @@ pub struct StatementContext {
     pub query_id: String,
     /// Counts what is read.
     pub meter: Arc<ScanMeter>,
+    /// Tells its functions to stop.
+    pub stop: Stop,
 }
 
 impl StatementContext {
     /// Of a statement with this id, that has read nothing yet.
     #[must_use]
-    pub fn new(query_id: &str) -> Self {
-        StatementContext { query_id: query_id.to_owned(), meter: Arc::default() }
+    pub fn new(query_id: &str, stop: Stop) -> Self {
+        StatementContext { query_id: query_id.to_owned(), meter: Arc::default(), stop }
     }
 }
 
@@ -100,6 +104,7 @@ impl Federated {
             .with_disk_manager_builder(disk.with_max_temp_directory_size(settings.spill_limit))
             .build_arc()
             .map_err(semantics::from_datafusion)?;
+        stop::follow_tasks();
         let threads = match settings.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
             threads => threads,

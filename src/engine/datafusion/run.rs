@@ -16,6 +16,7 @@ use super::plan::Plan;
 use super::remote::RemoteScan;
 use super::semantics;
 use super::shape::with_layout;
+use super::stop::Stop;
 use super::{Federated, StatementContext};
 use crate::error::{Error, Result};
 use crate::policy::Authorized;
@@ -46,6 +47,7 @@ pub struct Explained {
 pub struct Ready {
     physical: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
+    stop: Stop,
     rows_shape: Arc<crate::rows::RowShape>,
     /// What its sources will be sent.
     pub remote: Vec<RemoteRead>,
@@ -70,6 +72,7 @@ impl Federated {
             return Err(Error::internal("a physical plan has other columns than its logical plan"));
         }
         let rows_shape = Arc::new(with_layout(&plan.shape, &layout));
+        let stop = statement.stop.clone();
         let config = plan.state.config().clone().with_extension(Arc::new(statement));
         let base = plan.state.task_ctx();
         let context = TaskContext::new(
@@ -84,7 +87,7 @@ impl Federated {
         );
         let mut remote = Vec::new();
         collect_remote(&physical, &mut remote);
-        Ok(Ready { physical, context: Arc::new(context), rows_shape, remote })
+        Ok(Ready { physical, context: Arc::new(context), stop, rows_shape, remote })
     }
 
     /// What would run; after it has run (`analyzed`), with what each node did; `verbose`: with the columns of each node.
@@ -106,8 +109,10 @@ impl Ready {
     /// # Errors
     /// What starting meets; later errors come with the rows.
     pub fn start(self) -> Result<Rows> {
-        let stream = execute_stream(self.physical, self.context).map_err(semantics::from_datafusion)?;
-        let batches: BatchStream = Box::pin(stream.map(|batch| batch.map_err(semantics::from_datafusion)));
+        let Ready { physical, context, stop, .. } = self;
+        let mut stream = stop.during(|| execute_stream(physical, context)).map_err(semantics::from_datafusion)?;
+        let stopping = futures::stream::poll_fn(move |task| stop.during(|| stream.poll_next_unpin(task)));
+        let batches: BatchStream = Box::pin(stopping.map(|batch| batch.map_err(semantics::from_datafusion)));
         Ok(Rows { shape: self.rows_shape, batches })
     }
 }

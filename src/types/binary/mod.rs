@@ -64,7 +64,7 @@ pub(crate) fn no_output(pg: PgType) -> Error {
 
 /// Structs and the like are JSON, whose binary form is its text (with a version before it for jsonb).
 fn json_text(field: &Field, pg: PgType) -> Result<Box<dyn ColumnEncoder>> {
-    let inner = json::json_encoder(field, &FormatOptions::default(), 0)?;
+    let inner = json::json_encoder(field, &FormatOptions::default())?;
     if pg.oid == PgType::JSONB.oid {
         return Ok(Box::new(Versioned { inner }));
     }

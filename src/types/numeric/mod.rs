@@ -176,6 +176,15 @@ impl Numeric {
         }
     }
 
+    /// Bytes that it holds besides itself.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Numeric::Finite { unscaled, .. } => usize::try_from(unscaled.magnitude().bits() / 8).unwrap_or(0) + 8,
+            _ => 0,
+        }
+    }
+
     /// Digits behind the point as shown; none for NaN and the infinities.
     #[must_use]
     pub fn scale(&self) -> Option<u32> {

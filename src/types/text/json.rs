@@ -12,15 +12,19 @@ use super::list::range;
 use crate::error::{Error, Result};
 use crate::types::canonical::canonical;
 use crate::types::encoder::{ColumnEncoder, TextValues, leaf, unexpected};
-use crate::types::format::FormatOptions;
+use crate::types::format::{DateStyle, FormatOptions};
 use crate::types::pg_type::PgType;
 use crate::types::storage::pg_type_of;
 
 /// Nesting beyond this is refused rather than followed.
 const MAX_DEPTH: usize = 64;
 
-/// An encoder that writes each value of a field as JSON.
-pub(crate) fn json_encoder(field: &Field, options: &FormatOptions, depth: usize) -> Result<Box<dyn ColumnEncoder>> {
+/// An encoder that writes each value of a field as JSON. Dates are in ISO's form in JSON, whatever the session's style.
+pub(crate) fn json_encoder(field: &Field, options: &FormatOptions) -> Result<Box<dyn ColumnEncoder>> {
+    nested(field, &FormatOptions { date_style: DateStyle::default(), ..options.clone() }, 0)
+}
+
+fn nested(field: &Field, options: &FormatOptions, depth: usize) -> Result<Box<dyn ColumnEncoder>> {
     if depth > MAX_DEPTH {
         return Err(Error::unsupported("nested types deeper than 64 levels are not supported"));
     }
@@ -29,11 +33,11 @@ pub(crate) fn json_encoder(field: &Field, options: &FormatOptions, depth: usize)
     let inner: Box<dyn ColumnEncoder> = match &plan.arrow {
         DataType::Struct(fields) => {
             let names = fields.iter().map(|f| quoted(f.name())).collect();
-            let values = fields.iter().map(|f| json_encoder(f, options, depth + 1)).collect::<Result<_>>()?;
+            let values = fields.iter().map(|f| nested(f, options, depth + 1)).collect::<Result<_>>()?;
             Box::new(StructJson { array: None, names, values })
         }
         DataType::Map(entries, _) => Box::new(MapJson::new(entries, options, depth)?),
-        DataType::List(item) => Box::new(ListJson { array: None, element: json_encoder(item, options, depth + 1)? }),
+        DataType::List(item) => Box::new(ListJson { array: None, element: nested(item, options, depth + 1)? }),
         DataType::Timestamp(_, zone) => {
             let mut clock =
                 (zone.is_some() || pg == PgType::TIMESTAMPTZ).then(|| ZoneClock::new(options.time_zone.clone()));
@@ -44,17 +48,19 @@ pub(crate) fn json_encoder(field: &Field, options: &FormatOptions, depth: usize)
                 Ok(())
             })
         }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => match pg.oid {
-            // JSON within JSON stays JSON.
-            114 | 3802 => leaf::<TextValues, _>(|text, out| {
-                out.extend_from_slice(text.as_bytes());
-                Ok(())
-            }),
-            _ => leaf::<TextValues, _>(|text, out| {
-                write_string(text.as_bytes(), out);
-                Ok(())
-            }),
-        },
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if pg.category() == 'S' || is_json(pg) => {
+            match pg.oid {
+                // JSON within JSON stays JSON.
+                114 | 3802 => leaf::<TextValues, _>(|text, out| {
+                    out.extend_from_slice(text.as_bytes());
+                    Ok(())
+                }),
+                _ => leaf::<TextValues, _>(|text, out| {
+                    write_string(text.as_bytes(), out);
+                    Ok(())
+                }),
+            }
+        }
         _ => Box::new(ScalarJson::new(super::text_encoder(field, options)?, pg)),
     };
     // A scalar's own encoder brings its own conversion.
@@ -62,9 +68,15 @@ pub(crate) fn json_encoder(field: &Field, options: &FormatOptions, depth: usize)
         DataType::Struct(_) | DataType::Map(..) | DataType::List(_) | DataType::Timestamp(..) => {
             plan.before(pg, field.data_type(), inner)
         }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => plan.before(pg, field.data_type(), inner),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if pg.category() == 'S' || is_json(pg) => {
+            plan.before(pg, field.data_type(), inner)
+        }
         _ => Ok(inner),
     }
+}
+
+fn is_json(pg: PgType) -> bool {
+    matches!(pg.oid, 114 | 3802)
 }
 
 fn quoted(text: &str) -> Vec<u8> {
@@ -106,7 +118,12 @@ struct ScalarJson {
 
 impl ScalarJson {
     fn new(inner: Box<dyn ColumnEncoder>, pg: PgType) -> ScalarJson {
-        ScalarJson { inner, number: pg.category() == 'N', boolean: pg == PgType::BOOL, scratch: BytesMut::new() }
+        ScalarJson {
+            inner,
+            number: matches!(pg.oid, 20 | 21 | 23 | 700 | 701 | 1700),
+            boolean: pg == PgType::BOOL,
+            scratch: BytesMut::new(),
+        }
     }
 }
 
@@ -220,7 +237,7 @@ impl MapJson {
             array: None,
             // Keys of JSON are strings, whatever they were.
             key: super::text_encoder(key, options)?,
-            value: json_encoder(value, options, depth + 1)?,
+            value: nested(value, options, depth + 1)?,
             scratch: BytesMut::new(),
         })
     }

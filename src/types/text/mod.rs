@@ -38,14 +38,14 @@ use crate::error::{Error, Result};
 pub fn text_encoder(field: &Field, options: &FormatOptions) -> Result<Box<dyn ColumnEncoder>> {
     let pg = pg_type_of(field);
     if matches!(pg.oid, 114 | 3802) && is_nested(field.data_type()) {
-        return json::json_encoder(field, options, 0);
+        return json::json_encoder(field, options);
     }
     let plan = canonical(pg, field.data_type());
     let inner = match &plan.arrow {
         DataType::List(item) => list_encoder(pg, item, options)?,
         DataType::Struct(_) if is_oid_kind(pg) => oid_or_name(true, options)?,
         DataType::Struct(fields) if pg.oid == PgType::RECORD.oid => record_text(fields, options)?,
-        DataType::Struct(_) | DataType::Map(..) => return json::json_encoder(field, options, 0),
+        DataType::Struct(_) | DataType::Map(..) => return json::json_encoder(field, options),
         other => scalar_encoder(pg, other, options)?,
     };
     plan.before(pg, field.data_type(), inner)

@@ -12,6 +12,7 @@ use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 
+use super::super::semantics;
 use super::super::tables::downcast;
 use super::super::virtual_scan::VirtualProvider;
 use super::function::outer_placeholder;
@@ -43,7 +44,7 @@ pub(super) fn holds_outer_columns(plan: &LogicalPlan) -> bool {
 pub(super) fn marker(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
-        found |= matches!(node, LogicalPlan::Unnest(_));
+        found |= semantics::spreads(node);
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(found)
@@ -60,7 +61,7 @@ pub(in super::super) fn in_memory(plan: &LogicalPlan) -> Result<bool> {
                     || downcast::<GenerateSeriesTable>(&provider).is_some()
                     || downcast::<CteWorkTable>(&provider).is_some()
             }
-            LogicalPlan::Extension(_) => false,
+            LogicalPlan::Extension(_) => semantics::spreads(node),
             _ => true,
         };
         Ok(if memory { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })

@@ -22,6 +22,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_plan::collect;
 use datafusion::scalar::ScalarValue;
 
+use super::super::stop;
 use super::correlation::replaced;
 use crate::error::{Error, SqlState};
 
@@ -107,16 +108,20 @@ impl Apply {
             let error = Error::resource(SqlState::INSUFFICIENT_RESOURCES, "could not start a thread").with_cause(what);
             DataFusionError::External(Box::new(error))
         };
+        let stop = stop::current().unwrap_or_default();
         std::thread::scope(|scope| {
             let run = || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-                runtime.block_on(async {
+                let all = async {
                     let mut answers = Vec::with_capacity(sets.len());
                     for set in sets {
+                        stop::check(1).map_err(|error| DataFusionError::External(Box::new(error)))?;
                         answers.push(self.answer(set).await?);
                     }
                     Ok(answers)
-                })
+                };
+                // The thread works for the statement of the caller's.
+                stop.during(|| runtime.block_on(all))
             };
             let builder = std::thread::Builder::new().name("subquery".to_owned()).stack_size(STACK);
             let thread = builder.spawn_scoped(scope, run).map_err(failed)?;

@@ -16,7 +16,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::semantics;
+use super::{semantics, stop};
 pub(super) use correlation::in_memory;
 use correlation::{holds_outer_columns, marker, outer_columns, substituted, with_held_rows};
 use function::{Answer, Apply};
@@ -42,12 +42,13 @@ pub(super) async fn physical(plan: &LogicalPlan, state: &SessionState) -> Result
 /// The optimised plan without a correlated subquery, as far as that can be had.
 fn optimized(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
     let plan = rewrite(plan, state, Which::Needed)?.data;
-    let first = state.optimize(&plan);
+    let optimize = |plan: &LogicalPlan| stop::planning(|| state.optimize(plan));
+    let first = optimize(&plan);
     if first.as_ref().is_ok_and(|plan| !holds_outer_columns(plan)) {
         return first;
     }
     let second = rewrite(plan, state, Which::Correlated)?;
-    if second.transformed { state.optimize(&second.data) } else { first }
+    if second.transformed { optimize(&second.data) } else { first }
 }
 
 fn rewrite(plan: LogicalPlan, state: &SessionState, which: Which) -> Result<Transformed<LogicalPlan>> {

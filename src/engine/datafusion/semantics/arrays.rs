@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray, StringViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, ListArray, StringViewArray, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Fields, Int32Type, Int64Type};
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::Expr;
 
@@ -39,35 +39,133 @@ pub(super) fn vector_as_array(text: &str) -> String {
     if words.is_empty() { "{}".to_owned() } else { format!("[0:{}]={{{}}}", words.len() - 1, words.join(",")) }
 }
 
-/// `a[i]`, one value for each row; NULL where there is no such element.
-pub(super) fn element_at(array: PgType, value: Expr, index: Expr, format: &FormatOptions) -> Option<(Expr, PgType)> {
+/// The numbers of a row behind its array; none where one is NULL.
+fn numbers(columns: &[&Int32Array], row: usize) -> Option<Vec<i32>> {
+    columns.iter().map(|column| column.is_valid(row).then(|| column.value(row))).collect()
+}
+
+fn split_subscripts(args: &[ArrayRef]) -> DfResult<(&StringViewArray, Vec<&Int32Array>)> {
+    let wrong = || wrong_type("a subscript");
+    let (arrays, numbers) = args.split_first().ok_or_else(wrong)?;
+    let texts = arrays.as_string_view_opt().ok_or_else(wrong)?;
+    let numbers = numbers.iter().map(|array| array.as_primitive_opt::<Int32Type>().ok_or_else(wrong));
+    Ok((texts, numbers.collect::<DfResult<_>>()?))
+}
+
+/// `a[i][j]`, one value for each row; NULL where there is no such element.
+pub(super) fn element_at(
+    array: PgType,
+    value: Expr,
+    indexes: Vec<Expr>,
+    format: &FormatOptions,
+) -> Option<(Expr, PgType)> {
     let element = array.element()?.bare();
     let options = format.clone();
     let name = format!("element({},{options:?})", array.name());
-    let expr = call(name, vec![value, index], storage(element), move |args| {
-        let [arrays, indexes] = args else { return Err(wrong_type("a subscript")) };
-        let texts = arrays.as_string_view_opt().ok_or_else(|| wrong_type("a subscript"))?;
-        let indexes = indexes.as_primitive_opt::<Int32Type>().ok_or_else(|| wrong_type("a subscript"))?;
+    let args = std::iter::once(value).chain(indexes).collect();
+    let expr = call(name, args, storage(element), move |args| {
+        let (texts, indexes) = split_subscripts(args)?;
         let mut builder = ColumnBuilder::new(element, texts.len());
         for row in 0..texts.len() {
-            if texts.is_null(row) || indexes.is_null(row) {
+            let Some(wanted) = numbers(&indexes, row).filter(|_| texts.is_valid(row)) else {
                 builder.append_text(None, &options).map_err(external)?;
                 continue;
-            }
-            let parsed = take_apart(array, texts.value(row)).map_err(external)?;
-            let found = match parsed.dimensions.as_slice() {
-                // An array of more dimensions has no element at one index.
-                [only] => usize::try_from(i64::from(indexes.value(row)) - i64::from(only.lower))
-                    .ok()
-                    .and_then(|at| parsed.elements.get(at))
-                    .and_then(|element| element.as_deref()),
-                _ => None,
             };
+            let parsed = take_apart(array, texts.value(row)).map_err(external)?;
+            let found = place(&parsed.dimensions, &wanted).and_then(|at| parsed.elements.get(at));
+            let found = found.and_then(|element| element.as_deref());
             builder.append_text(found, &options).map_err(external)?;
         }
         Ok(builder.finish())
     });
     Some((expr, element))
+}
+
+/// Where an element stands among all of an array; there is none where the array has another number of dimensions.
+fn place(dimensions: &[Dimension], wanted: &[i32]) -> Option<usize> {
+    if dimensions.len() != wanted.len() {
+        return None;
+    }
+    let mut at = 0;
+    for (dimension, index) in dimensions.iter().zip(wanted) {
+        let inside = i64::from(*index) - i64::from(dimension.lower);
+        if !(0..i64::from(dimension.length)).contains(&inside) {
+            return None;
+        }
+        at = at * usize::try_from(dimension.length).ok()? + usize::try_from(inside).ok()?;
+    }
+    Some(at)
+}
+
+/// `a[i:j][k:l]`: the part of an array between these bounds, numbered from 1.
+pub(super) fn slice(array: PgType, value: Expr, bounds: Vec<Expr>) -> Expr {
+    let args = std::iter::once(value).chain(bounds).collect();
+    call(format!("slice({})", array.name()), args, DataType::Utf8View, move |args| {
+        let (texts, bounds) = split_subscripts(args)?;
+        let mut made = Vec::with_capacity(texts.len());
+        for row in 0..texts.len() {
+            made.push(match numbers(&bounds, row).filter(|_| texts.is_valid(row)) {
+                Some(bounds) => Some(sliced(&take_apart(array, texts.value(row)).map_err(external)?, &bounds)),
+                None => None,
+            });
+        }
+        Ok(Arc::new(made.into_iter().collect::<StringViewArray>()))
+    })
+}
+
+fn sliced(array: &ArrayText<'_>, bounds: &[i32]) -> String {
+    let mut taken: Vec<(i64, i64)> = Vec::new();
+    for (at, dimension) in array.dimensions.iter().enumerate() {
+        let (first, last) = (i64::from(dimension.lower), i64::from(dimension.lower) + i64::from(dimension.length) - 1);
+        taken.push(match bounds.get(2 * at..2 * at + 2) {
+            Some([low, high]) => (i64::from(*low).max(first), i64::from(*high).min(last)),
+            _ => (first, last),
+        });
+    }
+    if array.elements.is_empty() || bounds.len() > 2 * taken.len() || taken.iter().any(|(low, high)| low > high) {
+        return "{}".to_owned();
+    }
+    let mut elements: Vec<Option<&str>> = Vec::new();
+    let mut index: Vec<i32> = taken.iter().map(|(low, _)| *low as i32).collect();
+    loop {
+        let found = place(&array.dimensions, &index).and_then(|at| array.elements.get(at));
+        elements.push(found.and_then(|element| element.as_deref()));
+        // The last index runs first.
+        let Some(at) = (0..index.len()).rev().find(|at| i64::from(index[*at]) < taken[*at].1) else { break };
+        index[at] += 1;
+        for later in at + 1..index.len() {
+            index[later] = taken[later].0 as i32;
+        }
+    }
+    let length = |(low, high): &(i64, i64)| Dimension { length: (high - low + 1) as i32, lower: 1 };
+    array_text(&taken.iter().map(length).collect::<Vec<_>>(), elements)
+}
+
+/// `ARRAY[a, b]` of arrays: an array of one dimension more.
+pub(super) fn stacked(array: PgType, arrays: Vec<Expr>) -> Expr {
+    as_text(&format!("stacked({})", array.name()), arrays, move |texts| {
+        let wrong = || {
+            let state = SqlState::from_code("2202E").unwrap_or(SqlState::INVALID_PARAMETER_VALUE);
+            Error::client(state, "multidimensional arrays must have array expressions with matching dimensions")
+        };
+        let parsed = texts
+            .iter()
+            .map(|text| text.map_or_else(|| Ok(ArrayText::default()), |text| take_apart(array, text)))
+            .collect::<Result<Vec<_>>>()?;
+        // Arrays of nothing make an array of nothing.
+        if parsed.iter().all(|array| array.elements.is_empty()) {
+            return Ok(Some("{}".to_owned()));
+        }
+        let Some(first) = parsed.first() else { return Ok(None) };
+        if parsed.iter().any(|array| array.dimensions != first.dimensions || array.elements.is_empty()) {
+            return Err(wrong());
+        }
+        let length = i32::try_from(parsed.len()).unwrap_or(i32::MAX);
+        let dimensions: Vec<Dimension> =
+            std::iter::once(Dimension { length, lower: 1 }).chain(first.dimensions.iter().copied()).collect();
+        let elements = parsed.iter().flat_map(|array| array.elements.iter().map(|element| element.as_deref()));
+        Ok(Some(array_text(&dimensions, elements)))
+    })
 }
 
 /// The elements of an array in text form as Arrow's list, in row-major order.
@@ -99,56 +197,24 @@ fn list_of(item: &Arc<Field>, values: ArrayRef, lengths: Vec<usize>, nulls: Opti
     Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, nulls)?))
 }
 
-/// The longest series that is made at once.
-const LONGEST_SERIES: i128 = 10_000_000;
-
-/// `generate_series` over 64-bit integers as a list for each row, of `int4` if `narrow`.
-pub(super) fn series_list(args: Vec<Expr>, narrow: bool) -> Expr {
-    let form = if narrow { DataType::Int32 } else { DataType::Int64 };
-    let item = Arc::new(Field::new_list_field(form.clone(), true));
-    let returns = DataType::List(Arc::clone(&item));
-    call("series", args, returns, move |args| {
-        let numbers: Vec<_> = args.iter().map(|arg| arg.as_primitive_opt::<Int64Type>()).collect();
+/// `generate_series` over 64-bit integers: for each row the bounds and the step of its series, of which `spread` makes rows.
+pub(super) fn series(args: Vec<Expr>) -> Expr {
+    let fields: Fields =
+        ["start", "stop", "step"].iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
+    call("series", args, DataType::Struct(fields.clone()), move |args| {
         let rows = args.first().map_or(0, |arg| arg.len());
-        let (mut values, mut lengths) = (Vec::new(), Vec::with_capacity(rows));
-        for row in 0..rows {
-            let mut bounds = Vec::new();
-            for column in &numbers {
-                let column = column.ok_or_else(|| wrong_type("generate_series"))?;
-                bounds.push(column.is_valid(row).then(|| column.value(row)));
-            }
-            let before = values.len();
-            if let Some(bounds) = bounds.into_iter().collect::<Option<Vec<i64>>>() {
-                append_series(&bounds, &mut values).map_err(external)?;
-            }
-            lengths.push(values.len() - before);
+        let mut columns = args.to_vec();
+        if columns.len() == 2 {
+            columns.push(Arc::new(Int64Array::from(vec![1; rows])));
         }
-        let values = arrow::compute::cast(&arrow::array::Int64Array::from(values), &form)?;
-        list_of(&item, values, lengths, None)
+        let steps = columns.get(2).and_then(|steps| steps.as_primitive_opt::<Int64Type>());
+        let steps = steps.ok_or_else(|| wrong_type("generate_series"))?;
+        let bounded = |row: usize| columns.iter().all(|column| column.is_valid(row));
+        if (0..rows).any(|row| bounded(row) && steps.value(row) == 0) {
+            return Err(external(Error::client(SqlState::INVALID_PARAMETER_VALUE, "step size cannot equal zero")));
+        }
+        Ok(Arc::new(StructArray::try_new(fields.clone(), columns, None)?))
     })
-}
-
-fn append_series(bounds: &[i64], values: &mut Vec<i64>) -> Result<()> {
-    let (Some(start), Some(stop)) = (bounds.first().copied(), bounds.get(1).copied()) else { return Ok(()) };
-    let step = bounds.get(2).copied().unwrap_or(1);
-    if step == 0 {
-        return Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, "step size cannot equal zero"));
-    }
-    let count = (i128::from(stop) - i128::from(start)) / i128::from(step) + 1;
-    if count > LONGEST_SERIES {
-        return Err(Error::unsupported(format!(
-            "a computed series of more than {LONGEST_SERIES} values is not supported"
-        )));
-    }
-    let mut at = start;
-    while (step > 0 && at <= stop) || (step < 0 && at >= stop) {
-        values.push(at);
-        match at.checked_add(step) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    Ok(())
 }
 
 /// A text for each array.
@@ -202,22 +268,49 @@ pub(super) fn as_number(
 
 /// The text of an array of texts.
 pub(super) fn array_of_texts<'t>(elements: impl IntoIterator<Item = Option<&'t str>>) -> String {
-    let mut made = "{".to_owned();
+    let elements: Vec<Option<&str>> = elements.into_iter().collect();
+    let length = i32::try_from(elements.len()).unwrap_or(i32::MAX);
+    array_text(&[Dimension { length, lower: 1 }], elements)
+}
+
+/// The text of an array: its bounds where they do not begin at 1, and its elements.
+pub(super) fn array_text<'t>(dimensions: &[Dimension], elements: impl IntoIterator<Item = Option<&'t str>>) -> String {
+    if dimensions.iter().all(|dimension| dimension.length == 0) {
+        return "{}".to_owned();
+    }
+    let mut made = String::new();
+    if dimensions.iter().any(|dimension| dimension.lower != 1) {
+        for Dimension { length, lower } in dimensions {
+            made.push_str(&format!("[{lower}:{}]", lower + length - 1));
+        }
+        made.push('=');
+    }
+    // How many elements stand in one array of each dimension.
+    let mut sizes: Vec<usize> =
+        dimensions.iter().map(|dimension| usize::try_from(dimension.length).unwrap_or(1)).collect();
+    for at in (0..sizes.len().saturating_sub(1)).rev() {
+        sizes[at] *= sizes[at + 1];
+    }
+    let ends = |at: usize| sizes.iter().filter(|size| at.is_multiple_of(**size)).count();
+    let mut count = 0;
     for (at, element) in elements.into_iter().enumerate() {
         if at > 0 {
+            made.push_str(&"}".repeat(ends(at)));
             made.push(',');
         }
+        made.push_str(&"{".repeat(ends(at)));
         match element {
             None => made.push_str("NULL"),
             Some(text) => push_element(text, &mut made),
         }
+        count = at + 1;
     }
-    made.push('}');
+    made.push_str(&"}".repeat(ends(count)));
     made
 }
 
 /// An element as `array_out` writes it: in quotes where it could be read as something else.
-pub(super) fn push_element(text: &str, into: &mut String) {
+fn push_element(text: &str, into: &mut String) {
     let plain = !text.is_empty()
         && !text.eq_ignore_ascii_case("null")
         && !text

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::execution_props::ExecutionProps;
@@ -21,7 +21,9 @@ pub(super) fn fold(value: Bound) -> Bound {
         return value;
     }
     match evaluate(&value.expr) {
-        Ok(constant) if constant.data_type() == value.arrow => Bound { expr: Expr::Literal(constant, None), ..value },
+        Some(Ok((constant, _))) if constant.data_type() == value.arrow => {
+            Bound { expr: Expr::Literal(constant, None), ..value }
+        }
         _ => value,
     }
 }
@@ -53,17 +55,21 @@ fn is_constant(expr: &Expr) -> bool {
     constant
 }
 
-/// The value of an expression that needs no row.
-///
-/// # Errors
-/// What the expression raises.
-pub(super) fn evaluate(expr: &Expr) -> Result<ScalarValue> {
+/// The value of an expression over constants, and the type that it was planned for; none if it cannot be computed by itself.
+pub(super) fn evaluate(expr: &Expr) -> Option<Result<(ScalarValue, DataType)>> {
     let physical =
-        create_physical_expr(expr, &DFSchema::empty(), &ExecutionProps::new(), &PhysicalPlanningContext::default())?;
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
-    match physical.evaluate(&row)? {
-        ColumnarValue::Scalar(value) => Ok(value),
-        ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0),
-    }
+        create_physical_expr(expr, &DFSchema::empty(), &ExecutionProps::new(), &PhysicalPlanningContext::default())
+            .ok()?;
+    let compute = || {
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let schema = Arc::new(Schema::empty());
+        let planned = physical.data_type(&schema)?;
+        let row = RecordBatch::try_new_with_options(schema, Vec::new(), &options)?;
+        let value = match physical.evaluate(&row)? {
+            ColumnarValue::Scalar(value) => value,
+            ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,
+        };
+        Ok((value, planned))
+    };
+    Some(compute())
 }

@@ -12,6 +12,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::evaluation::{self, EvaluationOrder};
 use super::membership::Membership;
+use super::spread::Planner;
 
 /// Puts the semantics on a session's state: no functions by name (the binder resolves PostgreSQL's own), no rules that coerce types
 /// (every expression comes with its casts), settings of the SQL parts.
@@ -27,6 +28,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_config(configured(config))
         .with_analyzer_rules(rules)
         .with_optimizer_rules(evaluation::optimizer_rules())
+        .with_query_planner(Arc::new(Planner))
         .with_expr_planners(Vec::new())
         .with_scalar_functions(Vec::new())
         // DataFusion's optimizer looks these up by name; the binder does not.

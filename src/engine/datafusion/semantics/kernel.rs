@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use crate::engine::datafusion::stop;
 use crate::error::Error;
 
 /// The body: arrays of equal length in, one array of that length out.
@@ -66,11 +67,27 @@ impl ScalarUDFImpl for Kernel {
         let rows = if constant { 1 } else { args.number_rows };
         let arrays = args.args.into_iter().map(|arg| arg.into_array(rows)).collect::<Result<Vec<_>>>()?;
         let result = (self.body)(&arrays)?;
+        if constant && stop::is_planning() {
+            small(&arrays, &result).map_err(external)?;
+        }
         if constant && self.signature.volatility != Volatility::Volatile {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
         Ok(ColumnarValue::Array(result))
     }
+}
+
+/// Bytes that a constant may have, whatever it is made of.
+const SMALL: usize = 64 << 10;
+
+/// A constant that is computed while planning does not become a text of the plan that is much larger than those it is made of.
+fn small(args: &[ArrayRef], result: &ArrayRef) -> Result<(), Error> {
+    let made = result.get_array_memory_size();
+    let given: usize = args.iter().map(|array| array.get_array_memory_size()).sum();
+    if made > SMALL.max(given.saturating_mul(8)) {
+        return Err(stop::too_much());
+    }
+    stop::check(made as u64 / 16)
 }
 
 /// A call of a function that gives the same result for the same arguments.

@@ -39,7 +39,10 @@ impl Rows {
     fn settle(self, expr: Box<Expr>) -> Result<Box<Expr>> {
         let value = match *expr {
             Expr::Literal(value, _) => value,
-            other => evaluate(&other)?,
+            other => match evaluate(&other) {
+                Some(value) => value?.0,
+                None => return Err(external(Error::internal(format!("{} could not be computed", self.word())))),
+            },
         };
         match value {
             ScalarValue::Int64(Some(rows)) if rows < 0 => Err(external(self.negative())),

@@ -15,6 +15,7 @@ use super::bind::{Binder, FoundTable, FoundTables, Surroundings, schema_and_tabl
 use super::errors::from_datafusion;
 use super::facts::SessionFacts;
 use super::limits;
+use crate::engine::datafusion::stop;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::{self, Statement, StatementKind};
 use crate::types::PgType;
@@ -55,7 +56,7 @@ pub async fn plan(statement: &Statement, state: &SessionState, given: &[Option<P
     let registered = Arc::new(state.scalar_functions().iter().map(|(name, udf)| (name.clone(), udf.clone())).collect());
     let around = Surroundings { tables: &tables, registered, state, places: sql::Places::of(statement) };
     let mut binder = Binder::new(facts, around, given);
-    let relation = binder.statement(&query)?;
+    let relation = stop::planning(|| binder.statement(&query))?;
     let names = relation.columns.into_iter().map(|output| Some(output.name)).collect();
     Ok(Bound { logical: relation.plan, names: Some(names), parameters: binder.typing.parameters()? })
 }

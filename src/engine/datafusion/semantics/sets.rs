@@ -4,66 +4,20 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int32Array, Int64Array, ListArray, StructArray, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, StructArray, UInt64Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type};
-use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::Expr;
 
 use super::arrays::take_apart;
 use super::kernel::{call, external, wrong_type};
 use crate::types::{ColumnBuilder, FormatOptions, PgType, field, storage};
 
-fn as_list<'a>(array: &'a ArrayRef, what: &str) -> DfResult<&'a ListArray> {
-    array.as_list_opt::<i32>().ok_or_else(|| wrong_type(what))
-}
-
 fn list_type(item: DataType) -> (Arc<Field>, DataType) {
     let item = Arc::new(Field::new_list_field(item, true));
     (Arc::clone(&item), DataType::List(item))
-}
-
-/// The place of each element in its list, from 1.
-pub(super) fn ordinals(list: Expr) -> Expr {
-    let (item, returns) = list_type(DataType::Int64);
-    call("ordinals", vec![list], returns, move |args| {
-        let [lists] = args else { return Err(wrong_type("WITH ORDINALITY")) };
-        let lists = as_list(lists, "WITH ORDINALITY")?;
-        let (mut numbers, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
-        for row in 0..lists.len() {
-            let length = if lists.is_null(row) { 0 } else { lists.value_length(row) };
-            numbers.extend(1..=i64::from(length));
-            lengths.push(usize::try_from(length).unwrap_or(0));
-        }
-        let offsets = OffsetBuffer::from_lengths(lengths);
-        Ok(Arc::new(ListArray::try_new(Arc::clone(&item), offsets, Arc::new(Int64Array::from(numbers)), None)?))
-    })
-}
-
-/// The same lists; one NULL in place of nothing.
-pub(super) fn never_empty(list: Expr, form: &DataType) -> Expr {
-    let DataType::List(item) = form else { return list };
-    let item = Arc::clone(item);
-    call("never_empty", vec![list], form.clone(), move |args| {
-        let [lists] = args else { return Err(wrong_type("LEFT JOIN")) };
-        let lists = as_list(lists, "LEFT JOIN")?;
-        let (mut places, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
-        for (row, ends) in lists.value_offsets().windows(2).enumerate() {
-            let (start, end) = (ends.first().copied().unwrap_or(0), ends.last().copied().unwrap_or(0));
-            let before = places.len();
-            if lists.is_valid(row) {
-                places.extend((start..end).map(|at| u64::try_from(at).ok()));
-            }
-            if places.len() == before {
-                places.push(None);
-            }
-            lengths.push(places.len() - before);
-        }
-        let values = take(lists.values(), &UInt64Array::from(places), None)?;
-        Ok(Arc::new(ListArray::try_new(Arc::clone(&item), OffsetBuffer::from_lengths(lengths), values, None)?))
-    })
 }
 
 /// A list of one value for each row.
@@ -92,6 +46,20 @@ pub(super) fn field_at(record: Expr, fields: &Fields, at: usize) -> Option<(Expr
         Ok(take(records.column(at), &UInt64Array::from_iter(places), None)?)
     });
     Some((expr, form))
+}
+
+/// Whether all fields of a record are NULL, or none is; a field that is a record itself is NULL or not as a whole.
+pub(super) fn all_fields(record: Expr, null: bool) -> Expr {
+    let name = if null { "record_is_null" } else { "record_is_not_null" };
+    call(name, vec![record], DataType::Boolean, move |args| {
+        let [records] = args else { return Err(wrong_type("IS NULL")) };
+        let records = records.as_struct_opt().ok_or_else(|| wrong_type("IS NULL"))?;
+        let fits = |row: usize| match records.is_null(row) {
+            true => null,
+            false => records.columns().iter().all(|column| column.is_null(row) == null),
+        };
+        Ok(Arc::new((0..records.len()).map(fits).map(Some).collect::<BooleanArray>()))
+    })
 }
 
 /// `generate_subscripts(array, dimension, reverse)`.

@@ -1,6 +1,7 @@
 //! Aggregate functions: DataFusion's where they agree with PostgreSQL's, put together from them or our own where not.
 //! Must not know: SQL.
 
+mod groups;
 mod numeric_state;
 mod ordered;
 mod spread;

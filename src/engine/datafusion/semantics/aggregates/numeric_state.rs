@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, StringViewArray};
 use arrow::datatypes::DataType;
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::function::AccumulatorArgs;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
-use datafusion::scalar::ScalarValue;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility};
 
 use super::super::kernel::{external, wrong_type};
 use super::super::numeric;
+use super::groups::{Groups, State};
 use crate::types::Numeric;
 
 /// What two values become.
@@ -52,69 +52,77 @@ impl AggregateUDFImpl for NumericAggregate {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
-        Ok(Box::new(NumericAccumulator { folding: self.folding, value: None }))
+        Ok(Box::new(Groups::<Folded>::one(self.folding)))
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Groups::<Folded>::many(self.folding)))
     }
 }
 
-#[derive(Debug)]
-struct NumericAccumulator {
-    folding: Folding,
-    value: Option<Numeric>,
-}
+#[derive(Debug, Clone)]
+struct Folded(Option<Numeric>);
 
-impl NumericAccumulator {
-    fn fold(&mut self, array: &ArrayRef) -> DfResult<()> {
-        let values = numeric::reader(array)?;
-        for row in 0..array.len() {
-            let Some(next) = values.get(row)? else { continue };
-            self.value = Some(match self.value.take() {
-                None => next,
-                Some(known) => match self.folding {
-                    Folding::Sum => known.add(&next).map_err(external)?,
-                    Folding::Min => {
-                        if known < next {
-                            known
-                        } else {
-                            next
-                        }
-                    }
-                    Folding::Max => {
-                        if known > next {
-                            known
-                        } else {
-                            next
-                        }
-                    }
-                },
-            });
-        }
-        Ok(())
-    }
-
-    fn text(&self) -> ScalarValue {
-        ScalarValue::Utf8View(self.value.as_ref().map(ToString::to_string))
+impl Folded {
+    /// Takes a value, and says by how many bytes it has grown.
+    fn fold(&mut self, next: Numeric, folding: Folding) -> DfResult<usize> {
+        let before = self.0.as_ref().map_or(0, Numeric::bytes);
+        let made = match (self.0.take(), folding) {
+            (None, _) => next,
+            (Some(known), Folding::Sum) => known.add(&next).map_err(external)?,
+            (Some(known), Folding::Min) if known < next => known,
+            (Some(known), Folding::Max) if known > next => known,
+            (Some(_), Folding::Min | Folding::Max) => next,
+        };
+        let after = made.bytes();
+        self.0 = Some(made);
+        Ok(after.saturating_sub(before))
     }
 }
 
-impl Accumulator for NumericAccumulator {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+impl State for Folded {
+    type Of = Folding;
+
+    fn empty(_: Folding) -> Folded {
+        Folded(None)
+    }
+
+    fn add(
+        groups: &mut [Folded],
+        folding: Folding,
+        values: &[ArrayRef],
+        group: impl Fn(usize) -> Option<usize>,
+    ) -> DfResult<usize> {
         let [array] = values else { return Err(wrong_type("an aggregate of numeric")) };
-        self.fold(array)
+        let numbers = numeric::reader(array)?;
+        let mut grown = 0;
+        for row in 0..array.len() {
+            let Some(group) = group(row) else { continue };
+            let Some(next) = numbers.get(row)? else { continue };
+            grown += groups[group].fold(next, folding)?;
+        }
+        Ok(grown)
     }
 
-    fn evaluate(&mut self) -> DfResult<ScalarValue> {
-        Ok(self.text())
+    fn merge(
+        groups: &mut [Folded],
+        folding: Folding,
+        states: &[ArrayRef],
+        group: impl Fn(usize) -> Option<usize>,
+    ) -> DfResult<usize> {
+        Folded::add(groups, folding, states, group)
     }
 
-    fn size(&self) -> usize {
-        size_of_val(self) + 64
+    fn write(groups: &[Folded]) -> DfResult<Vec<ArrayRef>> {
+        let texts = groups.iter().map(|group| group.0.as_ref().map(ToString::to_string));
+        Ok(vec![Arc::new(texts.collect::<StringViewArray>())])
     }
 
-    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
-        Ok(vec![self.text()])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
-        self.update_batch(states)
+    fn results(groups: &[Folded], _: Folding) -> DfResult<ArrayRef> {
+        Folded::write(groups)?.pop().ok_or_else(|| wrong_type("an aggregate of numeric"))
     }
 }

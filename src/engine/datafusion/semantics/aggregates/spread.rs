@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
-use datafusion::scalar::ScalarValue;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility};
 
 use super::super::kernel::{external, wrong_type};
 use super::super::numeric;
+use super::groups::{Groups, State};
 use crate::error::Result;
 use crate::types::Numeric;
 
@@ -69,80 +69,160 @@ impl AggregateUDFImpl for SpreadAggregate {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
-        let zero = Numeric::zero;
-        Ok(Box::new(Sums { spread: self.spread, count: 0, sum: zero(), squares: zero() }))
+        Ok(Box::new(Groups::<Sums>::one(self.spread)))
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Groups::<Sums>::many(self.spread)))
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Sums {
-    spread: Spread,
     count: i64,
-    sum: Numeric,
-    squares: Numeric,
+    total: Total,
+}
+
+/// A sum and the sum of the squares.
+#[derive(Debug, Clone)]
+enum Total {
+    /// Of decimals of one scale, as long as they fit: without what comes behind the point, and the scale.
+    Small(i128, i128, u32),
+    Large(Box<(Numeric, Numeric)>),
 }
 
 impl Sums {
-    fn result(&self) -> Result<Option<Numeric>> {
-        let least = if self.spread.sample { 2 } else { 1 };
+    /// Adds a decimal if it and its square fit.
+    fn add_small(&mut self, value: i128, scale: u32) -> bool {
+        let Total::Small(sum, squares, known) = &mut self.total else { return false };
+        if self.count > 0 && *known != scale {
+            return false;
+        }
+        let added = value.checked_mul(value).and_then(|square| squares.checked_add(square)).zip(sum.checked_add(value));
+        let Some((more_squares, more)) = added else { return false };
+        (*sum, *squares, *known) = (more, more_squares, scale);
+        self.count += 1;
+        true
+    }
+
+    /// Adds a number and its square, and says by how many bytes it has grown.
+    fn add_large(&mut self, count: i64, sum: &Numeric, squares: &Numeric) -> Result<usize> {
+        let before = self.total.bytes();
+        let (old, old_squares) = self.total.numbers();
+        self.count += count;
+        self.total = Total::Large(Box::new((old.add(sum)?, old_squares.add(squares)?)));
+        Ok(self.total.bytes().saturating_sub(before))
+    }
+
+    fn result(&self, spread: Spread) -> Result<Option<Numeric>> {
+        let least = if spread.sample { 2 } else { 1 };
         if self.count < least {
             return Ok(None);
         }
+        let (sum, squares) = self.total.numbers();
         // NaN and the infinities leave nothing to measure.
-        if self.sum.scale().is_none() {
+        if sum.scale().is_none() {
             return Ok(Some(Numeric::NaN));
         }
         let count = Numeric::from_i128(i128::from(self.count), 0);
-        let apart = count.mul(&self.squares)?.sub(&self.sum.mul(&self.sum)?)?;
+        let apart = count.mul(&squares)?.sub(&sum.mul(&sum)?)?;
         if apart.is_zero() || apart.is_negative() {
             return Ok(Some(Numeric::zero()));
         }
-        let other = Numeric::from_i128(i128::from(self.count - i64::from(self.spread.sample)), 0);
+        let other = Numeric::from_i128(i128::from(self.count - i64::from(spread.sample)), 0);
         let variance = apart.div(&count.mul(&other)?)?;
-        if !self.spread.deviation {
+        if !spread.deviation {
             return Ok(Some(variance));
         }
         variance.root(variance.scale().unwrap_or(0)).map(Some)
     }
 }
 
-impl Accumulator for Sums {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+impl Total {
+    fn numbers(&self) -> (Numeric, Numeric) {
+        match self {
+            Total::Small(sum, squares, scale) => {
+                (Numeric::from_i128(*sum, *scale), Numeric::from_i128(*squares, 2 * scale))
+            }
+            Total::Large(both) => (both.0.clone(), both.1.clone()),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Total::Small(..) => 0,
+            Total::Large(both) => size_of::<(Numeric, Numeric)>() + both.0.bytes() + both.1.bytes(),
+        }
+    }
+}
+
+impl State for Sums {
+    type Of = Spread;
+
+    fn empty(_: Spread) -> Sums {
+        Sums { count: 0, total: Total::Small(0, 0, 0) }
+    }
+
+    fn add(
+        groups: &mut [Sums],
+        _: Spread,
+        values: &[ArrayRef],
+        group: impl Fn(usize) -> Option<usize>,
+    ) -> DfResult<usize> {
         let [array] = values else { return Err(wrong_type("a variance")) };
         let numbers = numeric::reader(array)?;
+        let mut grown = 0;
         for row in 0..array.len() {
+            let Some(group) = group(row).filter(|_| array.is_valid(row)) else { continue };
+            if numbers.small(row).is_some_and(|(value, scale)| groups[group].add_small(value, scale)) {
+                continue;
+            }
             let Some(number) = numbers.get(row)? else { continue };
-            self.count += 1;
-            self.squares = self.squares.add(&number.mul(&number).map_err(external)?).map_err(external)?;
-            self.sum = self.sum.add(&number).map_err(external)?;
+            let square = number.mul(&number).map_err(external)?;
+            grown += groups[group].add_large(1, &number, &square).map_err(external)?;
         }
-        Ok(())
+        Ok(grown)
     }
 
-    fn evaluate(&mut self) -> DfResult<ScalarValue> {
-        Ok(ScalarValue::Utf8View(self.result().map_err(external)?.map(|number| number.to_string())))
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self) + 128
-    }
-
-    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
-        let all = [self.count.to_string(), self.sum.to_string(), self.squares.to_string()];
-        Ok(all.into_iter().map(|text| ScalarValue::Utf8View(Some(text))).collect())
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+    fn merge(
+        groups: &mut [Sums],
+        _: Spread,
+        states: &[ArrayRef],
+        group: impl Fn(usize) -> Option<usize>,
+    ) -> DfResult<usize> {
         let [counts, sums, squares] = states else { return Err(wrong_type("a variance")) };
         let read = |array: &ArrayRef, row: usize| -> DfResult<Numeric> {
             let texts = array.as_string_view_opt().ok_or_else(|| wrong_type("a variance"))?;
             Numeric::parse(texts.value(row)).map_err(external)
         };
+        let mut grown = 0;
         for row in 0..counts.len() {
-            self.count += read(counts, row)?.to_i64().map_err(external)?;
-            self.sum = self.sum.add(&read(sums, row)?).map_err(external)?;
-            self.squares = self.squares.add(&read(squares, row)?).map_err(external)?;
+            let Some(group) = group(row) else { continue };
+            let count = read(counts, row)?.to_i64().map_err(external)?;
+            let (sum, squares) = (read(sums, row)?, read(squares, row)?);
+            grown += groups[group].add_large(count, &sum, &squares).map_err(external)?;
         }
-        Ok(())
+        Ok(grown)
+    }
+
+    fn write(groups: &[Sums]) -> DfResult<Vec<ArrayRef>> {
+        let column = |text: fn(&Sums) -> String| {
+            Arc::new(groups.iter().map(|group| Some(text(group))).collect::<StringViewArray>()) as ArrayRef
+        };
+        Ok(vec![
+            column(|group| group.count.to_string()),
+            column(|group| group.total.numbers().0.to_string()),
+            column(|group| group.total.numbers().1.to_string()),
+        ])
+    }
+
+    fn results(groups: &[Sums], spread: Spread) -> DfResult<ArrayRef> {
+        let results = groups.iter().map(|group| group.result(spread)).collect::<Result<Vec<_>>>().map_err(external)?;
+        let texts = results.into_iter().map(|number| number.map(|number| number.to_string()));
+        Ok(Arc::new(texts.collect::<StringViewArray>()))
     }
 }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array};
+use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
-use datafusion::scalar::ScalarValue;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility};
 
 use super::super::kernel::{external, wrong_type};
+use super::groups::{Groups, State};
 use crate::error::{Error, SqlState};
 
 /// What is made of the values.
@@ -102,13 +102,21 @@ impl AggregateUDFImpl for Statistics {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
-        Ok(Box::new(State { statistic: self.statistic, n: 0.0, x: 0.0, xx: 0.0, y: 0.0, yy: 0.0, xy: 0.0 }))
+        Ok(Box::new(Groups::<Moments>::one(self.statistic)))
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Groups::<Moments>::many(self.statistic)))
     }
 }
 
 /// The number of values, their sums, and the sums of the squares of their distances from the mean (Youngs and Cramer).
-#[derive(Debug)]
-struct State {
+#[derive(Debug, Clone)]
+struct Moments {
     statistic: Statistic,
     n: f64,
     x: f64,
@@ -122,7 +130,7 @@ fn overflow() -> datafusion::error::DataFusionError {
     external(Error::client(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow"))
 }
 
-impl State {
+impl Moments {
     fn sums_only(&self) -> bool {
         matches!(self.statistic, Statistic::Sum4 | Statistic::Sum8)
     }
@@ -197,7 +205,7 @@ impl State {
     }
 
     /// Two groups of rows as one.
-    fn combine(&mut self, other: &State) -> DfResult<()> {
+    fn combine(&mut self, other: &Moments) -> DfResult<()> {
         if other.n == 0.0 {
             return Ok(());
         }
@@ -230,7 +238,7 @@ impl State {
     }
 
     fn result(&self) -> Option<f64> {
-        let State { n, x, xx, y, yy, xy, .. } = *self;
+        let Moments { n, x, xx, y, yy, xy, .. } = *self;
         let some = |least: f64, value: f64| (n >= least).then_some(value);
         match self.statistic {
             Statistic::Sum4 | Statistic::Sum8 => some(1.0, x),
@@ -270,52 +278,69 @@ fn floats(array: &ArrayRef) -> DfResult<Float64Array> {
     }
 }
 
-impl Accumulator for State {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+impl State for Moments {
+    type Of = Statistic;
+
+    fn empty(statistic: Statistic) -> Moments {
+        Moments { statistic, n: 0.0, x: 0.0, xx: 0.0, y: 0.0, yy: 0.0, xy: 0.0 }
+    }
+
+    fn add(
+        groups: &mut [Moments],
+        _: Statistic,
+        values: &[ArrayRef],
+        group: impl Fn(usize) -> Option<usize>,
+    ) -> DfResult<usize> {
         match values {
             [only] => {
-                for x in floats(only)?.iter().flatten() {
-                    self.add(x)?;
-                }
-                Ok(())
-            }
-            [y, x] => {
-                for pair in floats(y)?.iter().zip(floats(x)?.iter()) {
-                    if let (Some(y), Some(x)) = pair {
-                        self.add_pair(y, x)?;
+                for (row, x) in floats(only)?.iter().enumerate() {
+                    if let (Some(x), Some(group)) = (x, group(row)) {
+                        groups[group].add(x)?;
                     }
                 }
-                Ok(())
             }
-            _ => Err(wrong_type("a statistic")),
+            [y, x] => {
+                for (row, pair) in floats(y)?.iter().zip(floats(x)?.iter()).enumerate() {
+                    if let ((Some(y), Some(x)), Some(group)) = (pair, group(row)) {
+                        groups[group].add_pair(y, x)?;
+                    }
+                }
+            }
+            _ => return Err(wrong_type("a statistic")),
         }
+        Ok(0)
     }
 
-    fn evaluate(&mut self) -> DfResult<ScalarValue> {
-        let result = self.result();
-        let result = result.map(|value| if value.is_nan() { f64::NAN } else { value });
-        Ok(match self.statistic {
-            Statistic::Sum4 => ScalarValue::Float32(result.map(|sum| sum as f32)),
-            Statistic::RegrCount => ScalarValue::Int64(result.map(|count| count as i64)),
-            _ => ScalarValue::Float64(result),
-        })
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self)
-    }
-
-    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
-        Ok(self.sums().into_iter().map(|sum| ScalarValue::Float64(Some(sum))).collect())
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+    fn merge(
+        groups: &mut [Moments],
+        statistic: Statistic,
+        states: &[ArrayRef],
+        group: impl Fn(usize) -> Option<usize>,
+    ) -> DfResult<usize> {
         let columns = states.iter().map(floats).collect::<DfResult<Vec<_>>>()?;
         let [n, x, xx, y, yy, xy] = columns.as_slice() else { return Err(wrong_type("a statistic")) };
         for row in 0..n.len() {
+            let Some(group) = group(row) else { continue };
             let [n, x, xx, y, yy, xy] = [n, x, xx, y, yy, xy].map(|column| column.value(row));
-            self.combine(&State { statistic: self.statistic, n, x, xx, y, yy, xy })?;
+            groups[group].combine(&Moments { statistic, n, x, xx, y, yy, xy })?;
         }
-        Ok(())
+        Ok(0)
+    }
+
+    fn write(groups: &[Moments]) -> DfResult<Vec<ArrayRef>> {
+        let column = |at: usize| groups.iter().map(|group| group.sums()[at]).collect::<Vec<f64>>();
+        Ok((0..6).map(|at| Arc::new(Float64Array::from(column(at))) as ArrayRef).collect())
+    }
+
+    fn results(groups: &[Moments], statistic: Statistic) -> DfResult<ArrayRef> {
+        let results =
+            groups.iter().map(|group| group.result().map(|value| if value.is_nan() { f64::NAN } else { value }));
+        Ok(match statistic {
+            Statistic::Sum4 => {
+                Arc::new(results.map(|sum| sum.map(|sum| sum as f32)).collect::<Float32Array>()) as ArrayRef
+            }
+            Statistic::RegrCount => Arc::new(results.map(|n| n.map(|n| n as i64)).collect::<Int64Array>()),
+            _ => Arc::new(results.collect::<Float64Array>()),
+        })
     }
 }

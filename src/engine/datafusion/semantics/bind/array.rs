@@ -3,15 +3,16 @@
 
 use crate::sql::ast::{AccessExpr, Expr as Ast, Query, Subscript, TableAlias};
 use arrow::datatypes::DataType;
-use datafusion::common::{Column, ScalarValue, UnnestOptions};
-use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
-use super::super::arrays::{element_at, series_list};
+use super::super::arrays::{element_at, is_vector, series, slice, stacked};
 use super::super::cast::{array_text, native};
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::gather::Gather;
 use super::super::pg::CastContext;
+use super::super::spread::{Spreading, spread};
 use super::super::value::Bound;
 use super::from::ident;
 use super::setop::project;
@@ -19,7 +20,7 @@ use super::subquery::subquery;
 use super::targets::{Target, outputs};
 use super::{Binder, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
-use crate::types::PgType;
+use crate::types::{PgType, storage};
 
 impl Binder<'_> {
     /// `ARRAY(SELECT ...)`: the rows of a subquery as an array, `{}` where there are none.
@@ -61,9 +62,6 @@ impl Binder<'_> {
             let record = self.expr(root)?;
             return self.record_field(&record, &ident(name), crate::sql::position(name.span));
         }
-        let [AccessExpr::Subscript(Subscript::Index { index })] = chain else {
-            return refuse("a subscript of more than one index, or a slice");
-        };
         let value = self.expr(root)?;
         if !value.pg.is_array() {
             return Err(Error::client(
@@ -73,12 +71,47 @@ impl Binder<'_> {
             .with_position_if(self.position(root)));
         }
         let value = self.array_as_text(value)?;
-        let index = self.expr(index)?;
-        let index = self.typing.coerce(index, PgType::INT4, CastContext::Assignment)?;
-        match element_at(value.pg.bare(), value.expr, index.expr, &self.typing.facts.format) {
-            Some((expr, element)) => Ok(Bound::new(expr, element)),
-            None => refuse("a subscript of this type"),
+        let slices = chain.iter().any(|access| matches!(access, AccessExpr::Subscript(Subscript::Slice { .. })));
+        let mut bounds = Vec::new();
+        for access in chain {
+            match access {
+                AccessExpr::Subscript(Subscript::Index { index }) => {
+                    // Beside a slice, an index is the end of one that begins at 1.
+                    bounds.extend(slices.then(|| lit(1_i32)));
+                    bounds.push(self.index(Some(index), 0)?);
+                }
+                AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
+                    bounds.push(self.index(lower_bound.as_ref(), i32::MIN)?);
+                    bounds.push(self.index(upper_bound.as_ref(), i32::MAX)?);
+                }
+                _ => return refuse("this form of subscript"),
+            }
         }
+        let array = value.pg.bare();
+        if slices && !is_vector(array) {
+            return Ok(Bound::new(slice(array, value.expr, bounds), array));
+        }
+        match element_at(array, value.expr, bounds, &self.typing.facts.format) {
+            Some((expr, element)) if !slices => Ok(Bound::new(expr, element)),
+            _ => refuse("a subscript of this type"),
+        }
+    }
+
+    /// A bound of a subscript; where none is written it is as far as there are elements.
+    fn index(&mut self, written: Option<&Ast>, missing: i32) -> Result<Expr> {
+        let Some(written) = written else { return Ok(lit(missing)) };
+        let index = self.expr(written)?;
+        Ok(self.typing.coerce(index, PgType::INT4, CastContext::Assignment)?.expr)
+    }
+
+    /// `ARRAY[...]` of arrays of this type.
+    pub(super) fn stacked(&mut self, values: Vec<Bound>, array: PgType) -> Result<Bound> {
+        let mut texts = Vec::new();
+        for value in values {
+            let value = self.typing.coerce(value, array, CastContext::Implicit)?;
+            texts.push(self.array_as_text(value)?.expr);
+        }
+        Ok(Bound::new(stacked(array.bare(), texts), array))
     }
 
     /// An array in its text form.
@@ -105,7 +138,7 @@ impl Binder<'_> {
         alias: Option<&TableAlias>,
     ) -> Result<Relation> {
         let wide = args.iter().map(|arg| native(arg.expr.clone(), DataType::Int64)).collect();
-        rows_of(series_list(wide, pg.oid == PgType::INT4.oid), pg, "generate_series", alias)
+        rows_of(series(wide), pg, "generate_series", alias)
     }
 }
 
@@ -120,15 +153,14 @@ pub(super) fn gathered_rows(plan: LogicalPlan, value: Expr) -> Result<LogicalPla
 
 /// A row for each element of a list that is the same for every row of FROM.
 fn rows_of(list: Expr, element: PgType, function: &str, alias: Option<&TableAlias>) -> Result<Relation> {
-    let options = UnnestOptions::new().with_preserve_nulls(false);
+    let column = Spreading { name: function.to_owned(), list, element: storage(element) };
     let plan = LogicalPlanBuilder::empty(true)
-        .project(vec![list.alias(function)])
-        .and_then(|builder| builder.unnest_column_with_options(Column::from_name(function), options))
-        .and_then(LogicalPlanBuilder::build)
+        .build()
+        .and_then(|plan| spread(plan, vec![column], None, false))
         .map_err(from_datafusion)?;
-    let column = plan.schema().columns().into_iter().next().unwrap_or_else(|| Column::from_name(function));
     let name = alias.map_or_else(|| function.to_owned(), |alias| ident(&alias.name));
-    let targets = vec![Target { name: name.clone(), value: Bound::new(Expr::Column(column), element) }];
+    let value = Bound::new(Expr::Column(Column::from_name(function)), element);
+    let targets = vec![Target { name: name.clone(), value }];
     let names = vec![name];
     let plan = project(plan, targets.iter().map(|target| &target.value), &names)?;
     Ok(Relation { plan, columns: outputs(targets, &names) })

@@ -94,7 +94,8 @@ impl Binder<'_> {
         {
             return Ok(self.row(call.args.into_iter())?.at(position));
         }
-        let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
+        let bind = |binder: &mut Self| call.args.iter().map(|ast| binder.expr(ast)).collect::<Result<Vec<_>>>();
+        let args = if call.name == "coalesce" { self.without_sets("COALESCE", bind)? } else { bind(self)? };
         if let Some(set) = self.set_call(&call.name, &args)? {
             return self.set_value(set, position);
         }

@@ -168,22 +168,31 @@ impl Binder<'_> {
                 .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
                 .with_position_if(self.places.sequence(&["array", "[", "]"])));
         }
-        if elements.iter().any(|element| matches!(element, Ast::Array(_))) {
-            return refuse("an array of more than one dimension");
-        }
         let values = elements.iter().map(|element| self.expr(element)).collect::<Result<Vec<_>>>()?;
         let common = common_type(&values, "ARRAY")?;
-        self.list(values, common)
+        if common.is_array() { self.stacked(values, common) } else { self.list(values, common) }
     }
 
     /// `ARRAY[...]::type[]`: the elements are cast one by one.
     pub(super) fn array_of(&mut self, elements: &[Ast], element: PgType) -> Result<Bound> {
-        let mut values = Vec::new();
-        for ast in elements {
-            let value = self.expr(ast)?;
-            values.push(self.typing.coerce(value, element, CastContext::Explicit)?);
+        let values = elements
+            .iter()
+            .map(|ast| match ast {
+                Ast::Array(array) => self.array_of(&array.elem, element),
+                other => self.expr(other),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        // Arrays in it make it one of more dimensions, of the same type.
+        let array = element.bare().array_of().filter(|_| values.iter().any(|value| value.pg.is_array()));
+        let to = array.unwrap_or(element);
+        let mut coerced = Vec::new();
+        for value in values {
+            coerced.push(self.typing.coerce(value, to, CastContext::Explicit)?);
         }
-        self.list(values, element)
+        match array {
+            Some(array) => self.stacked(coerced, array),
+            None => self.list(coerced, element),
+        }
     }
 
     fn list(&mut self, values: Vec<Bound>, element: PgType) -> Result<Bound> {

@@ -36,7 +36,7 @@ impl Binder<'_> {
             Ast::TypedString(typed) => self.typed_string(typed),
             Ast::Interval(interval) => self.interval(interval),
             Ast::Case { operand, conditions, else_result, .. } => {
-                self.case(operand.as_deref(), conditions, else_result.as_deref())
+                self.without_sets("CASE", |b| b.case(operand.as_deref(), conditions, else_result.as_deref()))
             }
             Ast::Function(function) => self.function(function),
             Ast::Exists { subquery, negated } => self.exists(subquery, *negated),

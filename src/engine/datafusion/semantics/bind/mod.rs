@@ -43,6 +43,7 @@ use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
 use self::registered::Registered;
 use self::scope::Scope;
+use self::set_function::SetColumn;
 use self::ungrouped::Ungrouped;
 use super::cast::Typing;
 use super::facts::SessionFacts;
@@ -147,8 +148,8 @@ pub(super) struct Binder<'a> {
     grouping_places: Vec<(Expr, u32)>,
     /// The windows that the current select names.
     windows: Vec<(String, WindowSpec)>,
-    /// The calls in the current select list that give rows: the column that stands for each, and its list.
-    sets: Vec<(String, Expr)>,
+    /// The calls in the current select list that give rows.
+    sets: Vec<SetColumn>,
 }
 
 impl<'a> Binder<'a> {

@@ -2,12 +2,14 @@
 //! Must not know: how a comparison is computed.
 
 use crate::sql::ast::{Expr as Ast, ValueWithSpan};
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::InSubquery;
 
 use super::super::coerce::{can_coerce, category};
 use super::super::ops::implement;
 use super::super::pg::CastContext;
+use super::super::sets::all_fields;
 use super::super::value::{Bound, Unknown};
 use super::{Binder, refuse};
 use crate::error::{Result, SqlState};
@@ -18,8 +20,8 @@ impl Binder<'_> {
     pub(super) fn predicate(&mut self, ast: &Ast) -> Result<Bound> {
         let truth = |expr: Expr| Ok(Bound::new(expr, PgType::BOOL));
         match ast {
-            Ast::IsNull(inner) => truth(Expr::IsNull(Box::new(self.tested(inner)?))),
-            Ast::IsNotNull(inner) => truth(Expr::IsNotNull(Box::new(self.tested(inner)?))),
+            Ast::IsNull(inner) => truth(self.tested(inner, true)?),
+            Ast::IsNotNull(inner) => truth(self.tested(inner, false)?),
             Ast::IsTrue(inner) => truth(Expr::IsTrue(Box::new(self.truth(inner, "IS TRUE")?))),
             Ast::IsNotTrue(inner) => truth(Expr::IsNotTrue(Box::new(self.truth(inner, "IS NOT TRUE")?))),
             Ast::IsFalse(inner) => truth(Expr::IsFalse(Box::new(self.truth(inner, "IS FALSE")?))),
@@ -45,9 +47,15 @@ impl Binder<'_> {
         }
     }
 
-    fn tested(&mut self, ast: &Ast) -> Result<Expr> {
+    /// IS NULL and IS NOT NULL. Of a record they ask of all its fields, so that it can be neither.
+    fn tested(&mut self, ast: &Ast, null: bool) -> Result<Expr> {
         let bound = self.expr(ast)?;
-        Ok(self.typing.settle(bound)?.expr)
+        let value = self.typing.settle(bound)?;
+        Ok(match value.arrow {
+            DataType::Struct(_) => all_fields(value.expr, null),
+            _ if null => Expr::IsNull(Box::new(value.expr)),
+            _ => Expr::IsNotNull(Box::new(value.expr)),
+        })
     }
 
     fn truth(&mut self, ast: &Ast, what: &str) -> Result<Expr> {

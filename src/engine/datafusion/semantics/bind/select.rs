@@ -13,6 +13,7 @@ use super::query::Limits;
 use super::targets::{Target, outputs, unique_names};
 use super::{Binder, Clause, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
 
 /// A select in the making.
 pub(super) struct Selecting {
@@ -93,17 +94,26 @@ impl Binder<'_> {
         }
         let sets = std::mem::take(&mut self.sets);
         if !sets.is_empty() {
-            let aggregated = |target: &Target| {
-                target.value.expr.exists(|expr| Ok(matches!(expr, Expr::AggregateFunction(_)))).unwrap_or(true)
-            };
-            if groups.present || having.is_some() || targets.iter().any(aggregated) {
+            let aggregated =
+                |expr: &Expr| expr.exists(|expr| Ok(matches!(expr, Expr::AggregateFunction(_)))).unwrap_or(true);
+            let mut exprs =
+                targets.iter().map(|target| &target.value.expr).chain(sets.iter().map(|set| &set.spreading.list));
+            if groups.present || having.is_some() || exprs.any(aggregated) {
                 return refuse("a function that gives rows beside aggregates");
             }
-            plan = super::set_function::spread(plan, &sets)?;
         }
+        // Windows see the rows from before: the lists go with the targets until then.
+        let bound = targets.len();
+        targets.extend(sets.iter().map(|set| Target {
+            name: set.spreading.name.clone(),
+            value: Bound::new(set.spreading.list.clone(), PgType::RECORD),
+        }));
         let mut selecting = Selecting { plan, targets, having };
         self.aggregate_step(&mut selecting, &groups).map_err(|error| self.at_ungrouped(error, select, order))?;
         self.window_step(&mut selecting)?;
+        let lists = selecting.targets.split_off(bound).into_iter();
+        let sets = sets.into_iter().zip(lists).map(|(set, list)| set.over(list.value.expr)).collect();
+        selecting.plan = super::set_function::spread_levels(selecting.plan, sets)?;
         self.finish(selecting, Shape { visible, sorts: &sorts, on, distinct, limits })
     }
 

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use crate::sql::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, Query, TableAlias};
 use arrow::datatypes::{DataType, Fields};
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, UnnestOptions};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::super::super::apply::in_memory;
-use super::super::arrays::{elements_list, series_list};
+use super::super::arrays::{elements_list, series};
 use super::super::cast::native;
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
+use super::super::ops::implement;
 use super::super::resolve::{Resolved, function};
-use super::super::sets::{expanded, field_at, never_empty, only_element, ordinals, record, subscripts};
+use super::super::sets::{expanded, field_at, only_element, record, subscripts};
+use super::super::spread::{Spreading, spread};
 use super::super::value::Bound;
 use super::array::gathered_rows;
 use super::from::{Source, ident, rename};
@@ -29,10 +30,38 @@ use crate::types::{PgType, field, pg_type_of};
 #[derive(Debug, Clone)]
 pub(super) struct SetCall {
     list: Expr,
-    /// The Arrow type of the list.
+    /// The Arrow type of the list, as if it was held.
     form: DataType,
     /// What it is a list of.
     element: PgType,
+}
+
+impl SetCall {
+    fn form_of_row(&self) -> DataType {
+        match &self.form {
+            DataType::List(item) => item.data_type().clone(),
+            other => other.clone(),
+        }
+    }
+
+    fn spreading(self, name: String) -> Spreading {
+        Spreading { name, element: self.form_of_row(), list: self.list }
+    }
+}
+
+/// A call in the select list, as a column of the plan.
+pub(super) struct SetColumn {
+    pub(super) spreading: Spreading,
+    /// How many such calls are in its arguments, one in the other.
+    level: usize,
+    position: Option<u32>,
+}
+
+impl SetColumn {
+    /// The same, of another list.
+    pub(super) fn over(self, list: Expr) -> SetColumn {
+        SetColumn { spreading: Spreading { list, ..self.spreading }, ..self }
+    }
 }
 
 /// Such a call in FROM.
@@ -138,23 +167,15 @@ impl Binder<'_> {
     /// Each row of a source beside the rows that a function gives for it. `outer`: a row without any stays, beside NULLs.
     pub(super) fn beside(&mut self, left: Source, item: CallItem, outer: bool) -> Result<Source> {
         let CallItem { call, name, alias, ordinality } = item;
-        let list = if outer { never_empty(call.list.clone(), &call.form) } else { call.list.clone() };
-        let mut lists = vec![(self.unique("?rows"), list.clone())];
-        if ordinality {
-            let place = if outer { ordinals(call.list.clone()) } else { ordinals(list) };
-            let (_, form) = only_element(place.clone(), &DataType::Int64);
-            let place = if outer { never_empty(place, &form) } else { place };
-            lists.push((self.unique("?place"), place));
-        }
-        let plan = spread(left.plan, &lists)?;
-        let mut names = lists.iter().map(|(name, _)| name);
-        let row = names.next().map_or("", String::as_str);
+        let row = self.unique("?rows");
+        let place = ordinality.then(|| self.unique("?place"));
         let visible = alias.as_ref().map_or_else(|| name.clone(), |alias| ident(&alias.name));
-        let mut columns = row_columns(&call, column_expr(None, row), &visible);
-        if let Some(place) = names.next() {
+        let mut columns = row_columns(&call, column_expr(None, &row), &visible);
+        if let Some(place) = &place {
             let value = Bound::new(column_expr(None, place), PgType::INT8);
             columns.push(Col { name: "ordinality".to_owned(), value });
         }
+        let plan = spread(left.plan, vec![call.spreading(row)], place, outer).map_err(from_datafusion)?;
         let columns = rename(columns, alias.as_ref())?;
         let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new() };
         Ok(Source { plan, scope: left.scope.join(Scope::of(table))? })
@@ -185,6 +206,13 @@ impl Binder<'_> {
             let arg = self.argument(arg.clone(), *to)?;
             coerced.push(if *to == 2277 { self.array_as_text(arg)? } else { arg });
         }
+        if let Some(array) = made_as_array(found.source) {
+            let made = implement(array, coerced, PgType::TEXT_ARRAY, &mut self.typing)?;
+            let Some(made) = made else { return Ok(None) };
+            let list = elements_list(PgType::TEXT_ARRAY, made.expr, &self.typing.facts.format);
+            let form = DataType::new_list(crate::types::storage(PgType::TEXT), true);
+            return Ok(list.map(|(list, element)| SetCall { list, form, element }));
+        }
         let Some(first) = coerced.first().map(|arg| arg.pg.bare()) else { return Ok(None) };
         let exprs: Vec<Expr> = coerced.into_iter().map(|arg| arg.expr).collect();
         let made = |(list, form): (Expr, DataType), element: PgType| Ok(Some(SetCall { list, form, element }));
@@ -207,7 +235,7 @@ impl Binder<'_> {
                 let narrow = first == PgType::INT4;
                 let wide = exprs.into_iter().map(|expr| native(expr, DataType::Int64)).collect();
                 let form = DataType::new_list(if narrow { DataType::Int32 } else { DataType::Int64 }, true);
-                made((series_list(wide, narrow), form), first)
+                made((series(wide), form), first)
             }
             _ => Ok(None),
         }
@@ -226,18 +254,28 @@ impl Binder<'_> {
 
     /// A call that gives rows in the select list: the value of each of them.
     pub(super) fn set_value(&mut self, call: SetCall, position: Option<u32>) -> Result<Bound> {
-        if let Some(place) = refused_in(self.clause) {
-            let message = format!("set-returning functions are not allowed in {place}");
-            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, Fault::Client, message).with_position_if(position));
+        if let Some(message) = refused_in(self.clause) {
+            let error = misplaced(message, position);
+            return Err(if self.clause == Clause::Aggregate { error.with_hint(TO_FROM) } else { error });
         }
         let name = self.unique("?set");
-        let form = match &call.form {
-            DataType::List(item) => item.data_type().clone(),
-            other => other.clone(),
-        };
-        let value = Bound::with_arrow(column_expr(None, &name), call.element, form);
-        self.sets.push((name, call.list));
+        let value = Bound::with_arrow(column_expr(None, &name), call.element, call.form_of_row());
+        let reads = call.list.column_refs();
+        let inner = self.sets.iter().filter(|set| reads.iter().any(|column| column.name == set.spreading.name));
+        let level = inner.map(|set| set.level + 1).max().unwrap_or(0);
+        self.sets.push(SetColumn { spreading: call.spreading(name), level, position });
         Ok(value)
+    }
+
+    /// Binds parts of a form that may not have a function in it that gives rows.
+    pub(super) fn without_sets<T>(&mut self, form: &str, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = self.sets.len();
+        let bound = bind(self)?;
+        match self.sets.get(before..).and_then(<[SetColumn]>::last) {
+            None => Ok(bound),
+            Some(set) => Err(misplaced(&format!("set-returning functions are not allowed in {form}"), set.position)
+                .with_hint(TO_FROM)),
+        }
     }
 
     /// `(record).field`.
@@ -277,37 +315,53 @@ fn row_columns(call: &SetCall, row: Expr, name: &str) -> Vec<Col> {
     }
 }
 
-/// A plan with a row for each element of its lists, side by side; what is shorter ends in NULLs.
-pub(super) fn spread(plan: LogicalPlan, lists: &[(String, Expr)]) -> Result<LogicalPlan> {
-    let mut exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-    exprs.extend(lists.iter().map(|(name, list)| list.clone().alias(name)));
-    let columns: Vec<Column> = lists.iter().map(|(name, _)| Column::from_name(name)).collect();
-    let options = UnnestOptions::new().with_preserve_nulls(false);
-    LogicalPlanBuilder::from(plan)
-        .project(exprs)
-        .and_then(|builder| builder.unnest_columns_with_options(columns, options))
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(from_datafusion)
+/// A plan with the rows of these calls: those that stand side by side end with the longest, those around them come after.
+pub(super) fn spread_levels(mut plan: LogicalPlan, mut sets: Vec<SetColumn>) -> Result<LogicalPlan> {
+    let mut level = 0;
+    while !sets.is_empty() {
+        let (now, later): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| set.level <= level);
+        let lists = now.into_iter().map(|set| set.spreading).collect();
+        plan = spread(plan, lists, None, false).map_err(from_datafusion)?;
+        (sets, level) = (later, level + 1);
+    }
+    Ok(plan)
+}
+
+const TO_FROM: &str = "You might be able to move the set-returning function into a LATERAL FROM item.";
+
+fn misplaced(message: &str, position: Option<u32>) -> Error {
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, Fault::Client, message).with_position_if(position)
+}
+
+/// The function that makes an array of the texts that another makes rows of.
+fn made_as_array(source: &str) -> Option<&'static str> {
+    Some(match source {
+        "regexp_split_to_table" => "regexp_split_to_rows",
+        "regexp_split_to_table_no_flags" => "regexp_split_to_rows_no_flags",
+        "text_to_table" => "text_to_array",
+        "text_to_table_null" => "text_to_array_null",
+        _ => return None,
+    })
 }
 
 fn reads_columns(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(matches!(expr, Expr::Column(_)))).unwrap_or(true)
 }
 
-/// Where a function that gives rows may not stand, in PostgreSQL's words.
+/// PostgreSQL's words for a function that gives rows where none may be.
 fn refused_in(clause: Clause) -> Option<&'static str> {
     match clause {
         Clause::Select | Clause::OrderBy => None,
-        Clause::Where => Some("WHERE"),
-        Clause::Join => Some("JOIN conditions"),
-        Clause::GroupBy => Some("GROUP BY"),
-        Clause::Having => Some("HAVING"),
-        Clause::Aggregate => Some("aggregate function calls"),
-        Clause::Filter => Some("FILTER"),
-        Clause::Window => Some("window definitions"),
-        Clause::Limit => Some("LIMIT"),
-        Clause::Offset => Some("OFFSET"),
-        Clause::Values => Some("VALUES"),
-        Clause::From => Some("functions in FROM"),
+        Clause::Where => Some("set-returning functions are not allowed in WHERE"),
+        Clause::Join => Some("set-returning functions are not allowed in JOIN conditions"),
+        Clause::GroupBy => Some("set-returning functions are not allowed in GROUP BY"),
+        Clause::Having => Some("set-returning functions are not allowed in HAVING"),
+        Clause::Aggregate => Some("aggregate function calls cannot contain set-returning function calls"),
+        Clause::Filter => Some("set-returning functions are not allowed in FILTER"),
+        Clause::Window => Some("set-returning functions are not allowed in window definitions"),
+        Clause::Limit => Some("set-returning functions are not allowed in LIMIT"),
+        Clause::Offset => Some("set-returning functions are not allowed in OFFSET"),
+        Clause::Values => Some("set-returning functions are not allowed in VALUES"),
+        Clause::From => Some("set-returning functions must appear at top level of FROM"),
     }
 }

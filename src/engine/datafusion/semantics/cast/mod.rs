@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, ScalarUDF};
 use datafusion::scalar::ScalarValue;
 
 pub(super) use self::modifier::padded;
-pub(super) use self::text_io::{array_text, bool_letter, parse, to_text};
+pub(super) use self::text_io::{array_text, bool_letter, json, parse, to_text};
 use super::coerce::{AtPosition, can_coerce};
 use super::facts::SessionFacts;
 use super::numeric;

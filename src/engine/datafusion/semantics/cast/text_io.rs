@@ -13,7 +13,8 @@ use super::super::kernel::{call, external, wrong_type};
 use super::super::value::Bound;
 use crate::error::{Error, Result};
 use crate::types::{
-    ColumnBuilder, FormatOptions, META_OID, META_TYPMOD, PgType, shown_otherwise, storage, text_encoder,
+    ColumnBuilder, ColumnEncoder, FormatOptions, META_OID, META_TYPMOD, PgType, json_encoder, shown_otherwise, storage,
+    text_encoder,
 };
 
 /// Whether a type is one of the strings that any value can be cast to and from.
@@ -86,13 +87,32 @@ fn typed(value: &Bound) -> Field {
 }
 
 fn written(value: &Bound, format: &FormatOptions) -> Result<Expr> {
-    let field = typed(value);
+    encoded(label("output", value.pg, format), value.expr.clone(), typed(value), format, text_encoder)
+}
+
+/// A value as JSON; NULL stays NULL. An array is a list here.
+pub(crate) fn json(value: &Bound, format: &FormatOptions) -> Result<Expr> {
+    let mut field = typed(value);
+    if let (DataType::List(item), Some(element)) = (&value.arrow, value.pg.element()) {
+        let item = typed(&Bound::with_arrow(value.expr.clone(), element, item.data_type().clone()));
+        field = field.with_data_type(DataType::List(Arc::new(item)));
+    }
+    encoded(label("json", value.pg, format), value.expr.clone(), field, format, json_encoder)
+}
+
+fn encoded(
+    name: String,
+    value: Expr,
+    field: Field,
+    format: &FormatOptions,
+    encoder_of: fn(&Field, &FormatOptions) -> Result<Box<dyn ColumnEncoder>>,
+) -> Result<Expr> {
     let options = format.clone();
-    // Tried once here, so that a type without a text form is refused while planning.
-    text_encoder(&field, &options)?;
-    Ok(call(label("output", value.pg, format), vec![value.expr.clone()], DataType::Utf8View, move |args| {
+    // Tried once here, so that a type without such a form is refused while planning.
+    encoder_of(&field, &options)?;
+    Ok(call(name, vec![value], DataType::Utf8View, move |args| {
         let [array] = args else { return Err(wrong_type("a cast to text")) };
-        let mut encoder = text_encoder(&field, &options).map_err(external)?;
+        let mut encoder = encoder_of(&field, &options).map_err(external)?;
         encoder.bind(array).map_err(external)?;
         let mut builder = StringViewBuilder::with_capacity(array.len());
         let mut out = BytesMut::new();

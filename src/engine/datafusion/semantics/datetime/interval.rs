@@ -61,6 +61,42 @@ pub(crate) fn add_interval_in_zone(instant: i64, interval: Interval, zone: &Time
     instant.checked_add(micros(interval)).filter(|t| !infinite(*t)).ok_or_else(|| out_of_range("timestamp"))
 }
 
+/// `justify_hours`: whole days out of the time, both with one sign.
+pub(crate) fn justify_hours(interval: Interval) -> Result<Interval> {
+    let (days, time) = (i64::from(interval.days) + micros(interval) / DAY, micros(interval) % DAY);
+    let (days, time) = one_sign(days, time, DAY);
+    make(i64::from(interval.months), days, time)
+}
+
+/// `justify_days`: whole months of thirty days out of the days, both with one sign.
+pub(crate) fn justify_days(interval: Interval) -> Result<Interval> {
+    let days = i64::from(interval.days);
+    let (months, days) = one_sign(i64::from(interval.months) + days / 30, days % 30, 30);
+    make(months, days, micros(interval))
+}
+
+/// `justify_interval`: both, all parts with one sign.
+pub(crate) fn justify_interval(interval: Interval) -> Result<Interval> {
+    let (days, time) = (i64::from(interval.days) + micros(interval) / DAY, micros(interval) % DAY);
+    let (mut months, mut days) = (i64::from(interval.months) + days / 30, days % 30);
+    if months > 0 && (days < 0 || (days == 0 && time < 0)) {
+        (months, days) = (months - 1, days + 30);
+    } else if months < 0 && (days > 0 || (days == 0 && time > 0)) {
+        (months, days) = (months + 1, days - 30);
+    }
+    let (days, time) = one_sign(days, time, DAY);
+    make(months, days, time)
+}
+
+/// A number of large units and the small ones besides, of one sign.
+fn one_sign(large: i64, small: i64, unit: i64) -> (i64, i64) {
+    match (large.signum(), small.signum()) {
+        (1, -1) => (large - 1, small + unit),
+        (-1, 1) => (large + 1, small - unit),
+        _ => (large, small),
+    }
+}
+
 /// `timestamp - timestamp`: days and the rest.
 pub(crate) fn between_timestamps(a: i64, b: i64) -> Result<Interval> {
     if infinite(a) || infinite(b) {

@@ -8,7 +8,8 @@ mod truncate;
 
 pub(super) use self::extract::{Part, Unit, from_date, from_interval, from_time, from_timestamp, refuse_unit, unit};
 pub(super) use self::interval::{
-    add_interval, add_interval_in_zone, age, between_timestamps, intervals_added, negated, scaled,
+    add_interval, add_interval_in_zone, age, between_timestamps, intervals_added, justify_days, justify_hours,
+    justify_interval, negated, scaled,
 };
 pub(super) use self::pattern::{formatted, pattern};
 pub(super) use self::truncate::{truncate, truncate_interval};

@@ -5,19 +5,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, Result};
-use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{BinaryExpr, ColumnarValue, Expr, LogicalPlan, Operator, Subquery, Volatility, lit};
-use datafusion::physical_expr::create_physical_expr;
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery, Volatility, lit};
 use datafusion::scalar::ScalarValue;
 
 use super::super::errors::from_datafusion;
+use super::super::fold::evaluate;
 use super::super::kernel::external;
 use crate::error::Fault;
 
@@ -291,21 +287,14 @@ fn computed(expr: Expr) -> Result<Expr> {
     if !ready {
         return Ok(expr);
     }
-    let physical =
-        create_physical_expr(&expr, &DFSchema::empty(), &ExecutionProps::new(), &PhysicalPlanningContext::default());
-    let Ok(physical) = physical else { return Ok(expr) };
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let schema = Arc::new(Schema::empty());
-    let wanted = physical.data_type(&schema)?;
-    let row = RecordBatch::try_new_with_options(schema, Vec::new(), &options)?;
-    let value = match physical.evaluate(&row) {
-        Ok(ColumnarValue::Scalar(value)) => value,
-        Ok(ColumnarValue::Array(array)) => ScalarValue::try_from_array(&array, 0)?,
-        Err(error) => {
+    match evaluate(&expr) {
+        None => Ok(expr),
+        Some(Ok((value, planned))) if value.data_type() == planned => Ok(Expr::Literal(value, None)),
+        Some(Ok(_)) => Ok(expr),
+        Some(Err(error)) => {
             let error = from_datafusion(error);
             // What is no mistake of the client's is left to the execution.
-            return if error.fault() == Fault::Client { Err(external(error)) } else { Ok(expr) };
+            if error.fault() == Fault::Client { Err(external(error)) } else { Ok(expr) }
         }
-    };
-    Ok(if value.data_type() == wanted { Expr::Literal(value, None) } else { expr })
+    }
 }

@@ -27,13 +27,15 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
 
+use crate::engine::datafusion::stop;
+
 /// The rule of the analysis.
 #[derive(Debug, Default)]
 pub(super) struct EvaluationOrder;
 
 impl AnalyzerRule for EvaluationOrder {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        in_order(constants::folded(plan)?)
+        in_order(stop::planning(|| constants::folded(plan))?)
     }
 
     fn name(&self) -> &str {

@@ -36,6 +36,16 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// The value of a row and its scale, where it is a small decimal and no NULL.
+    pub(crate) fn small(&self, row: usize) -> Option<(i128, u32)> {
+        match self {
+            Reader::Small(array, scale) if array.is_valid(row) => Some((array.value(row), *scale)),
+            _ => None,
+        }
+    }
+}
+
 /// Reads a numeric array.
 pub(crate) fn reader(array: &ArrayRef) -> DfResult<Reader> {
     match array.data_type() {

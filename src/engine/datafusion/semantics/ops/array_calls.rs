@@ -5,8 +5,8 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
-use super::super::arrays::{as_text, push_element, take_apart};
-use super::super::cast::{Typing, array_text, to_text};
+use super::super::arrays::{array_text, as_text, take_apart};
+use super::super::cast::{self, Typing, to_text};
 use super::super::lift::truth_rows;
 use super::super::value::{Bound, Unknown};
 use crate::error::{Error, Result, SqlState};
@@ -97,7 +97,7 @@ pub(super) fn implement(source: &str, args: &[Bound], typing: &mut Typing) -> Re
 fn text_of(arg: &Bound, element: PgType, typing: &mut Typing) -> Result<Expr> {
     if arg.pg.is_array() {
         return match &arg.arrow {
-            DataType::List(_) => Ok(array_text(arg.clone(), &typing.facts.format)?.expr),
+            DataType::List(_) => Ok(cast::array_text(arg.clone(), &typing.facts.format)?.expr),
             _ => Ok(arg.expr.clone()),
         };
     }
@@ -127,22 +127,8 @@ fn flat(array: PgType, text: &str, what: &str) -> Result<(Vec<Element>, i32)> {
 }
 
 fn written(elements: &[Element], lower: i32) -> String {
-    let mut made = String::new();
-    if lower != 1 && !elements.is_empty() {
-        made.push_str(&format!("[{lower}:{}]=", lower + elements.len() as i32 - 1));
-    }
-    made.push('{');
-    for (at, element) in elements.iter().enumerate() {
-        if at > 0 {
-            made.push(',');
-        }
-        match element {
-            None => made.push_str("NULL"),
-            Some(text) => push_element(text, &mut made),
-        }
-    }
-    made.push('}');
-    made
+    let length = i32::try_from(elements.len()).unwrap_or(i32::MAX);
+    array_text(&[Dimension { length, lower }], elements.iter().map(Option::as_deref))
 }
 
 const ONE_DIMENSION: &str = "searching for elements in multidimensional arrays is not supported";
@@ -195,7 +181,7 @@ fn places(array: PgType, values: &[Option<&str>]) -> Result<Option<Vec<i32>>> {
 
 fn trimmed(array: PgType, values: &[Option<&str>]) -> Result<Option<String>> {
     let [Some(text), Some(count)] = values else { return Ok(None) };
-    let (mut elements, lower) = flat(array, text, "trimming multidimensional arrays is not supported")?;
+    let (mut elements, _) = flat(array, text, "trimming multidimensional arrays is not supported")?;
     let wrong = || {
         Error::client(
             SqlState::from_code("2202E").unwrap_or(SqlState::INVALID_PARAMETER_VALUE),
@@ -204,5 +190,6 @@ fn trimmed(array: PgType, values: &[Option<&str>]) -> Result<Option<String>> {
     };
     let count = count.parse::<usize>().ok().filter(|count| *count <= elements.len()).ok_or_else(wrong)?;
     elements.truncate(elements.len() - count);
-    Ok(Some(written(&elements, lower)))
+    // What is left is a slice, and a slice begins at 1.
+    Ok(Some(written(&elements, 1)))
 }

@@ -38,6 +38,14 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
                 move |a, b| datetime::age(datetime::instant_to_local(a, &zone)?, datetime::instant_to_local(b, &zone)?),
             ))
         }
+        ("interval_justify_hours" | "interval_justify_days" | "interval_justify_interval", [value]) => {
+            let justify = match source {
+                "interval_justify_hours" => datetime::justify_hours,
+                "interval_justify_days" => datetime::justify_days,
+                _ => datetime::justify_interval,
+            };
+            made(map::<IntervalMonthDayNanoType, IntervalMonthDayNanoType>(source, value.expr.clone(), out, justify))
+        }
         ("make_date", [_, _, _]) => made(number_rows::<Date32Type>(source, exprs(args), out, |row| {
             let part = |at| row.number::<Int32Type>(at);
             datetime::make_date(part(0)?, part(1)?, part(2)?)

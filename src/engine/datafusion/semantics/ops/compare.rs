@@ -1,17 +1,19 @@
 //! Comparisons: left to DataFusion where its order is PostgreSQL's, made over keys where it is not.
 //! Must not know: SQL.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::super::cast::native;
+use super::super::datetime;
 use super::super::fold::fold;
 use super::super::keys::{blank_trimmed, float_key, interval_key, is_plain, is_plain_equality, numeric_key};
+use super::super::lift::map;
 use super::super::numeric;
 use super::super::value::Bound;
 use crate::error::{Error, Result};
-use crate::types::PgType;
+use crate::types::{PgType, TimeZone, storage};
 
 /// What the last letters of a comparison's implementation say.
 fn operator(source: &str) -> Option<(&str, Operator)> {
@@ -61,10 +63,30 @@ fn operator(source: &str) -> Option<(&str, Operator)> {
 }
 
 /// A comparison by the name of its implementation.
-pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
+pub(super) fn implement(source: &str, args: &[Bound], zone: &TimeZone) -> Result<Option<Bound>> {
     let Some((_, op)) = operator(source) else { return Ok(None) };
     let [left, right] = args else { return Ok(None) };
-    compare(op, left.clone(), right.clone()).map(Some)
+    compare(op, in_zone(left, right, zone), in_zone(right, left, zone)).map(Some)
+}
+
+/// A local time beside an instant: the instant that it is in the session's zone.
+fn in_zone(value: &Bound, beside: &Bound, zone: &TimeZone) -> Bound {
+    if beside.pg.oid != PgType::TIMESTAMPTZ.oid || !matches!(value.pg.oid, 1082 | 1114) {
+        return value.clone();
+    }
+    // What lies beyond all instants comes before infinity.
+    const LAST: i64 = i64::MAX - 1;
+    let name = format!("instant_of({})[{}]", value.pg.name(), zone.name());
+    let zone = zone.clone();
+    let instant = move |local: i64| Ok(datetime::local_to_instant(local, &zone).unwrap_or(LAST));
+    let (arg, out) = (value.expr.clone(), storage(PgType::TIMESTAMPTZ));
+    let expr = match value.pg.oid {
+        1082 => map::<Date32Type, TimestampMicrosecondType>(&name, arg, out, move |day| {
+            instant(datetime::date_to_timestamp(day).unwrap_or(LAST))
+        }),
+        _ => map::<TimestampMicrosecondType, TimestampMicrosecondType>(&name, arg, out, instant),
+    };
+    Bound::new(expr, PgType::TIMESTAMPTZ)
 }
 
 /// `left op right` over values that PostgreSQL compares with each other.

@@ -113,11 +113,16 @@ fn encode(bytes: &[u8], form: &str) -> Result<String> {
     match form.to_ascii_lowercase().as_str() {
         "hex" => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
         "base64" => {
-            // Lines of 76, as in mail.
+            // A newline behind every full line of 76, also behind the last.
             let flat = base64::engine::general_purpose::STANDARD.encode(bytes);
-            let lines: Vec<&str> =
-                (0..flat.len()).step_by(76).filter_map(|at| flat.get(at..(at + 76).min(flat.len()))).collect();
-            Ok(lines.join("\n"))
+            let mut made = String::with_capacity(flat.len() + flat.len() / 76);
+            for (at, c) in flat.chars().enumerate() {
+                made.push(c);
+                if at % 76 == 75 {
+                    made.push('\n');
+                }
+            }
+            Ok(made)
         }
         "escape" => {
             let mut made = String::new();
@@ -172,8 +177,12 @@ fn unescape(text: &str) -> Result<Vec<u8>> {
             made.push(b'\\');
             at += 2;
         } else {
-            let octal = bytes.get(at + 1..at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
-            let value = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+            let value = match bytes.get(at + 1..at + 4) {
+                Some([a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7']) => {
+                    Some((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'))
+                }
+                _ => None,
+            };
             let wrong = || Error::client(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea");
             made.push(value.ok_or_else(wrong)?);
             at += 4;
@@ -195,33 +204,54 @@ fn or_null(args: Vec<Expr>) -> Expr {
 }
 
 fn unistr(text: &str) -> Result<String> {
-    let wrong = || {
-        Error::client(SqlState::SYNTAX_ERROR, "invalid Unicode escape")
-            .with_hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
-    };
+    let syntax = |message: &str| Error::client(SqlState::SYNTAX_ERROR, message);
+    let unpaired = || syntax("invalid Unicode surrogate pair");
     let mut made = String::with_capacity(text.len());
+    // The first half of a pair, which the second must follow at once.
+    let mut half: Option<u32> = None;
     let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        made.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('\\') {
-            made.push('\\');
-            rest = after;
+    while let Some(c) = rest.chars().next() {
+        let escape = rest.strip_prefix('\\').filter(|rest| !rest.starts_with('\\'));
+        let Some(escape) = escape else {
+            if half.is_some() {
+                return Err(unpaired());
+            }
+            made.push(c);
+            rest = &rest[c.len_utf8() * if c == '\\' { 2 } else { 1 }..];
             continue;
-        }
-        let (skip, digits) = match rest.chars().next() {
+        };
+        let (skip, digits) = match escape.chars().next() {
             Some('u') => (1, 4),
             Some('U') => (1, 8),
             Some('+') => (1, 6),
             _ => (0, 4),
         };
-        let code = rest.get(skip..skip + digits).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let c = code.and_then(char::from_u32).filter(|c| *c != '\0').ok_or_else(wrong)?;
-        made.push(c);
-        rest = rest.get(skip + digits..).unwrap_or("");
+        let code = escape.get(skip..skip + digits).and_then(hexadecimal).ok_or_else(|| {
+            syntax("invalid Unicode escape")
+                .with_hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
+        })?;
+        rest = escape.get(skip + digits..).unwrap_or("");
+        if code == 0 || code > u32::from(char::MAX) {
+            let message = format!("invalid Unicode code point: {code:04X}");
+            return Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, message));
+        }
+        let code = match (half.take(), code) {
+            (None, 0xD800..=0xDBFF) => {
+                half = Some(code);
+                continue;
+            }
+            (Some(first), 0xDC00..=0xDFFF) => 0x10000 + ((first - 0xD800) << 10) + (code - 0xDC00),
+            (None, code) => code,
+            (Some(_), _) => return Err(unpaired()),
+        };
+        made.push(char::from_u32(code).ok_or_else(unpaired)?);
     }
-    made.push_str(rest);
-    Ok(made)
+    if half.is_some() { Err(unpaired()) } else { Ok(made) }
+}
+
+/// A number of hexadecimal digits and nothing else.
+fn hexadecimal(digits: &str) -> Option<u32> {
+    u32::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 /// `string_to_array`: a NULL separator parts every character, an empty one nothing; the third argument is what becomes NULL.

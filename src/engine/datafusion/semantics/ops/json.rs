@@ -5,28 +5,30 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, StringViewArray};
 use arrow::datatypes::DataType;
+use bytes::{BufMut, BytesMut};
 use datafusion::logical_expr::Expr;
 
 use super::super::arrays::take_apart;
-use super::super::cast::{Typing, to_text};
+use super::super::cast::{Typing, json};
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::text_map;
 use super::super::pg::CastContext;
 use super::super::value::Bound;
 use crate::error::{Error, Result, SqlState};
-use crate::types::{FormatOptions, PgType};
+use crate::types::{ColumnBuilder, ColumnEncoder, FormatOptions, PgType, field, json_encoder, storage};
 
+const JSON: u32 = 114;
 const JSONB: u32 = 3802;
 
 /// A function that makes JSON.
 pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &mut Typing) -> Result<Option<Bound>> {
     let made = match source {
-        "json_build_object" | "jsonb_build_object" => object(args, typing)?,
+        "json_build_object" | "jsonb_build_object" => object(args, source.starts_with("jsonb"), typing)?,
         "json_build_object_noargs" | "jsonb_build_object_noargs" => return constant("{}", returns, typing),
         "json_build_array" | "jsonb_build_array" => array(args, typing)?,
         "json_build_array_noargs" | "jsonb_build_array_noargs" => return constant("[]", returns, typing),
         "to_json" | "to_jsonb" => match args {
-            [value] => json_value(value.clone(), typing)?,
+            [value] => json_text(value.clone(), typing)?,
             _ => return Ok(None),
         },
         _ => return Ok(None),
@@ -50,22 +52,13 @@ fn as_json(text: Expr, returns: PgType, typing: &mut Typing) -> Result<Bound> {
 /// A value as JSON's text; NULL stays NULL.
 fn json_text(value: Bound, typing: &mut Typing) -> Result<Expr> {
     let value = typing.settle(value)?;
-    let pg = value.pg.bare();
-    // Times in ISO's form, whatever the session's style.
-    let plain = FormatOptions { time_zone: typing.facts.format.time_zone.clone(), ..FormatOptions::default() };
-    match pg.oid {
-        114 | JSONB => return Ok(value.expr),
-        16 => return Ok(to_text(value, PgType::TEXT, &plain)?.expr),
-        2249 => return Err(Error::unsupported("JSON of a record is not supported")),
-        _ => {}
+    let format = &typing.facts.format;
+    match (value.pg.element(), &value.arrow) {
+        // Held as a text.
+        (Some(element), DataType::Utf8View) => Ok(json_array(value.pg.bare(), element.bare(), value.expr, format)),
+        _ if matches!(value.pg.oid, JSON | JSONB) => Ok(value.expr),
+        _ => json(&value, format),
     }
-    let text = to_text(value, PgType::TEXT, &plain)?.expr;
-    let element = pg.element();
-    let name = format!("json_of({})", pg.name());
-    Ok(text_map(&name, text, move |text| match element {
-        Some(element) => json_array(pg, element, text),
-        None => Ok(scalar(pg, text)),
-    }))
 }
 
 /// The same, NULL as JSON's null.
@@ -78,77 +71,96 @@ fn json_value(value: Bound, typing: &mut Typing) -> Result<Expr> {
     }))
 }
 
-/// A text of a type as JSON.
-fn scalar(pg: PgType, text: &str) -> String {
-    match pg.oid {
-        // NaN and the infinities are no numbers of JSON's.
-        20 | 21 | 23 | 700 | 701 | 1700 if text.ends_with(|c: char| c.is_ascii_digit()) => text.to_owned(),
-        16 => if matches!(text, "t" | "true") { "true" } else { "false" }.to_owned(),
-        1114 | 1184 => quoted(&text.replacen(' ', "T", 1)),
-        114 | JSONB => text.to_owned(),
-        _ => quoted(text),
-    }
-}
-
-fn json_array(array: PgType, element: PgType, text: &str) -> Result<String> {
-    let parsed = take_apart(array, text)?;
-    if parsed.dimensions.len() > 1 {
-        return Err(Error::unsupported("JSON of an array of more than one dimension is not supported"));
-    }
-    let elements =
-        parsed.elements.iter().map(|found| found.as_deref().map_or("null".to_owned(), |t| scalar(element, t)));
-    Ok(format!("[{}]", elements.collect::<Vec<_>>().join(",")))
-}
-
-/// A JSON string.
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
+/// An array in its text form as JSON, arrays in arrays for its dimensions.
+fn json_array(array: PgType, element: PgType, value: Expr, format: &FormatOptions) -> Expr {
+    let options = format.clone();
+    let item = field("element", element, true).with_data_type(storage(element));
+    text_map(&format!("json_of({},{options:?})", array.name()), value, move |text| {
+        let parsed = take_apart(array, text)?;
+        let mut builder = ColumnBuilder::new(element, parsed.elements.len());
+        for found in &parsed.elements {
+            builder.append_text(found.as_deref(), &options)?;
         }
+        let mut encoder = json_encoder(&item, &options)?;
+        encoder.bind(&builder.finish())?;
+        let lengths: Vec<usize> =
+            parsed.dimensions.iter().map(|dimension| usize::try_from(dimension.length).unwrap_or(0)).collect();
+        let mut out = BytesMut::new();
+        write_dimensions(encoder.as_mut(), &lengths, &mut 0, &mut out)?;
+        String::from_utf8(out.to_vec()).map_err(|_| Error::internal("JSON that is no text"))
+    })
+}
+
+fn write_dimensions(
+    encoder: &mut dyn ColumnEncoder,
+    lengths: &[usize],
+    next: &mut usize,
+    out: &mut BytesMut,
+) -> Result<()> {
+    let (length, inner) = lengths.split_first().map_or((0, lengths), |(length, inner)| (*length, inner));
+    out.put_u8(b'[');
+    for at in 0..length {
+        if at > 0 {
+            out.put_u8(b',');
+        }
+        if !inner.is_empty() {
+            write_dimensions(encoder, inner, next, out)?;
+            continue;
+        }
+        match encoder.is_null(*next) {
+            true => out.extend_from_slice(b"null"),
+            false => encoder.write(*next, out)?,
+        }
+        *next += 1;
     }
-    out.push('"');
-    out
+    out.put_u8(b']');
+    Ok(())
 }
 
 /// `json_build_object(key, value, ...)`.
-fn object(args: &[Bound], typing: &mut Typing) -> Result<Expr> {
+fn object(args: &[Bound], binary: bool, typing: &mut Typing) -> Result<Expr> {
     if !args.len().is_multiple_of(2) {
+        let function = if binary { "jsonb_build_object" } else { "json_build_object" };
         return Err(Error::client(
             SqlState::INVALID_PARAMETER_VALUE,
             "argument list must have even number of elements",
         )
-        .with_hint("The arguments of json_build_object() must consist of alternating keys and values."));
+        .with_hint(format!("The arguments of {function}() must consist of alternating keys and values.")));
     }
     let mut parts = Vec::new();
     for (at, arg) in args.iter().enumerate() {
-        parts.push(if at % 2 == 0 {
-            let key = typing.settle(arg.clone())?;
-            to_text(key, PgType::TEXT, &typing.facts.format)?.expr
-        } else {
-            json_value(arg.clone(), typing)?
-        });
+        if at % 2 == 1 {
+            parts.push(json_value(arg.clone(), typing)?);
+            continue;
+        }
+        let key = typing.settle(arg.clone())?;
+        if key.pg.is_array() || matches!(key.pg.oid, JSON | JSONB | 2249) {
+            return Err(Error::client(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "key value must be scalar, not array, composite, or json",
+            ));
+        }
+        parts.push(json_text(key, typing)?);
     }
-    Ok(super::super::arrays::as_text("json_object", parts, |values| {
+    let name = if binary { "jsonb_object" } else { "json_object" };
+    Ok(super::super::arrays::as_text(name, parts, move |values| {
         let mut pairs = Vec::new();
-        for pair in values.chunks(2) {
-            let (Some(Some(key)), Some(value)) = (pair.first(), pair.get(1)) else {
-                return Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, "null value not allowed for object key"));
-            };
-            pairs.push(format!("{} : {}", quoted(key), value.unwrap_or("null")));
+        for (at, pair) in values.chunks(2).enumerate() {
+            let (Some(Some(key)), Some(value)) = (pair.first(), pair.get(1)) else { return Err(null_key(at, binary)) };
+            let quotes = if key.starts_with('"') { "" } else { "\"" };
+            pairs.push(format!("{quotes}{key}{quotes} : {}", value.unwrap_or("null")));
         }
         Ok(Some(format!("{{{}}}", pairs.join(", "))))
     }))
+}
+
+fn null_key(pair: usize, binary: bool) -> Error {
+    let wrong = |message: String| Error::client(SqlState::INVALID_PARAMETER_VALUE, message);
+    let place = 2 * pair + 1;
+    if binary {
+        return wrong(format!("argument {place}: key must not be null"));
+    }
+    wrong(format!("argument {place} cannot be null")).with_hint("Object keys should be text.")
 }
 
 fn array(args: &[Bound], typing: &mut Typing) -> Result<Expr> {

@@ -18,6 +18,7 @@ mod regex_calls;
 mod regex_match;
 mod strings;
 mod times;
+mod to_char;
 
 use super::cast::Typing;
 use super::value::Bound;
@@ -29,7 +30,7 @@ use crate::types::PgType;
 /// # Errors
 /// What PostgreSQL finds wrong with constant arguments.
 pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing: &mut Typing) -> Result<Option<Bound>> {
-    if let Some(found) = compare::implement(source, &args)? {
+    if let Some(found) = compare::implement(source, &args, &typing.facts.format.time_zone)? {
         return Ok(Some(found));
     }
     if let Some(found) = ints::implement(source, &args, returns) {
@@ -66,6 +67,9 @@ pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing:
         return Ok(Some(found));
     }
     if let Some(found) = array_calls::implement(source, &args, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = to_char::implement(source, &args) {
         return Ok(Some(found));
     }
     if let Some(found) = calendar::implement(source, &args, returns, typing)? {

@@ -46,6 +46,7 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
     let count = args.len();
     let compiled = Compiled::default();
     let name = format!("{source}{count}");
+    let rows = source.starts_with("regexp_split_to_rows");
     let expr = match source {
         "textregexreplace_noopt" => {
             nullable(&name, all, move |row| replace(row, (None, None), None, &compiled).map(Some))
@@ -61,14 +62,18 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
             nullable(&name, all, move |row| replace(row, (Some(3), Some(4)), Some(5), &compiled).map(Some))
         }
         "regexp_match" | "regexp_match_no_flags" => nullable(&name, all, move |row| matched(row, count, &compiled)),
-        "regexp_split_to_array" | "regexp_split_to_array_no_flags" => nullable(&name, all, move |row| {
-            let pieces = split(row, count, "regexp_split_to_array", &compiled)?;
+        "regexp_split_to_array"
+        | "regexp_split_to_array_no_flags"
+        | "regexp_split_to_rows"
+        | "regexp_split_to_rows_no_flags" => nullable(&name, all, move |row| {
+            let function = if rows { "regexp_split_to_table" } else { "regexp_split_to_array" };
+            let pieces = split(row, count, function, &compiled)?;
             Ok(Some(array_of_texts(pieces.iter().map(|piece| Some(piece.as_str())))))
         }),
         "regexp_like" | "regexp_like_no_flags" => truth_rows(&name, all, move |row| {
             let (pattern, asked) = &*compiled.get(row.text(1)?, if count > 2 { row.text(2)? } else { "" })?;
             not_global(*asked, "regexp_like")?;
-            Ok(pattern.matches(&characters(row.text(0)?)))
+            pattern.matches(row.text(0)?)
         }),
         "regexp_count" | "regexp_count_no_start" | "regexp_count_no_flags" => {
             number_rows::<Int32Type>(&name, all, DataType::Int32, move |row| {
@@ -76,7 +81,12 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
                 not_global(*asked, "regexp_count")?;
                 let start = if count > 2 { positive(&row, 2, "start")? } else { 1 };
                 let text = characters(row.text(0)?);
-                Ok(all_from(pattern, &text, start - 1, true).len() as i32)
+                let mut count = 0;
+                pattern.each(&text, start - 1, |_, _| {
+                    count += 1;
+                    Ok(false)
+                })?;
+                Ok(count)
             })
         }
         _ if source.starts_with("regexp_instr") => number_rows::<Int32Type>(&name, all, DataType::Int32, move |row| {
@@ -95,7 +105,7 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
         "textregexsubstr" => nullable(&name, all, move |row| {
             let (pattern, _) = &*compiled.get(row.text(1)?, "")?;
             let text = characters(row.text(0)?);
-            let found = pattern.find(&text, 0);
+            let found = pattern.find(&text, 0)?;
             let wanted = usize::from(pattern.groups() > 0);
             Ok(found
                 .and_then(|found| found.get(wanted).copied().flatten())
@@ -152,21 +162,6 @@ fn not_global(asked: Asked, function: &str) -> Result<()> {
     Err(if function == "regexp_match" { error.with_hint("Use the regexp_matches function instead.") } else { error })
 }
 
-fn all_from(pattern: &Regex, text: &[char], from: usize, all: bool) -> Vec<Match> {
-    let mut found = Vec::new();
-    let mut from = from;
-    while from <= text.len() {
-        let Some(next) = pattern.find(text, from) else { break };
-        let (start, end) = next.first().copied().flatten().unwrap_or((from, from));
-        from = if end > start { end } else { end + 1 };
-        found.push(next);
-        if !all {
-            break;
-        }
-    }
-    found
-}
-
 /// The match that `regexp_instr` and `regexp_substr` speak of: `more` says which arguments are the flags and the subexpression.
 fn nth(
     row: &Row<'_>,
@@ -186,8 +181,15 @@ fn nth(
     if group > pattern.groups() {
         return Ok(None);
     }
-    let found = all_from(pattern, &text, start - 1, wanted > 1);
-    Ok(found.get(wanted - 1).and_then(|found| found.get(group).copied().flatten()))
+    let (mut left, mut range) = (wanted, None);
+    pattern.each(&text, start - 1, |_, found| {
+        left -= 1;
+        if left == 0 {
+            range = found.get(group).copied().flatten();
+        }
+        Ok(left == 0)
+    })?;
+    Ok(range)
 }
 
 fn groups(found: &Match, text: &[char]) -> String {
@@ -201,7 +203,7 @@ fn matched(row: Row<'_>, count: usize, compiled: &Compiled) -> Result<Option<Str
     let (pattern, asked) = &*compiled.get(row.text(1)?, if count > 2 { row.text(2)? } else { "" })?;
     not_global(*asked, "regexp_match")?;
     let text = characters(row.text(0)?);
-    Ok(pattern.find(&text, 0).map(|found| groups(&found, &text)))
+    Ok(pattern.find(&text, 0)?.map(|found| groups(&found, &text)))
 }
 
 /// The pieces between matches; a match of nothing at the ends or right behind another parts nothing.
@@ -211,13 +213,13 @@ fn split(row: Row<'_>, count: usize, function: &str, compiled: &Compiled) -> Res
     let text = characters(row.text(0)?);
     let mut pieces = Vec::new();
     let mut before = 0;
-    for found in pattern.find_all(&text, true) {
-        let Some((start, end)) = found.first().copied().flatten() else { continue };
+    pattern.each(&text, 0, |(start, end), _| {
         if start < text.len() && end > before {
             pieces.push(piece(&text, before, start));
             before = end;
         }
-    }
+        Ok(false)
+    })?;
     pieces.push(piece(&text, before, text.len()));
     Ok(pieces)
 }
@@ -241,19 +243,19 @@ fn replace(
             usize::try_from(n).map_err(|_| bad_parameter("n", n))?
         }
     };
-    let found = all_from(pattern, &text, start - 1, number != 1);
     let mut made = String::with_capacity(text.len());
-    let mut before = 0;
-    for (at, found) in found.iter().enumerate() {
-        let Some((from, to)) = found.first().copied().flatten() else { continue };
-        if number != 0 && at + 1 != number {
-            continue;
+    let (mut before, mut count) = (0, 0);
+    pattern.each(&text, start - 1, |(from, to), found| {
+        count += 1;
+        if number != 0 && count != number {
+            return Ok(false);
         }
-        made.push_str(&piece(&text, before, from));
+        made.extend(text.get(before..from).unwrap_or_default());
         expand(new, found, &text, &mut made);
         super::strings::bounded(made.len())?;
         before = to;
-    }
+        Ok(count == number)
+    })?;
     made.push_str(&piece(&text, before, text.len()));
     Ok(made)
 }
@@ -348,7 +350,7 @@ pub(super) fn matches_rows(fold: bool, text: Expr, pattern: Expr) -> Expr {
         };
         let one = |(text, pattern): (Option<&str>, Option<&str>)| match (text, pattern) {
             (Some(text), Some(pattern)) => {
-                compiled.get(pattern, flags).map(|regex| Some(regex.0.matches(&characters(text)))).map_err(external)
+                compiled.get(pattern, flags).and_then(|regex| regex.0.matches(text)).map(Some).map_err(external)
             }
             _ => Ok(None),
         };

@@ -2,25 +2,42 @@
 //! Must not know: SQL, arrays.
 //!
 //! Linear in the text for whether and where it matches; subexpressions are found by cutting the match along the expression, as
-//! PostgreSQL does. Back references and lookbehind are refused, as nothing linear finds them.
+//! PostgreSQL does. Back references and lookbehind are refused, as nothing linear finds them. A statement that is stopped stops here
+//! too: whatever is looked for can fail for that reason.
 
+mod cut;
+mod matcher;
 mod parse;
 mod program;
+mod quick;
 mod set;
+mod shape;
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use self::matcher::{Matcher, Scratch};
 use self::parse::{Flags, Node, parse};
 use self::program::Program;
 use crate::error::{Error, Result, SqlState};
 
 /// A compiled regular expression.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Regex {
+    node: Node,
     program: Program,
     /// Parentheses that capture.
     groups: usize,
-    /// Whether the whole expression wants its longest match.
-    greedy: bool,
+    scratch: Mutex<Scratch>,
+    /// How often it was asked whether a text matches, and what answers that faster if it is asked often.
+    asked: AtomicU32,
+    quick: OnceLock<Option<regex::Regex>>,
 }
+
+/// How often an expression is asked before it is worth to be compiled for that alone.
+const OFTEN: u32 = 16;
 
 /// Where a match and its subexpressions are, in characters: the whole first.
 pub(super) type Match = Vec<Option<(usize, usize)>>;
@@ -55,9 +72,16 @@ impl Regex {
             }
         }
         let parsed = parse(pattern, ways)?;
-        let greedy = prefers_longer(&parsed.node).unwrap_or(true);
-        let program = Program::compile(&parsed.node, parsed.flags)?;
-        Ok((Regex { program, groups: parsed.groups, greedy }, asked))
+        let program = Program::compile(&parsed.node, parsed.flags.lines)?;
+        let regex = Regex {
+            node: parsed.node,
+            program,
+            groups: parsed.groups,
+            scratch: Mutex::default(),
+            asked: AtomicU32::new(0),
+            quick: OnceLock::new(),
+        };
+        Ok((regex, asked))
     }
 
     /// How many parentheses capture.
@@ -65,53 +89,68 @@ impl Regex {
         self.groups
     }
 
-    /// Whether a text matches anywhere.
-    pub(super) fn matches(&self, text: &[char]) -> bool {
-        self.program.start_of_match(text, 0).is_some()
+    /// Whether a text matches anywhere. What it prefers does not matter here.
+    pub(super) fn matches(&self, text: &str) -> Result<bool> {
+        if self.asked.load(Ordering::Relaxed) < OFTEN {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+        } else if let Some(quick) = self.quick.get_or_init(|| quick::compiled(&self.node, self.program.lines)) {
+            return Ok(quick.is_match(text));
+        }
+        let text: Vec<char> = text.chars().collect();
+        self.over(&text, |matcher| matcher.start_of_match(0)).map(|start| start.is_some())
     }
 
     /// The first match at or after a place.
-    pub(super) fn find(&self, text: &[char], from: usize) -> Option<Match> {
-        let start = self.program.start_of_match(text, from)?;
-        let ends = self.program.ends(self.program.whole(), text, start, text.len());
-        let end = if self.greedy { ends.last() } else { ends.first() }.copied()?;
+    pub(super) fn find(&self, text: &[char], from: usize) -> Result<Option<Match>> {
+        self.over(text, |matcher| self.next(matcher, from))
+    }
+
+    /// Tells of the matches from a place on, until it is told enough. None begins where the one before ended without a character.
+    pub(super) fn each(
+        &self,
+        text: &[char],
+        from: usize,
+        mut enough: impl FnMut((usize, usize), &Match) -> Result<bool>,
+    ) -> Result<()> {
+        self.over(text, |matcher| {
+            let mut from = from;
+            while from <= text.len() {
+                let Some(next) = self.next(matcher, from)? else { break };
+                let (start, end) = next.first().copied().flatten().unwrap_or((from, from));
+                from = if end > start { end } else { end + 1 };
+                if enough((start, end), &next)? {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn next(&self, matcher: &mut Matcher<'_>, from: usize) -> Result<Option<Match>> {
+        let Some(start) = matcher.start_of_match(from)? else { return Ok(None) };
+        let (whole, last) = (&self.program.whole, matcher.text.len());
+        let end = if whole.short {
+            matcher.shortest(whole, start, start, last)?
+        } else {
+            matcher.longest(whole, start, last)?
+        };
         let mut found: Match = vec![None; self.groups + 1];
-        found[0] = Some((start, end));
-        self.program.cut(self.program.whole(), text, (start, end), &mut found);
-        Some(found)
+        let cut = match end {
+            Some(end) => {
+                found[0] = Some((start, end));
+                self.groups == 0 || matcher.cut(whole, (start, end), &mut found)?
+            }
+            None => false,
+        };
+        if cut { Ok(Some(found)) } else { Err(Error::internal("a match of a regular expression could not be cut")) }
     }
 
-    /// All matches, or the first only. None begins where the one before ended without a character.
-    pub(super) fn find_all(&self, text: &[char], all: bool) -> Vec<Match> {
-        let mut found = Vec::new();
-        let mut from = 0;
-        while from <= text.len() {
-            let Some(next) = self.find(text, from) else { break };
-            let (start, end) = next[0].unwrap_or((from, from));
-            from = if end > start { end } else { end + 1 };
-            found.push(next);
-            if !all {
-                break;
-            }
+    /// Follows it over a text, with the memory of the call before if no other has it.
+    fn over<T>(&self, text: &[char], find: impl FnOnce(&mut Matcher<'_>) -> Result<T>) -> Result<T> {
+        match self.scratch.try_lock() {
+            Some(mut scratch) => find(&mut Matcher { program: &self.program, text, scratch: &mut scratch }),
+            None => find(&mut Matcher { program: &self.program, text, scratch: &mut Scratch::default() }),
         }
-        found
-    }
-}
-
-/// What an expression prefers: the first quantified part of a branch decides; alternatives want the longest.
-fn prefers_longer(node: &Node) -> Option<bool> {
-    match node {
-        Node::Concat(parts) => parts.iter().find_map(prefers_longer),
-        Node::Alternatives(_) => Some(true),
-        Node::Group(inner, _) => prefers_longer(inner),
-        Node::Repeat { node, min, max, greedy } => {
-            if Some(*min) == *max {
-                prefers_longer(node)
-            } else {
-                Some(*greedy)
-            }
-        }
-        Node::Empty | Node::Set(_) | Node::Edge(_) | Node::Look { .. } => None,
     }
 }
 
@@ -129,7 +168,7 @@ mod tests {
             Some((start, end)) => chars[start..end].iter().collect(),
             None => "-".to_owned(),
         };
-        match regex.find(&chars, 0) {
+        match regex.find(&chars, 0).unwrap() {
             Some(found) => found.into_iter().map(piece).collect::<Vec<_>>().join("|"),
             None => "none".to_owned(),
         }
@@ -163,6 +202,18 @@ mod tests {
             ("[\\d.]+", "v1.25", "1.25"),
             ("{", "a{", "{"),
             ("(b(..))", "foobarbaz", "bar|bar|ar"),
+            // What prefers what, and which iteration's groups are kept.
+            ("(?:(.*?)(\\d+)(.*)){1,1}", "abc01234xyz", "abc01234xyz|abc|01234|xyz"),
+            ("(?:(.*?)(\\d+)(.*)){1}", "abc01234xyz", "abc0|abc|0|"),
+            ("(a(b)?)+", "aba", "aba|a|-"),
+            ("(?:(a)|(b))+", "abab", "abab|-|b"),
+            ("(a*)+", "aaa", "aaa|"),
+            ("(a*)*", "b", "|"),
+            ("(a*?)*?", "b", "|-"),
+            ("(a|ab)(?=b)", "aab", "a|a"),
+            ("(?=(b))b(a)", "foobar", "ba|a"),
+            ("a+?b*", "aabbb", "a"),
+            ("(?:x|y)*?(y)", "xxy", "xxy|y"),
         ] {
             assert_eq!(found(pattern, "", text), expected, "{pattern} over {text}");
         }
@@ -191,9 +242,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_stopped_ends() {
+        let text = vec!['x'; 100_000];
+        let (regex, _) = Regex::new("x|.*y", "g").unwrap();
+        let stop = crate::engine::datafusion::Stop::default();
+        stop.now();
+        let error = stop.during(|| regex.each(&text, 0, |_, _| Ok(false))).unwrap_err();
+        assert_eq!(error.state(), SqlState::QUERY_CANCELED);
+    }
+
+    #[test]
     fn time_is_linear() {
-        let text: Vec<char> = "a".repeat(20_000).chars().collect();
+        let text = "a".repeat(20_000);
         let (regex, _) = Regex::new("(a*)*b", "").unwrap();
-        assert!(!regex.matches(&text));
+        assert!(!regex.matches(&text).unwrap());
     }
 }

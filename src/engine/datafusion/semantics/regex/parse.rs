@@ -14,8 +14,17 @@ pub(super) enum Node {
     Look { node: Box<Node>, negated: bool },
     Concat(Vec<Node>),
     Alternatives(Vec<Node>),
-    Repeat { node: Box<Node>, min: u32, max: Option<u32>, greedy: bool },
+    Repeat { node: Box<Node>, min: u32, max: Option<u32>, wants: Wants },
     Group(Box<Node>, Option<usize>),
+}
+
+/// What a repetition asks for, besides its counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    Most,
+    Least,
+    /// `{m}`: what the repeated part wants.
+    Same,
 }
 
 /// A place that a text is matched at, without a character.
@@ -77,7 +86,7 @@ const DEPTH: usize = 100;
 
 /// Parses an expression.
 pub(super) fn parse(pattern: &str, flags: Flags) -> Result<Parsed> {
-    let mut parser = Parser { text: pattern.chars().collect(), at: 0, groups: 0, flags, depth: 0 };
+    let mut parser = Parser { text: pattern.chars().collect(), at: 0, groups: 0, flags, depth: 0, looking: 0 };
     parser.prefix()?;
     let node = if parser.flags.literal {
         let rest = parser.text.get(parser.at..).unwrap_or_default();
@@ -98,6 +107,8 @@ struct Parser {
     groups: usize,
     flags: Flags,
     depth: usize,
+    /// How deep in lookaheads it is.
+    looking: usize,
 }
 
 impl Parser {
@@ -204,15 +215,17 @@ impl Parser {
 
     fn quantified(&mut self, atom: Node) -> Result<Node> {
         self.skip_blanks();
+        let mut counted = false;
         let (min, max) = match self.peek() {
             Some('*') => (0, None),
             Some('+') => (1, None),
             Some('?') => (0, Some(1)),
             Some('{') if self.text.get(self.at + 1).is_some_and(char::is_ascii_digit) => {
                 self.at += 1;
-                let bounds = self.bounds()?;
+                let (min, max, several) = self.bounds()?;
                 self.at -= 1;
-                bounds
+                counted = !several;
+                (min, max)
             }
             _ => return Ok(atom),
         };
@@ -220,7 +233,12 @@ impl Parser {
         if matches!(atom, Node::Edge(_) | Node::Look { .. }) {
             return Err(invalid("quantifier operand invalid"));
         }
-        let greedy = !self.eat("?");
+        let least = self.eat("?");
+        let wants = match (counted, least) {
+            (true, _) => Wants::Same,
+            (_, false) => Wants::Most,
+            (_, true) => Wants::Least,
+        };
         self.skip_blanks();
         let again = match self.peek() {
             Some('*' | '+' | '?') => true,
@@ -230,14 +248,15 @@ impl Parser {
         if again {
             return Err(invalid("quantifier operand invalid"));
         }
-        Ok(Node::Repeat { node: Box::new(atom), min, max, greedy })
+        Ok(Node::Repeat { node: Box::new(atom), min, max, wants })
     }
 
-    /// What follows `{`, with the `}`.
-    fn bounds(&mut self) -> Result<(u32, Option<u32>)> {
+    /// What follows `{`, with the `}`: the counts, and whether both are written.
+    fn bounds(&mut self) -> Result<(u32, Option<u32>, bool)> {
         let wrong = || invalid("invalid repetition count(s)");
         let min = self.number().ok_or_else(wrong)?;
-        let max = if self.eat(",") {
+        let several = self.eat(",");
+        let max = if several {
             if self.peek().is_some_and(|c| c.is_ascii_digit()) { Some(self.number().ok_or_else(wrong)?) } else { None }
         } else {
             Some(min)
@@ -248,7 +267,7 @@ impl Parser {
         if min > MOST || max.is_some_and(|max| max > MOST || max < min) {
             return Err(wrong());
         }
-        Ok((min, max))
+        Ok((min, max, several))
     }
 
     fn number(&mut self) -> Option<u32> {
@@ -281,7 +300,10 @@ impl Parser {
                 None
             } else if self.eat("?=") || self.eat("?!") {
                 let negated = self.text.get(self.at - 1) == Some(&'!');
+                // Nothing in it captures.
+                self.looking += 1;
                 let node = Box::new(self.alternatives()?);
+                self.looking -= 1;
                 if !self.eat(")") {
                     return Err(invalid("parentheses () not balanced"));
                 }
@@ -297,6 +319,8 @@ impl Parser {
             } else {
                 return Err(invalid("quantifier operand invalid"));
             }
+        } else if self.looking > 0 {
+            None
         } else {
             self.groups += 1;
             Some(self.groups)
@@ -311,7 +335,8 @@ impl Parser {
     fn class(&self, name: &str, negated: bool) -> Node {
         let mut set = Set::default();
         let _ = set.add_class(name);
-        Node::Set(if negated { set.negate(self.flags.line_sets) } else { set })
+        // `\D` and `\W` have the newline in every way of matching.
+        Node::Set(if negated { set.negate(false) } else { set })
     }
 
     fn escape(&mut self) -> Result<Node> {
@@ -359,6 +384,9 @@ impl Parser {
     fn hexadecimal(&mut self, digits: usize) -> Option<char> {
         let text: String = self.text.get(self.at..self.at + digits)?.iter().collect();
         self.at += digits;
+        if !text.chars().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
         char::from_u32(u32::from_str_radix(&text, 16).ok()?)
     }
 

@@ -57,6 +57,15 @@ impl Set {
         self.ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != self.negated
     }
 
+    /// Its ranges, and whether it is all but them.
+    pub(super) fn ranges(&self) -> (Vec<(char, char)>, bool) {
+        let mut ranges = self.ranges.clone();
+        if self.not_newline && self.negated {
+            ranges.push(('\n', '\n'));
+        }
+        (ranges, self.negated)
+    }
+
     /// Adds a class by its name; none if there is no such class.
     pub(super) fn add_class(&mut self, name: &str) -> Option<()> {
         let ranges: &[(char, char)] = match name {

@@ -4,6 +4,8 @@
 //! SQLSTATE and the message (`E`). A statement that we refuse (`0A000`) where PostgreSQL answers counts as refused, not as wrong: the
 //! number of those is bounded, another answer never is.
 
+mod stopping;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -209,6 +211,11 @@ async fn expressions_answer_as_postgresql_does() {
 #[tokio::test]
 async fn functions_answer_as_postgresql_does() {
     check(include_str!("functions.txt"), 0).await;
+}
+
+#[tokio::test]
+async fn rows_of_lists_and_json_answer_as_postgresql_does() {
+    check(include_str!("sets.txt"), 0).await;
 }
 
 #[tokio::test]
