@@ -54,6 +54,26 @@ impl Numeric {
         }
     }
 
+    /// The nearest float, from the digits: by way of a double some would be rounded twice.
+    ///
+    /// # Errors
+    /// `22003` out of range.
+    pub fn to_f32(&self) -> Result<f32> {
+        match self {
+            Numeric::NaN => Ok(f32::NAN),
+            Numeric::Infinity => Ok(f32::INFINITY),
+            Numeric::NegInfinity => Ok(f32::NEG_INFINITY),
+            Numeric::Finite { .. } => {
+                let text = self.to_string();
+                let value: f32 = text.parse().unwrap_or(f32::NAN);
+                if value.is_infinite() || (value == 0.0 && !self.is_zero()) {
+                    return Err(out_of_range(&format!("\"{text}\" is out of range for type real")));
+                }
+                Ok(value)
+            }
+        }
+    }
+
     /// A double as numeric: its 15 significant digits, as PostgreSQL casts it.
     #[must_use]
     pub fn from_f64(value: f64) -> Numeric {

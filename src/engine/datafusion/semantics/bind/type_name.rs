@@ -11,11 +11,30 @@ pub(super) fn pg_type(ast: &AstType) -> Result<PgType> {
     let written = written(ast);
     PgType::from_name(&written).ok_or_else(|| {
         let bare = written.split('(').next().unwrap_or(&written).trim_matches('"').to_owned();
-        if PgType::from_name(&bare).is_some() {
-            return Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("invalid type modifier in {written}"));
+        if let Some(known) = PgType::from_name(&bare) {
+            let message =
+                modifier_of_numeric(known, &written).unwrap_or_else(|| format!("invalid type modifier in {written}"));
+            return Error::client(SqlState::INVALID_PARAMETER_VALUE, message);
         }
         Error::client(SqlState::UNDEFINED_OBJECT, format!("type \"{bare}\" does not exist"))
     })
+}
+
+/// What PostgreSQL says of a precision or scale that numeric cannot have.
+fn modifier_of_numeric(ty: PgType, written: &str) -> Option<String> {
+    let inside = written.split_once('(')?.1.split_once(')')?.0;
+    let numbers: Vec<i64> = inside.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
+    match numbers.as_slice() {
+        _ if ty.oid != PgType::NUMERIC.oid => None,
+        [precision] | [precision, _] if !(1..=1000).contains(precision) => {
+            Some(format!("NUMERIC precision {precision} must be between 1 and 1000"))
+        }
+        [_, scale] if !(-1000..=1000).contains(scale) => {
+            Some(format!("NUMERIC scale {scale} must be between -1000 and 1000"))
+        }
+        [_] | [_, _] => None,
+        _ => Some("invalid NUMERIC type modifier".to_owned()),
+    }
 }
 
 fn written(ast: &AstType) -> String {

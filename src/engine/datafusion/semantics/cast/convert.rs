@@ -43,10 +43,7 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
         (21 | 23 | 20, 1700) => Ok(int_to_numeric(value)),
         (1700, 21 | 23 | 20) => Ok(numeric_to_int(value, to)),
         (1700, 701) => plain(numeric_to_float(value)),
-        (1700, 700) => {
-            let wide = Bound::new(numeric_to_float(value), PgType::FLOAT8);
-            plain(narrow_float(wide.expr))
-        }
+        (1700, 700) => plain(numeric_to_real(value)),
         (701, 700) => plain(narrow_float(value.expr)),
         (700 | 701, 21 | 23 | 20) => plain(float_to_int(value, to)),
         (700 | 701, 1700) => Ok(float_to_numeric(value)),
@@ -195,6 +192,17 @@ fn numeric_to_float(value: Bound) -> Expr {
                     .into()
             }
         };
+        Ok(std::sync::Arc::new(result) as arrow::array::ArrayRef)
+    })
+}
+
+fn numeric_to_real(value: Bound) -> Expr {
+    call("numeric_float4", vec![value.expr], DataType::Float32, |args| {
+        let [array] = args else { return Err(wrong_type("numeric_float4")) };
+        let values = numeric::reader(array)?;
+        let result = (0..array.len())
+            .map(|row| values.get(row)?.map(|number| number.to_f32()).transpose().map_err(external))
+            .collect::<datafusion::error::Result<arrow::array::Float32Array>>()?;
         Ok(std::sync::Arc::new(result) as arrow::array::ArrayRef)
     })
 }
