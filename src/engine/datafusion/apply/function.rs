@@ -7,9 +7,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
-use arrow::compute::concat;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array, new_empty_array};
+use arrow::compute::{concat, take};
+use arrow::datatypes::{DataType, Field, FieldRef, UInt32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
@@ -23,6 +23,7 @@ use datafusion::physical_plan::collect;
 use datafusion::scalar::ScalarValue;
 
 use super::correlation::replaced;
+use super::together::lifted;
 use crate::error::{Error, SqlState};
 
 /// What the subquery's rows become.
@@ -42,6 +43,9 @@ pub(super) enum Answer {
 
 /// The placeholder of the value that is compared with a subquery's rows.
 pub(super) const COMPARED: &str = "$compared";
+
+/// So many sets are worth a plan of their own.
+const TOGETHER: usize = 8;
 
 /// A stack as deep as those that plan statements.
 const STACK: usize = 16 << 20;
@@ -102,7 +106,7 @@ impl Apply {
     }
 
     /// Each set of values its answer. The plan runs on a thread of its own, as the caller's must not wait inside of a task.
-    fn answers(&self, sets: &[Vec<ScalarValue>]) -> Result<Vec<ScalarValue>> {
+    fn answers(&self, sets: &[Vec<ScalarValue>], columns: &[DataType]) -> Result<Vec<ScalarValue>> {
         let failed = |what: std::io::Error| {
             let error = Error::resource(SqlState::INSUFFICIENT_RESOURCES, "could not start a thread").with_cause(what);
             DataFusionError::External(Box::new(error))
@@ -111,6 +115,11 @@ impl Apply {
             let run = || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
                 runtime.block_on(async {
+                    if sets.len() >= TOGETHER
+                        && let Some(answers) = self.together(sets, columns).await?
+                    {
+                        return Ok(answers);
+                    }
                     let mut answers = Vec::with_capacity(sets.len());
                     for set in sets {
                         answers.push(self.answer(set).await?);
@@ -122,6 +131,35 @@ impl Apply {
             let thread = builder.spawn_scoped(scope, run).map_err(failed)?;
             thread.join().map_err(|_| DataFusionError::Internal("a subquery's thread failed".into()))?
         })
+    }
+
+    /// All sets in one run of a plan that is lifted over them; none where it cannot be.
+    async fn together(&self, sets: &[Vec<ScalarValue>], columns: &[DataType]) -> Result<Option<Vec<ScalarValue>>> {
+        let Some(plan) = lifted(&self.plan, &self.names, columns, sets)? else { return Ok(None) };
+        let plan = self.state.optimize(&plan)?;
+        let physical = self.state.query_planner().create_physical_plan(&plan, self.state.as_ref()).await?;
+        let batches = collect(physical, self.state.task_ctx()).await?;
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); sets.len()];
+        let numbers = batches.iter().filter_map(|batch| batch.columns().first());
+        let numbers = numbers.filter_map(|column| column.as_primitive_opt::<UInt32Type>());
+        for (row, set) in (0..).zip(numbers.flat_map(|numbers| numbers.values().iter())) {
+            if let Some(of_set) = rows.get_mut(*set as usize) {
+                of_set.push(row);
+            }
+        }
+        if self.answer == Answer::Exists {
+            return Ok(Some(rows.iter().map(|rows| ScalarValue::Boolean(Some(!rows.is_empty()))).collect()));
+        }
+        let columns: Vec<&dyn Array> =
+            batches.iter().filter_map(|batch| batch.columns().get(1)).map(AsRef::as_ref).collect();
+        let values = if columns.is_empty() { None } else { Some(concat(&columns)?) };
+        let of_set = |rows: &Vec<u32>| match &values {
+            Some(values) if !rows.is_empty() => {
+                self.summary(Some(take(values, &UInt32Array::from(rows.clone()), None)?))
+            }
+            _ => self.summary(None),
+        };
+        rows.iter().map(of_set).collect::<Result<Vec<_>>>().map(Some)
     }
 
     async fn answer(&self, set: &[ScalarValue]) -> Result<ScalarValue> {
@@ -218,7 +256,8 @@ impl ScalarUDFImpl for Apply {
             return Ok(ColumnarValue::Array(new_empty_array(&self.returns)));
         }
         let (sets, places) = distinct(&columns, rows)?;
-        let answers = self.answers(&sets)?;
+        let forms: Vec<DataType> = columns.iter().map(|column| column.data_type().clone()).collect();
+        let answers = self.answers(&sets, &forms)?;
         let found = places.into_iter().filter_map(|at| answers.get(at).cloned());
         Ok(ColumnarValue::Array(ScalarValue::iter_to_array(found)?))
     }

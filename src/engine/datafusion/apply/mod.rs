@@ -4,6 +4,7 @@
 
 mod correlation;
 mod function;
+mod together;
 
 use std::sync::Arc;
 
