@@ -30,6 +30,7 @@ mod regex;
 mod resolve;
 mod session_functions;
 mod sets;
+mod subscripts;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -12,6 +12,7 @@ use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::gather::Gather;
 use super::super::pg::CastContext;
+use super::super::subscripts::{Part, element, slice};
 use super::super::value::Bound;
 use super::from::ident;
 use super::setop::project;
@@ -61,9 +62,10 @@ impl Binder<'_> {
             let record = self.expr(root)?;
             return self.record_field(&record, &ident(name), crate::sql::position(name.span));
         }
-        let [AccessExpr::Subscript(Subscript::Index { index })] = chain else {
-            return refuse("a subscript of more than one index, or a slice");
-        };
+        if let [rest @ .., AccessExpr::Dot(Ast::Identifier(name))] = chain {
+            let record = self.subscript(root, rest)?;
+            return self.record_field(&record, &ident(name), crate::sql::position(name.span));
+        }
         let value = self.expr(root)?;
         if !value.pg.is_array() {
             return Err(Error::client(
@@ -73,11 +75,38 @@ impl Binder<'_> {
             .with_position_if(self.position(root)));
         }
         let value = self.array_as_text(value)?;
-        let index = self.expr(index)?;
-        let index = self.typing.coerce(index, PgType::INT4, CastContext::Assignment)?;
-        match element_at(value.pg.bare(), value.expr, index.expr, &self.typing.facts.format) {
+        let parts = chain.iter().map(|access| self.subscript_part(access)).collect::<Result<Vec<_>>>()?;
+        let array = value.pg.bare();
+        let indexes: Option<Vec<_>> = parts
+            .iter()
+            .map(|part| match part {
+                Part::Index(index) => Some(index.clone()),
+                Part::Slice(..) => None,
+            })
+            .collect();
+        let found = match indexes.as_deref() {
+            None => return Ok(Bound::new(slice(array, value.expr, parts), array)),
+            Some([index]) => element_at(array, value.expr, index.clone(), &self.typing.facts.format),
+            Some(indexes) => element(array, value.expr, indexes.to_vec(), &self.typing.facts.format),
+        };
+        match found {
             Some((expr, element)) => Ok(Bound::new(expr, element)),
             None => refuse("a subscript of this type"),
+        }
+    }
+
+    fn subscript_part(&mut self, access: &AccessExpr) -> Result<Part> {
+        let mut number = |ast: &Ast| {
+            let bound = self.expr(ast)?;
+            self.typing.coerce(bound, PgType::INT4, CastContext::Assignment).map(|bound| bound.expr)
+        };
+        match access {
+            AccessExpr::Subscript(Subscript::Index { index }) => Ok(Part::Index(number(index)?)),
+            AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => Ok(Part::Slice(
+                lower_bound.as_ref().map(&mut number).transpose()?,
+                upper_bound.as_ref().map(&mut number).transpose()?,
+            )),
+            _ => refuse("this form of subscript"),
         }
     }
 

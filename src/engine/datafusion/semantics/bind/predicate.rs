@@ -2,12 +2,14 @@
 //! Must not know: how a comparison is computed.
 
 use crate::sql::ast::{Expr as Ast, ValueWithSpan};
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::InSubquery;
 
 use super::super::coerce::{can_coerce, category};
 use super::super::ops::implement;
 use super::super::pg::CastContext;
+use super::super::sets::field_at;
 use super::super::value::{Bound, Unknown};
 use super::{Binder, refuse};
 use crate::error::{Result, SqlState};
@@ -18,8 +20,8 @@ impl Binder<'_> {
     pub(super) fn predicate(&mut self, ast: &Ast) -> Result<Bound> {
         let truth = |expr: Expr| Ok(Bound::new(expr, PgType::BOOL));
         match ast {
-            Ast::IsNull(inner) => truth(Expr::IsNull(Box::new(self.tested(inner)?))),
-            Ast::IsNotNull(inner) => truth(Expr::IsNotNull(Box::new(self.tested(inner)?))),
+            Ast::IsNull(inner) => self.null_test(inner, true),
+            Ast::IsNotNull(inner) => self.null_test(inner, false),
             Ast::IsTrue(inner) => truth(Expr::IsTrue(Box::new(self.truth(inner, "IS TRUE")?))),
             Ast::IsNotTrue(inner) => truth(Expr::IsNotTrue(Box::new(self.truth(inner, "IS NOT TRUE")?))),
             Ast::IsFalse(inner) => truth(Expr::IsFalse(Box::new(self.truth(inner, "IS FALSE")?))),
@@ -45,9 +47,20 @@ impl Binder<'_> {
         }
     }
 
-    fn tested(&mut self, ast: &Ast) -> Result<Expr> {
+    /// IS NULL and IS NOT NULL; of a record each says something of all its fields.
+    fn null_test(&mut self, ast: &Ast, null: bool) -> Result<Bound> {
+        let test = |expr: Expr| if null { Expr::IsNull(Box::new(expr)) } else { Expr::IsNotNull(Box::new(expr)) };
         let bound = self.expr(ast)?;
-        Ok(self.typing.settle(bound)?.expr)
+        let bound = self.typing.settle(bound)?;
+        let expr = match &bound.arrow {
+            DataType::Struct(fields) if bound.pg.oid == PgType::RECORD.oid => (0..fields.len())
+                .filter_map(|at| field_at(bound.expr.clone(), fields, at))
+                .map(|(field, _)| test(field))
+                .reduce(Expr::and)
+                .unwrap_or_else(|| test(bound.expr.clone())),
+            _ => test(bound.expr.clone()),
+        };
+        Ok(Bound::new(expr, PgType::BOOL))
     }
 
     fn truth(&mut self, ast: &Ast, what: &str) -> Result<Expr> {

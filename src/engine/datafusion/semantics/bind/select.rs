@@ -69,7 +69,7 @@ impl Binder<'_> {
         self.name_windows(select)?;
         let mut plan = plan;
         if let Some(condition) = &select.selection {
-            let condition = self.within(Clause::Where, |binder| binder.condition(condition, "WHERE"))?;
+            let condition = self.within(Clause::Where, |binder| binder.where_condition(condition, "WHERE"))?;
             plan = LogicalPlanBuilder::from(plan)
                 .filter(condition)
                 .and_then(LogicalPlanBuilder::build)
@@ -92,17 +92,25 @@ impl Binder<'_> {
             }
         }
         let sets = std::mem::take(&mut self.sets);
-        if !sets.is_empty() {
-            let aggregated = |target: &Target| {
-                target.value.expr.exists(|expr| Ok(matches!(expr, Expr::AggregateFunction(_)))).unwrap_or(true)
-            };
-            if groups.present || having.is_some() || targets.iter().any(aggregated) {
-                return refuse("a function that gives rows beside aggregates");
-            }
-            plan = super::set_function::spread(plan, &sets)?;
+        let of_set = |name: &str| sets.iter().any(|(known, _)| known == name);
+        let grouped = |key: &Bound| {
+            key.expr.exists(|expr| Ok(matches!(expr, Expr::Column(column) if of_set(&column.name)))).unwrap_or(true)
+        };
+        if groups.keys.iter().any(grouped) {
+            return refuse("GROUP BY over a function that gives rows");
         }
         let mut selecting = Selecting { plan, targets, having };
+        let wide = selecting.targets.len();
+        // Groups are made before rows are: the lists are computed of groups, and spread behind them.
+        selecting.targets.extend(super::set_function::waiting(&sets));
+        super::set_function::set_aside(&mut selecting.targets, &sets, true)?;
         self.aggregate_step(&mut selecting, &groups).map_err(|error| self.at_ungrouped(error, select, order))?;
+        let lists = selecting.targets.split_off(wide).into_iter().map(|target| (target.name, target.value.expr));
+        let lists: Vec<(String, Expr)> = lists.collect();
+        super::set_function::set_aside(&mut selecting.targets, &sets, false)?;
+        if !lists.is_empty() {
+            selecting.plan = super::set_function::spread(selecting.plan, &lists)?;
+        }
         self.window_step(&mut selecting)?;
         self.finish(selecting, Shape { visible, sorts: &sorts, on, distinct, limits })
     }

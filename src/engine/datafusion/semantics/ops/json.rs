@@ -12,9 +12,10 @@ use super::super::cast::{Typing, to_text};
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::text_map;
 use super::super::pg::CastContext;
+use super::super::sets::field_at;
 use super::super::value::Bound;
 use crate::error::{Error, Result, SqlState};
-use crate::types::{FormatOptions, PgType};
+use crate::types::{FormatOptions, PgType, pg_type_of};
 
 const JSONB: u32 = 3802;
 
@@ -27,6 +28,10 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
         "json_build_array_noargs" | "jsonb_build_array_noargs" => return constant("[]", returns, typing),
         "to_json" | "to_jsonb" => match args {
             [value] => json_value(value.clone(), typing)?,
+            _ => return Ok(None),
+        },
+        "row_to_json" => match args {
+            [value] => json_text(value.clone(), typing)?,
             _ => return Ok(None),
         },
         _ => return Ok(None),
@@ -56,7 +61,7 @@ fn json_text(value: Bound, typing: &mut Typing) -> Result<Expr> {
     match pg.oid {
         114 | JSONB => return Ok(value.expr),
         16 => return Ok(to_text(value, PgType::TEXT, &plain)?.expr),
-        2249 => return Err(Error::unsupported("JSON of a record is not supported")),
+        2249 => return record(value, typing),
         _ => {}
     }
     let text = to_text(value, PgType::TEXT, &plain)?.expr;
@@ -66,6 +71,34 @@ fn json_text(value: Bound, typing: &mut Typing) -> Result<Expr> {
         Some(element) => json_array(pg, element, text),
         None => Ok(scalar(pg, text)),
     }))
+}
+
+/// A record as a JSON object of its fields.
+fn record(value: Bound, typing: &mut Typing) -> Result<Expr> {
+    let DataType::Struct(fields) = &value.arrow else {
+        return Err(Error::unsupported("JSON of a record whose fields are not known is not supported"));
+    };
+    let mut parts = vec![there(value.expr.clone())];
+    for (at, field) in fields.iter().enumerate() {
+        let Some((expr, form)) = field_at(value.expr.clone(), fields, at) else { continue };
+        parts.push(json_value(Bound::with_arrow(expr, pg_type_of(field), form), typing)?);
+    }
+    let keys: Vec<String> = fields.iter().map(|field| quoted(field.name())).collect();
+    Ok(super::super::arrays::as_text(&format!("json_record({})", keys.join(",")), parts, move |values| {
+        let Some((Some(_), values)) = values.split_first() else { return Ok(None) };
+        let pairs: Vec<String> =
+            keys.iter().zip(values).map(|(key, value)| format!("{key}:{}", value.unwrap_or("null"))).collect();
+        Ok(Some(format!("{{{}}}", pairs.join(","))))
+    }))
+}
+
+/// A text where a record is none that is NULL.
+fn there(record: Expr) -> Expr {
+    call("there", vec![record], DataType::Utf8View, |args| {
+        let [records] = args else { return Err(wrong_type("a record")) };
+        let texts = (0..records.len()).map(|row| records.is_valid(row).then_some(""));
+        Ok(Arc::new(texts.collect::<StringViewArray>()))
+    })
 }
 
 /// The same, NULL as JSON's null.
