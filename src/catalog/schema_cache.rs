@@ -235,7 +235,11 @@ impl SchemaCache {
         let begun = Instant::now();
         match source.connector.introspect().await {
             Ok(schema) => {
-                let schema = Arc::new(schema);
+                let before = source.state.lock().good.as_ref().map(|good| Arc::clone(&good.schema));
+                let schema = match before {
+                    Some(before) => schema.renews(&before),
+                    None => Arc::new(schema),
+                };
                 for problem in &schema.problems {
                     tracing::warn!(source = &*source.name, problem, "part of a source is not mounted");
                 }
