@@ -176,6 +176,8 @@ struct Procs {
 static PROCS: LazyLock<Procs> = LazyLock::new(|| {
     // From typinput to typanalyze, and typsubscript.
     let of_type = |line: &'static str| (15..=21).chain([12]).map(move |at| number(line, at));
+    // A cast that there is runs its function.
+    let casts = lines("pg_cast").into_iter().map(|line| number(line, 3));
     let handlers = FIXED.get("pg_am").into_iter().flatten().copied().map(|line| number(line, 2));
     let pointed_to: HashSet<u32> = FIXED
         .get("pg_type")
@@ -184,6 +186,7 @@ static PROCS: LazyLock<Procs> = LazyLock::new(|| {
         .copied()
         .flat_map(of_type)
         .chain(handlers)
+        .chain(casts)
         .filter(|oid| *oid != 0)
         .collect();
     let rows: Vec<Procedure> = PROCEDURES.lines().map(|line| parsed(line, &pointed_to)).collect();
@@ -199,7 +202,10 @@ fn parsed(line: &'static str, pointed_to: &HashSet<u32>) -> Procedure {
     let (oid, name) = (number(line, 0), field(line, 1));
     let arguments: Vec<u32> = field(line, 19).split(' ').filter_map(|oid| oid.parse().ok()).collect();
     let own = |at: usize| Some(field(line, PROC_COLUMNS + at)).filter(|text| *text != "\\N").unwrap_or_default();
+    // What enums and domains are read and written by.
+    let of_own_types = ["enum_in", "enum_out", "enum_recv", "enum_send", "domain_in", "domain_recv"].contains(&name);
     let listed = pointed_to.contains(&oid)
+        || of_own_types
         || KNOWN.own.contains(name)
         || KNOWN.functions.contains(&(name.to_owned(), arguments.clone()));
     Procedure {
@@ -232,6 +238,23 @@ pub(super) fn procedures(name: &str) -> impl Iterator<Item = &'static Procedure>
 /// The procedures that are listed.
 pub(super) fn listed_procedures() -> impl Iterator<Item = &'static Procedure> {
     PROCS.rows.iter().filter(|procedure| procedure.listed)
+}
+
+/// The functions that write a type's values.
+pub(super) struct TypeFunctions {
+    pub(super) output: u32,
+    pub(super) send: u32,
+}
+
+static TYPE_FUNCTIONS: LazyLock<HashMap<u32, (u32, u32)>> = LazyLock::new(|| {
+    let of = |line: &'static str| (number(line, 0), (number(line, 16), number(line, 18)));
+    FIXED.get("pg_type").into_iter().flatten().copied().map(of).collect()
+});
+
+/// The functions of a built-in type.
+pub(super) fn type_functions(oid: u32) -> TypeFunctions {
+    let (output, send) = TYPE_FUNCTIONS.get(&oid).copied().unwrap_or_default();
+    TypeFunctions { output, send }
 }
 
 /// An operator of PostgreSQL's.

@@ -7,6 +7,7 @@ mod facts;
 mod functions;
 mod objects;
 mod own;
+mod own_types;
 mod relation;
 mod tables;
 

@@ -33,7 +33,8 @@ rows() { printf '#%s\t%s\n' "$1" "$(names "$1")"; sql "copy (select $(columns "$
   rows pg_aggregate "aggfnoid < 10000" aggfnoid
   rows pg_cast true oid
   rows pg_collation "collprovider <> 'i' and oid < 13000 and collname in ('default', 'C', 'POSIX', 'ucs_basic')" oid
-  rows pg_language "lanname in ('internal', 'c', 'sql')" oid
+  rows pg_language true oid
+  rows pg_extension true oid
   rows pg_opclass true oid
   rows pg_operator true oid
   rows pg_opfamily true oid
@@ -48,7 +49,7 @@ sql "copy (select $(columns pg_proc | sed "s/\bprosrc\b/case prolang when 12 the
 
 sql "copy (select objoid, classoid, objsubid, description from pg_description
      where objsubid = 0 and classoid in ('pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass,
-       'pg_am'::regclass, 'pg_language'::regclass, 'pg_collation'::regclass, 'pg_namespace'::regclass) and objoid < 13000
+       'pg_am'::regclass, 'pg_language'::regclass, 'pg_collation'::regclass, 'pg_namespace'::regclass, 'pg_extension'::regclass) and objoid < 13600
      order by classoid, objoid) to stdout" > descriptions.tsv
 
 sql "copy (select word, catcode, barelabel, catdesc, baredesc from pg_get_keywords() order by word collate \"C\") to stdout" > keywords.tsv

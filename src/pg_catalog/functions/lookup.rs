@@ -28,7 +28,7 @@ pub(super) fn user_by_id(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Text(Some(name.unwrap_or_else(|| format!("unknown (OID={wanted})"))))
 }
 
-pub(super) fn format_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+pub(super) fn format_type(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     let Some(oid) = number(arguments, 0) else { return Cell::Text(None) };
     let modifier = number(arguments, 1).and_then(|typmod| i32::try_from(typmod).ok());
     let Ok(oid) = u32::try_from(oid) else { return Cell::Text(Some("???".into())) };
@@ -41,7 +41,10 @@ pub(super) fn format_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
         (1561, None) => "bit[]".to_owned(),
         (oid, modifier) => {
             let ty = PgType { oid, typmod: modifier.unwrap_or(-1) };
-            ty.row().map_or_else(|| "???".to_owned(), |_| ty.display_name())
+            match ty.row() {
+                Some(_) => ty.display_name(),
+                None => Objects::of(viewer).types.name(viewer, oid).unwrap_or_else(|| "???".to_owned()),
+            }
         }
     };
     Cell::Text(Some(text))
@@ -58,6 +61,11 @@ pub(super) fn object_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     };
     if catalog == "pg_class" {
         return Cell::Text(Objects::of(viewer).class(oid).and_then(|class| comment(class, 0)));
+    }
+    if catalog == "pg_type"
+        && let Some((one, false)) = Objects::of(viewer).types.by_oid(oid)
+    {
+        return Cell::Text(one.declared.comment.clone());
     }
     let of = facts::relations().iter().find(|listed| listed.schema == "pg_catalog" && listed.name == catalog);
     Cell::Text(of.and_then(|of| facts::description(of.oid, oid)).map(str::to_owned))
@@ -101,8 +109,11 @@ pub(super) fn index_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
 
 pub(super) fn constraint_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     let objects = Objects::of(viewer);
-    let constraint = oid(arguments).and_then(|oid| objects.constraint(oid));
-    Cell::Text(constraint.and_then(|constraint| definitions::constraint(viewer, &objects, constraint)))
+    let Some(oid) = oid(arguments) else { return Cell::Text(None) };
+    Cell::Text(match objects.constraint(oid) {
+        Some(constraint) => definitions::constraint(viewer, &objects, constraint),
+        None => objects.types.check(oid).map(str::to_owned),
+    })
 }
 
 fn procedure(arguments: &[Cell]) -> Option<&'static Procedure> {
