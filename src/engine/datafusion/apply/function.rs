@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array, new_empty_array};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Field, FieldRef, UInt32Type};
+use arrow::datatypes::{DataType, Field, UInt32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
@@ -41,8 +41,32 @@ pub(super) enum Answer {
     All,
 }
 
-/// The placeholder of the value that is compared with a subquery's rows.
-pub(super) const COMPARED: &str = "$compared";
+/// The start of the names of what subqueries take from outside; a statement's parameters are `$` and a number.
+const TAKEN: &str = "$outer";
+
+/// Names for what one subquery takes, that no other subquery has: one within another must not take its values for its own.
+pub(super) struct Names(u64);
+
+impl Names {
+    pub(super) fn new() -> Names {
+        Names(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Of an outer column.
+    pub(super) fn outer(&self, at: usize) -> String {
+        format!("{TAKEN}{}_{at}", self.0)
+    }
+
+    /// Of the value that is compared with the subquery's rows.
+    pub(super) fn compared(&self) -> String {
+        format!("{TAKEN}{}_compared", self.0)
+    }
+}
+
+/// Whether a placeholder stands for something that a subquery takes.
+pub(super) fn is_taken(name: &str) -> bool {
+    name.starts_with(TAKEN)
+}
 
 /// So many sets are worth a plan of their own.
 const TOGETHER: usize = 8;
@@ -54,11 +78,6 @@ const STACK: usize = 16 << 20;
 pub(super) fn placeholder(name: &str, data_type: &DataType) -> Expr {
     let field = Field::new(name, data_type.clone(), true);
     Expr::Placeholder(Placeholder::new_with_field(name.to_owned(), Some(Arc::new(field))))
-}
-
-/// The placeholder of an outer column.
-pub(super) fn outer_placeholder(at: usize, field: &FieldRef) -> Expr {
-    placeholder(&format!("$outer{at}"), field.data_type())
 }
 
 /// The function.
@@ -75,11 +94,10 @@ pub(super) struct Apply {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Apply {
-    /// A call over the outer values, in the order of the placeholders; the compared value, if there is one, is the last.
+    /// A call over the values that placeholders of these names stand for.
     pub(super) fn call(
         plan: LogicalPlan,
-        args: Vec<Expr>,
-        compares: bool,
+        (names, args): (Vec<String>, Vec<Expr>),
         answer: Answer,
         state: &SessionState,
     ) -> Result<Expr> {
@@ -91,10 +109,6 @@ impl Apply {
             (Answer::Gathered, Some(value)) => DataType::new_list(value, true),
             _ => DataType::Boolean,
         };
-        let mut names: Vec<String> = (0..args.len()).map(|at| format!("$outer{at}")).collect();
-        if let Some(last) = names.last_mut().filter(|_| compares) {
-            COMPARED.clone_into(last);
-        }
         let plan = super::optimized(plan, &state)?;
         let signature = match args.len() {
             0 => Signature::nullary(Volatility::Stable),

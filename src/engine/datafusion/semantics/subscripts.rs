@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::Expr;
 
-use super::arrays::{is_vector, push_element, take_apart};
+use super::arrays::{push_element, take_apart};
 use super::kernel::{call, external, wrong_type};
 use crate::types::{ArrayText, ColumnBuilder, FormatOptions, PgType, storage};
 
@@ -93,7 +93,7 @@ pub(super) fn slice(array: PgType, value: Expr, parts: Vec<Part>) -> Expr {
                 bounds.iter().map(|(lower, upper)| (bound(*lower), bound(*upper))).collect();
             slices.push(match null {
                 true => None,
-                false => Some(sliced(array, &take_apart(array, texts.value(row)).map_err(external)?, &wanted)),
+                false => Some(sliced(&take_apart(array, texts.value(row)).map_err(external)?, &wanted)),
             });
         }
         Ok(Arc::new(slices.into_iter().collect::<StringViewArray>()))
@@ -101,8 +101,8 @@ pub(super) fn slice(array: PgType, value: Expr, parts: Vec<Part>) -> Expr {
 }
 
 /// The text of a part of an array.
-fn sliced(array: PgType, whole: &ArrayText<'_>, wanted: &[(Option<i32>, Option<i32>)]) -> String {
-    let empty = || if is_vector(array) { String::new() } else { "{}".to_owned() };
+fn sliced(whole: &ArrayText<'_>, wanted: &[(Option<i32>, Option<i32>)]) -> String {
+    let empty = || "{}".to_owned();
     if wanted.len() > whole.dimensions.len() {
         return empty();
     }
@@ -120,11 +120,6 @@ fn sliced(array: PgType, whole: &ArrayText<'_>, wanted: &[(Option<i32>, Option<i
     }
     if ranges.is_empty() {
         return empty();
-    }
-    if is_vector(array) {
-        let (start, count, _) = ranges.first().copied().unwrap_or_default();
-        let words = whole.elements.iter().skip(start).take(count).map(|word| word.as_deref().unwrap_or_default());
-        return words.collect::<Vec<_>>().join(" ");
     }
     let mut text = String::new();
     write(&whole.elements, &ranges, 0, &mut text);

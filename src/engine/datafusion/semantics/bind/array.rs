@@ -85,7 +85,11 @@ impl Binder<'_> {
             })
             .collect();
         let found = match indexes.as_deref() {
-            None => return Ok(Bound::new(slice(array, value.expr, parts), array)),
+            None => {
+                // Of a vector a plain array.
+                let plain = array.element().and_then(|element| element.bare().array_of()).unwrap_or(array);
+                return Ok(Bound::new(slice(array, value.expr, parts), plain));
+            }
             Some([index]) => element_at(array, value.expr, index.clone(), &self.typing.facts.format),
             Some(indexes) => element(array, value.expr, indexes.to_vec(), &self.typing.facts.format),
         };
