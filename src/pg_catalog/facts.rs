@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::{Listed, OFFERED, Offered};
 use crate::types::PgType;
 
-/// Schema, relation, its oid, column, the column's type.
+/// Schema, relation, its oid, column, the column's type, whether it is NOT NULL.
 const COLUMNS: &str = include_str!("data/columns.tsv");
 
 /// `#relation` and its columns, then rows in COPY's text form.
@@ -40,11 +40,13 @@ static RELATIONS: LazyLock<Vec<Listed>> = LazyLock::new(|| {
             continue;
         };
         let ty = PgType::new(ty.parse().unwrap_or(PgType::TEXT.oid));
-        match all.last_mut().filter(|last| last.name == name && last.schema == schema) {
-            Some(last) => last.columns.push((column.to_owned(), ty)),
-            None => {
-                all.push(Listed { schema, name, oid: oid.parse().unwrap_or(0), columns: vec![(column.to_owned(), ty)] })
-            }
+        if !all.last().is_some_and(|last| last.name == name && last.schema == schema) {
+            let oid = oid.parse().unwrap_or(0);
+            all.push(Listed { schema, name, oid, columns: Vec::new(), not_null: Vec::new() });
+        }
+        if let Some(last) = all.last_mut() {
+            last.columns.push((column.to_owned(), ty));
+            last.not_null.push(fields.next() == Some("t"));
         }
     }
     all
@@ -202,8 +204,19 @@ fn parsed(line: &'static str, pointed_to: &HashSet<u32>) -> Procedure {
     let (oid, name) = (number(line, 0), field(line, 1));
     let arguments: Vec<u32> = field(line, 19).split(' ').filter_map(|oid| oid.parse().ok()).collect();
     let own = |at: usize| Some(field(line, PROC_COLUMNS + at)).filter(|text| *text != "\\N").unwrap_or_default();
-    // What enums and domains are read and written by.
-    let of_own_types = ["enum_in", "enum_out", "enum_recv", "enum_send", "domain_in", "domain_recv"].contains(&name);
+    // What enums and domains are read and written by, and the language that every database has.
+    let of_own_types = [
+        "plpgsql_call_handler",
+        "plpgsql_inline_handler",
+        "plpgsql_validator",
+        "enum_in",
+        "enum_out",
+        "enum_recv",
+        "enum_send",
+        "domain_in",
+        "domain_recv",
+    ]
+    .contains(&name);
     let listed = pointed_to.contains(&oid)
         || of_own_types
         || KNOWN.own.contains(name)

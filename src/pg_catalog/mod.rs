@@ -39,6 +39,8 @@ struct Listed {
     name: &'static str,
     oid: u32,
     columns: Vec<(String, PgType)>,
+    /// For each column whether it is NOT NULL.
+    not_null: Vec<bool>,
 }
 
 impl Listed {

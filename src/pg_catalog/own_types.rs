@@ -63,6 +63,35 @@ fn type_oid(schema: &str, name: &str) -> u32 {
     stable_oid("type", &format!("{schema}.{name}"), |_| false)
 }
 
+/// The domains of the standard's schema, as PostgreSQL has them. The columns there are declared with what they stand on.
+fn standard() -> [DeclaredType; 5] {
+    let domain = |name: &str, base: PgType, default: Option<&str>, check: Option<&str>| DeclaredType {
+        schema: "information_schema".to_owned(),
+        name: name.to_owned(),
+        kind: DeclaredKind::Domain(Domain {
+            base,
+            not_null: false,
+            default: default.map(str::to_owned),
+            checks: check.map(|check| (format!("{name}_domain_check"), check.to_owned())).into_iter().collect(),
+        }),
+        comment: None,
+    };
+    const YES_OR_NO: &str =
+        "CHECK (((VALUE)::text = ANY ((ARRAY['YES'::character varying, 'NO'::character varying])::text[])))";
+    let mut yes_or_no = domain("yes_or_no", PgType { oid: PgType::VARCHAR.oid, typmod: 7 }, None, None);
+    if let DeclaredKind::Domain(domain) = &mut yes_or_no.kind {
+        domain.checks.push(("yes_or_no_check".to_owned(), YES_OR_NO.to_owned()));
+    }
+    let moment = PgType { oid: PgType::TIMESTAMPTZ.oid, typmod: 2 };
+    [
+        domain("cardinal_number", PgType::INT4, None, Some("CHECK ((VALUE >= 0))")),
+        domain("character_data", PgType::VARCHAR, None, None),
+        domain("sql_identifier", PgType::NAME, None, None),
+        domain("time_stamp", moment, Some("CURRENT_TIMESTAMP(2)"), None),
+        yes_or_no,
+    ]
+}
+
 impl OwnTypes {
     /// Those of the columns that are visible in a world.
     pub(super) fn new(world: &World) -> OwnTypes {
@@ -72,6 +101,9 @@ impl OwnTypes {
             seen.entry((&table.source, &table.remote.schema)).or_insert(&table.name.schema);
         }
         let mut types = OwnTypes::default();
+        for of in standard() {
+            types.add((Arc::from(""), of.schema.clone(), of.name.clone()), "information_schema", &Arc::new(of));
+        }
         for table in world.tables() {
             let columns = table.columns.iter().filter_map(|at| table.remote.columns.get(*at));
             for declared in columns.filter_map(|column| column.declared.as_ref()) {

@@ -6,7 +6,7 @@ use crate::catalog::Viewer;
 use crate::names::quote_if_needed;
 use crate::pg_catalog::facts::Procedure;
 use crate::pg_catalog::objects::{Objects, roles};
-use crate::pg_catalog::tables::class::{PG_CLASS, comment};
+use crate::pg_catalog::tables::class::{PG_CLASS, comment, kind};
 use crate::pg_catalog::{definitions, facts};
 use crate::types::PgType;
 
@@ -69,6 +69,35 @@ pub(super) fn object_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     }
     let of = facts::relations().iter().find(|listed| listed.schema == "pg_catalog" && listed.name == catalog);
     Cell::Text(of.and_then(|of| facts::description(of.oid, oid)).map(str::to_owned))
+}
+
+/// An object in words, by the oid of its catalog and its own.
+pub(super) fn described_object(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let (Some(catalog), Some(object)) = (oid(arguments), arguments.get(1).and_then(Cell::oid)) else {
+        return Cell::Text(None);
+    };
+    let objects = Objects::of(viewer);
+    let named = |body: fn(&Viewer, &[Cell]) -> Cell| match body(viewer, &[Cell::Int(Some(i64::from(object)))]) {
+        Cell::Text(name) => name,
+        _ => None,
+    };
+    Cell::Text(match catalog {
+        PG_CLASS => objects.class(object).and_then(|class| {
+            let what = match kind(class) {
+                "v" => "view",
+                "m" => "materialized view",
+                "i" => "index",
+                _ => "table",
+            };
+            Some(format!("{what} {}", named(super::registered::regclass_out)?))
+        }),
+        1247 => named(super::registered::regtype_out).map(|name| format!("type {name}")),
+        1255 => facts::procedure(object)
+            .filter(|procedure| procedure.listed)
+            .and_then(|_| Some(format!("function {}", named(super::registered::regprocedure_out)?))),
+        2615 => named(super::registered::regnamespace_out).map(|name| format!("schema {name}")),
+        _ => None,
+    })
 }
 
 /// Without a catalog: whatever has the oid.

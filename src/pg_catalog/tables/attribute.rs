@@ -3,6 +3,7 @@
 
 use crate::catalog::RemoteColumn;
 use crate::catalog::{TableSchema, stable_oid};
+use crate::names::quote_if_needed;
 use crate::pg_catalog::objects::{Class, Index, What};
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows};
@@ -17,6 +18,8 @@ pub(in crate::pg_catalog) struct Column<'a> {
     pub(in crate::pg_catalog) remote: Option<&'a RemoteColumn>,
     /// The enum or domain that it is declared with, and whether it is an array of it.
     pub(in crate::pg_catalog) declared: Option<(&'a OwnType, bool)>,
+    /// NULL is impossible.
+    pub(in crate::pg_catalog) not_null: bool,
 }
 
 impl Column<'_> {
@@ -67,16 +70,16 @@ pub(in crate::pg_catalog) fn columns<'a>(looking: &'a Looking<'_>, class: &'a Cl
         }
         What::Index(at) => looking.objects.indexes.get(*at).map(of_index).unwrap_or_default(),
         What::System(listed) => {
-            let numbered = (1..).zip(&listed.columns);
-            numbered
-                .map(|(number, (name, ty))| Column {
-                    number,
-                    name: name.clone(),
-                    ty: *ty,
-                    remote: None,
-                    declared: None,
-                })
-                .collect()
+            let numbered = (1..).zip(listed.columns.iter().zip(&listed.not_null));
+            let column = |(number, ((name, ty), not_null)): (i64, (&(String, PgType), &bool))| Column {
+                number,
+                name: name.clone(),
+                ty: *ty,
+                remote: None,
+                declared: None,
+                not_null: *not_null,
+            };
+            numbered.map(column).collect()
         }
         What::View(view) => {
             let schema = view.schema();
@@ -87,6 +90,7 @@ pub(in crate::pg_catalog) fn columns<'a>(looking: &'a Looking<'_>, class: &'a Cl
                 ty: types::pg_type_of(field),
                 remote: None,
                 declared: None,
+                not_null: false,
             };
             numbered.map(column).collect()
         }
@@ -103,6 +107,7 @@ fn of_table(table: &TableSchema) -> Vec<Column<'_>> {
             ty: column.ty,
             remote: Some(column),
             declared: None,
+            not_null: column.not_null,
         })
         .collect()
 }
@@ -113,9 +118,9 @@ fn of_index(index: &Index) -> Vec<Column<'_>> {
         let at = usize::try_from(number - 1).ok()?;
         index.table.remote.columns.get(*index.table.columns.get(at)?)
     };
-    let column = |(number, of): (i64, &i64)| match named(*of) {
-        Some(column) => Column { number, name: column.name.clone(), ty: column.ty, remote: None, declared: None },
-        None => Column { number, name: "expr".to_owned(), ty: PgType::TEXT, remote: None, declared: None },
+    let column = |(number, of): (i64, &i64)| {
+        let (name, ty) = named(*of).map_or(("expr", PgType::TEXT), |column| (column.name.as_str(), column.ty));
+        Column { number, name: name.to_owned(), ty, remote: None, declared: None, not_null: false }
     };
     (1..).zip(&index.numbers).map(column).collect()
 }
@@ -165,7 +170,7 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
                 ("attalign", align.into()),
                 ("attstorage", storage.into()),
                 ("attcompression", "".into()),
-                ("attnotnull", remote.is_some_and(|column| column.not_null).into()),
+                ("attnotnull", column.not_null.into()),
                 ("atthasdef", default.into()),
                 ("attidentity", remote.and_then(|column| column.identity).map_or(String::new(), String::from).into()),
                 ("attgenerated", if remote.is_some_and(|column| column.generated) { "s" } else { "" }.into()),
@@ -176,6 +181,15 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
     }
 }
 
+/// A column's default. The source has written it without any schema to look in: a type of its own is told as the viewer finds it.
+pub(in crate::pg_catalog) fn default(looking: &Looking<'_>, column: &Column<'_>) -> Option<String> {
+    let default = column.remote?.default.as_ref()?;
+    let Some((one, _)) = column.declared else { return Some(default.clone()) };
+    let written = format!("::{}.{}", quote_if_needed(&one.declared.schema), quote_if_needed(&one.declared.name));
+    let Some(found) = looking.objects.types.name(looking.viewer, one.oid) else { return Some(default.clone()) };
+    Some(default.replace(&written, &format!("::{found}")))
+}
+
 /// The oid of a column's default.
 fn default_oid(table: &TableSchema, column: &str) -> u32 {
     stable_oid("attrdef", &format!("{}.{column}", table.name), |_| false)
@@ -184,8 +198,8 @@ fn default_oid(table: &TableSchema, column: &str) -> u32 {
 pub(super) fn pg_attrdef(looking: &Looking<'_>, rows: &mut Rows) {
     for class in &looking.objects.classes {
         let What::Table(table) = &class.what else { continue };
-        for column in of_table(table) {
-            let Some(default) = column.remote.and_then(|column| column.default.as_deref()) else { continue };
+        for column in columns(looking, class) {
+            let Some(default) = default(looking, &column) else { continue };
             rows.push(&[
                 ("oid", default_oid(table, &column.name).into()),
                 ("adrelid", table.oid.into()),

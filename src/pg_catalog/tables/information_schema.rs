@@ -1,7 +1,7 @@
 //! The views of `information_schema` about schemas, tables and columns.
 //! Must not know: `pg_catalog`'s layout.
 
-use super::attribute::{Column, columns as columns_of};
+use super::attribute::{Column, columns as columns_of, default};
 use super::class::kind;
 use crate::pg_catalog::objects::Class;
 use crate::pg_catalog::own_types::OwnType;
@@ -162,7 +162,7 @@ pub(super) fn data_type(ty: PgType) -> String {
 fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<(&'static str, Value)> {
     let remote = column.remote;
     let generated = remote.is_some_and(|column| column.generated);
-    let default = remote.and_then(|column| column.default.clone());
+    let default = default(looking, column);
     let identity = remote.and_then(|column| column.identity);
     let of_enum = column.declared.filter(|(one, array)| !array && one.domain().is_none()).map(|(one, _)| one);
     let mut row = vec![
@@ -172,7 +172,7 @@ fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<
         ("column_name", column.name.as_str().into()),
         ("ordinal_position", column.number.into()),
         ("column_default", default.clone().filter(|_| !generated).into()),
-        ("is_nullable", if remote.is_some_and(|column| column.not_null) { "NO" } else { "YES" }.into()),
+        ("is_nullable", if column.not_null { "NO" } else { "YES" }.into()),
         ("data_type", if of_enum.is_some() { "USER-DEFINED".into() } else { data_type(column.ty).into() }),
         ("dtd_identifier", column.number.to_string().into()),
         ("is_self_referencing", "NO".into()),

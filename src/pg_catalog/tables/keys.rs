@@ -233,6 +233,7 @@ pub(super) fn check_constraints(looking: &Looking<'_>, rows: &mut Rows) {
         row.push(("check_clause", inside.into()));
         rows.push(&row);
     }
+    super::types::domain_check_clauses(looking, rows);
     not_null_checks(looking, |name, _, column| {
         let mut row = Vec::from(name);
         row.push(("check_clause", format!("{column} IS NOT NULL").into()));

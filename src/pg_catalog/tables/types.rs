@@ -191,6 +191,20 @@ pub(super) fn domain_constraints(looking: &Looking<'_>, rows: &mut Rows) {
     }
 }
 
+/// The conditions of domains, as rows of the standard's `check_constraints`.
+pub(super) fn domain_check_clauses(looking: &Looking<'_>, rows: &mut Rows) {
+    for one in looking.objects.types.all() {
+        for (name, definition) in one.domain().map_or(&[][..], |domain| &domain.checks) {
+            rows.push(&[
+                ("constraint_catalog", looking.viewer.database.as_str().into()),
+                ("constraint_schema", one.schema.as_str().into()),
+                ("constraint_name", name.as_str().into()),
+                ("check_clause", definition.strip_prefix("CHECK ").unwrap_or(definition).into()),
+            ]);
+        }
+    }
+}
+
 /// The columns that are declared with a domain.
 pub(super) fn column_domain_usage(looking: &Looking<'_>, rows: &mut Rows) {
     for class in &looking.objects.classes {

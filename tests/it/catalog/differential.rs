@@ -50,7 +50,8 @@ const QUERIES: &[&str] = &[
     "select enumtypid::regtype, enumlabel, enumsortorder from pg_enum order by enumsortorder",
     "select conname, contype, contypid::regtype, pg_get_constraintdef(oid) from pg_constraint where contypid <> 0 order by 1",
     "select domain_name, data_type, character_maximum_length, domain_default, udt_name from information_schema.domains where domain_schema = 'public' order by 1",
-    "select domain_name, table_name, column_name from information_schema.column_domain_usage order by 1, 2, 3",
+    "select domain_name, table_name, column_name from information_schema.column_domain_usage \
+     where table_schema = 'public' order by 1, 2, 3",
     "select constraint_name, domain_name, is_deferrable from information_schema.domain_constraints where domain_schema = 'public' order by 1",
     "select column_name, data_type, udt_schema, udt_name, domain_name from information_schema.columns where table_name = 'person' order by ordinal_position",
     "select p_id, p_mood, p_moods, p_short, p_shorts from person",
