@@ -1,11 +1,15 @@
-//! Running statements, as `tusk.queries` shows them. What is remembered of finished ones comes with the history's own issue.
+//! Running statements, as `tusk.queries` shows them, and [`Events`]. What is remembered of finished ones comes with the history's own issue.
 //! Must not know: who may look at which entry, engines, sockets.
+
+mod events;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
+
+pub use events::{Event, Events};
 
 use crate::error::Error;
 
@@ -43,6 +47,8 @@ pub struct Progress {
     pub tables: Vec<String>,
     /// SQL sent to sources.
     pub remote_sql: Vec<String>,
+    /// Whether it asks PostgreSQL's catalogs.
+    pub asks_catalogs: bool,
     /// From its begin to the end of its planning.
     pub plan_ms: f64,
 }

@@ -65,6 +65,7 @@ struct Inner {
     auth_failures: IntCounterVec,
     memory: IntGaugeVec,
     config_reloads: IntCounterVec,
+    catalog_errors: Counter,
     panics: Counter,
     process: Process,
 }
@@ -155,6 +156,7 @@ impl Metrics {
             auth_failures: make.counters("tusk_auth_failures_total", "Logins refused.", &["reason"])?,
             memory: make.gauges("tusk_memory_bytes", "Memory reserved by running statements.", &["pool"])?,
             config_reloads: make.counters("tusk_config_reloads_total", "Reloads of the configuration.", &["result"])?,
+            catalog_errors: make.counter("tusk_catalog_errors_total", "Statements that asked catalogs and failed.")?,
             panics: make.counter("tusk_panics_total", "Panics that ended a connection or a statement.")?,
             process: Process {
                 resident: make.gauge("process_resident_memory_bytes", "Resident memory of the process.")?,
@@ -290,6 +292,12 @@ impl Metrics {
         &self.0.panics
     }
 
+    /// `tusk_catalog_errors_total`: statements that asked PostgreSQL's catalogs and failed.
+    #[must_use]
+    pub fn catalog_errors(&self) -> &Counter {
+        &self.0.catalog_errors
+    }
+
     /// Forgets a source that the config no longer has.
     pub fn forget_source(&self, source: &str, pool_states: &[&'static str]) {
         // A label that was never used is nothing to remove.
@@ -378,6 +386,7 @@ mod tests {
             "tusk_auth_failures_total{reason=\"password\"} 1",
             "tusk_memory_bytes{pool=\"engine\"} 1",
             "tusk_config_reloads_total{result=\"ok\"} 1",
+            "tusk_catalog_errors_total 0",
             "tusk_build_info{version=",
             "process_resident_memory_bytes ",
         ] {

@@ -15,6 +15,6 @@ pub use virtual_table::{Setting, Settings, Viewer, VirtualTable};
 
 pub use crate::config::SourceKind;
 pub use crate::source::{
-    Connector, ConstraintKind, IndexPart, Load, LoadQuery, PoolStatus, References, RemoteColumn, RemoteConstraint,
-    RemoteIndex, TableKind,
+    Connector, ConstraintKind, DeclaredKind, DeclaredType, Domain, IndexPart, Load, LoadQuery, PoolStatus, References,
+    RemoteColumn, RemoteConstraint, RemoteIndex, TableKind,
 };

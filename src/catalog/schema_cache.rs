@@ -251,7 +251,7 @@ impl SchemaCache {
             Ok(schema) => {
                 let before = source.state.lock().good.as_ref().map(|good| Arc::clone(&good.schema));
                 let schema = match before {
-                    Some(before) => schema.following(&before),
+                    Some(before) => schema.renews(&before),
                     None => Arc::new(schema),
                 };
                 for problem in &schema.problems {

@@ -11,7 +11,7 @@ use crate::catalog::{Mounted, Needed, SchemaCache, VirtualTable, Virtuals};
 use crate::config::{Settings, SourceSettings, SourceSpec};
 use crate::engine::datafusion::{Administration, Federated, semantics};
 use crate::error::{Error, Fault, Result, SqlState};
-use crate::history::Running;
+use crate::history::{Events, Running};
 use crate::http::{self, HttpState, SourceHealth};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Policy};
@@ -46,7 +46,7 @@ impl App {
         let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone(), &LAST_ID));
         let policy = Arc::new(Policy::new(&settings));
         let registry = Arc::new(SessionRegistry::new());
-        let running = Running::default();
+        let (running, events) = (Running::default(), Events::default());
         let engine = Arc::new(Federated::new(
             &settings.engine,
             memory::available(),
@@ -54,13 +54,14 @@ impl App {
             administration(&catalog, &registry),
             Arc::new(pg_catalog::functions),
         )?);
-        let virtuals = Arc::new(Virtuals::new(virtual_tables(&catalog, &registry, &running)));
+        let virtuals = Arc::new(Virtuals::new(virtual_tables(&catalog, &registry, (&running, &events))));
         let service: Arc<dyn Service> = Arc::new(Query::new(Parts {
             catalog: Arc::clone(&catalog),
             virtuals,
             engine,
             admission: Arc::new(Admission::new(metrics.clone())),
             running,
+            events,
             metrics: metrics.clone(),
             threads: threads.clone(),
             database: settings.server.database.clone(),
@@ -94,9 +95,9 @@ fn connector(source: &SourceSettings) -> Result<Arc<dyn Connector>> {
 fn virtual_tables(
     catalog: &Arc<SchemaCache>,
     registry: &Arc<SessionRegistry>,
-    running: &Running,
+    kept: (&Running, &Events),
 ) -> Vec<Arc<dyn VirtualTable>> {
-    let mut all = views::all(catalog, registry, running);
+    let mut all = views::all(catalog, registry, kept);
     let semantics::Offered { functions, operators, casts } = semantics::offered();
     all.extend(pg_catalog::all(pg_catalog::Offered { functions, operators, casts }, registry));
     all

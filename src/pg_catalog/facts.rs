@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::{Listed, OFFERED, Offered};
 use crate::types::PgType;
 
-/// Schema, relation, its oid, column, the column's type.
+/// Schema, relation, its oid, column, the column's type, whether it is NOT NULL.
 const COLUMNS: &str = include_str!("data/columns.tsv");
 
 /// `#relation` and its columns, then rows in COPY's text form.
@@ -40,11 +40,13 @@ static RELATIONS: LazyLock<Vec<Listed>> = LazyLock::new(|| {
             continue;
         };
         let ty = PgType::new(ty.parse().unwrap_or(PgType::TEXT.oid));
-        match all.last_mut().filter(|last| last.name == name && last.schema == schema) {
-            Some(last) => last.columns.push((column.to_owned(), ty)),
-            None => {
-                all.push(Listed { schema, name, oid: oid.parse().unwrap_or(0), columns: vec![(column.to_owned(), ty)] })
-            }
+        if !all.last().is_some_and(|last| last.name == name && last.schema == schema) {
+            let oid = oid.parse().unwrap_or(0);
+            all.push(Listed { schema, name, oid, columns: Vec::new(), not_null: Vec::new() });
+        }
+        if let Some(last) = all.last_mut() {
+            last.columns.push((column.to_owned(), ty));
+            last.not_null.push(fields.next() == Some("t"));
         }
     }
     all
@@ -176,6 +178,8 @@ struct Procs {
 static PROCS: LazyLock<Procs> = LazyLock::new(|| {
     // From typinput to typanalyze, and typsubscript.
     let of_type = |line: &'static str| (15..=21).chain([12]).map(move |at| number(line, at));
+    // A cast that there is runs its function.
+    let casts = lines("pg_cast").into_iter().map(|line| number(line, 3));
     let handlers = FIXED.get("pg_am").into_iter().flatten().copied().map(|line| number(line, 2));
     let pointed_to: HashSet<u32> = FIXED
         .get("pg_type")
@@ -184,6 +188,7 @@ static PROCS: LazyLock<Procs> = LazyLock::new(|| {
         .copied()
         .flat_map(of_type)
         .chain(handlers)
+        .chain(casts)
         .filter(|oid| *oid != 0)
         .collect();
     let rows: Vec<Procedure> = PROCEDURES.lines().map(|line| parsed(line, &pointed_to)).collect();
@@ -199,7 +204,21 @@ fn parsed(line: &'static str, pointed_to: &HashSet<u32>) -> Procedure {
     let (oid, name) = (number(line, 0), field(line, 1));
     let arguments: Vec<u32> = field(line, 19).split(' ').filter_map(|oid| oid.parse().ok()).collect();
     let own = |at: usize| Some(field(line, PROC_COLUMNS + at)).filter(|text| *text != "\\N").unwrap_or_default();
+    // What enums and domains are read and written by, and the language that every database has.
+    let of_own_types = [
+        "plpgsql_call_handler",
+        "plpgsql_inline_handler",
+        "plpgsql_validator",
+        "enum_in",
+        "enum_out",
+        "enum_recv",
+        "enum_send",
+        "domain_in",
+        "domain_recv",
+    ]
+    .contains(&name);
     let listed = pointed_to.contains(&oid)
+        || of_own_types
         || KNOWN.own.contains(name)
         || KNOWN.functions.contains(&(name.to_owned(), arguments.clone()));
     Procedure {
@@ -232,6 +251,23 @@ pub(super) fn procedures(name: &str) -> impl Iterator<Item = &'static Procedure>
 /// The procedures that are listed.
 pub(super) fn listed_procedures() -> impl Iterator<Item = &'static Procedure> {
     PROCS.rows.iter().filter(|procedure| procedure.listed)
+}
+
+/// The functions that write a type's values.
+pub(super) struct TypeFunctions {
+    pub(super) output: u32,
+    pub(super) send: u32,
+}
+
+static TYPE_FUNCTIONS: LazyLock<HashMap<u32, (u32, u32)>> = LazyLock::new(|| {
+    let of = |line: &'static str| (number(line, 0), (number(line, 16), number(line, 18)));
+    FIXED.get("pg_type").into_iter().flatten().copied().map(of).collect()
+});
+
+/// The functions of a built-in type.
+pub(super) fn type_functions(oid: u32) -> TypeFunctions {
+    let (output, send) = TYPE_FUNCTIONS.get(&oid).copied().unwrap_or_default();
+    TypeFunctions { output, send }
 }
 
 /// An operator of PostgreSQL's.

@@ -7,6 +7,7 @@ mod facts;
 mod functions;
 mod objects;
 mod own;
+mod own_types;
 mod relation;
 mod tables;
 
@@ -38,6 +39,8 @@ struct Listed {
     name: &'static str,
     oid: u32,
     columns: Vec<(String, PgType)>,
+    /// For each column whether it is NOT NULL.
+    not_null: Vec<bool>,
 }
 
 impl Listed {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
 
+use super::own_types::OwnTypes;
 use super::{INFORMATION_SCHEMA, Listed, PG_CATALOG, facts};
 use crate::catalog::{
     RemoteColumn, RemoteConstraint, RemoteIndex, TableSchema, Viewer, VirtualTable, World, stable_oid,
@@ -87,6 +88,8 @@ pub(super) struct Objects {
     pub(super) namespaces: Vec<(u32, String)>,
     /// The sources that the role sees something of, each once, in config order.
     pub(super) sources: Vec<Arc<str>>,
+    /// The enums and domains of the visible columns.
+    pub(super) types: OwnTypes,
     batches: Mutex<HashMap<u32, RecordBatch>>,
 }
 
@@ -121,6 +124,7 @@ impl Objects {
             constraints_of: HashMap::new(),
             namespaces: schemas(world).into_iter().map(|name| (namespace_oid(&name), name)).collect(),
             sources: Vec::new(),
+            types: OwnTypes::new(world),
             batches: Mutex::default(),
         };
         for table in world.tables() {
@@ -234,6 +238,15 @@ impl Objects {
     /// The tables that have an index.
     pub(super) fn indexed(&self) -> HashSet<u32> {
         self.indexes.iter().map(|index| index.table.oid).collect()
+    }
+
+    /// The tables that a foreign key leads from or to: PostgreSQL keeps one by triggers on both.
+    pub(super) fn triggered(&self) -> HashSet<u32> {
+        let ends = |constraint: &Constraint| {
+            let to = constraint.target.as_ref().map(|(table, _)| table.oid)?;
+            Some([constraint.table.oid, to])
+        };
+        self.constraints.iter().filter_map(ends).flatten().collect()
     }
 
     /// Whether a relation's bare name finds it.

@@ -1,4 +1,5 @@
-//! What a session has made for itself: `pg_prepared_statements` and `pg_cursors`. A viewer sees its own, as it is at this moment.
+//! What sessions have made and do: `pg_prepared_statements`, `pg_cursors` and `pg_stat_activity`. A viewer sees its own, an administrator
+//! what everybody does, as it is at this moment.
 //! Must not know: how statements run.
 
 use std::sync::Arc;
@@ -7,15 +8,22 @@ use std::time::SystemTime;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+use super::objects::{database_oid, role_oid};
 use super::relation::{Relation, Rows, Value};
 use crate::catalog::{Viewer, VirtualTable};
 use crate::error::Result;
-use crate::session::{Objects, SessionRegistry};
+use crate::session::{Objects, SessionRegistry, SessionRow};
 
 /// What adds the rows of a view.
-type Fill = fn(&Objects, &mut Rows);
+#[derive(Debug, Clone, Copy)]
+enum Fill {
+    /// Of what the viewer's session has made.
+    Made(fn(&Objects, &mut Rows)),
+    /// Of the sessions that the viewer may see.
+    Sessions(fn(&Viewer, &SessionRow, &mut Rows)),
+}
 
-/// One of the two views.
+/// One of these views.
 #[derive(Debug)]
 pub(super) struct OwnView {
     relation: Relation,
@@ -27,8 +35,9 @@ impl OwnView {
     /// The view of this name over a relation without rows; the relation itself, if it is none of them.
     pub(super) fn over(relation: Relation, registry: &Arc<SessionRegistry>) -> Arc<dyn VirtualTable> {
         let fill: Fill = match (relation.schema_name(), relation.name()) {
-            ("pg_catalog", "pg_prepared_statements") => prepared_statements,
-            ("pg_catalog", "pg_cursors") => cursors,
+            ("pg_catalog", "pg_prepared_statements") => Fill::Made(prepared_statements),
+            ("pg_catalog", "pg_cursors") => Fill::Made(cursors),
+            ("pg_catalog", "pg_stat_activity") => Fill::Sessions(activity),
             _ => return Arc::new(relation),
         };
         Arc::new(OwnView { relation, registry: Arc::clone(registry), fill })
@@ -62,8 +71,20 @@ impl VirtualTable for OwnView {
 
     fn rows(&self, viewer: &Viewer) -> Result<RecordBatch> {
         let mut rows = Rows::new(&self.relation.schema(), false);
-        if let Some(objects) = self.registry.objects(viewer.pid) {
-            (self.fill)(&objects, &mut rows);
+        match self.fill {
+            Fill::Made(fill) => {
+                if let Some(objects) = self.registry.objects(viewer.pid) {
+                    fill(&objects, &mut rows);
+                }
+            }
+            Fill::Sessions(fill) => {
+                let seen = |session: &SessionRow| viewer.admin || session.user == viewer.user;
+                self.registry
+                    .list()
+                    .iter()
+                    .filter(|session| seen(session))
+                    .for_each(|session| fill(viewer, session, &mut rows));
+            }
         }
         rows.finish()
     }
@@ -73,6 +94,28 @@ impl VirtualTable for OwnView {
 fn moment(time: SystemTime) -> Value {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Value::Int(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn activity(viewer: &Viewer, session: &SessionRow, rows: &mut Rows) {
+    // A socket in the file system has no address, and the port -1.
+    let port = session.client.map_or(-1, |(_, port)| i64::from(port));
+    rows.push(&[
+        ("datid", database_oid(&viewer.database).into()),
+        ("datname", session.database.as_str().into()),
+        ("pid", i64::from(session.pid).into()),
+        ("usesysid", role_oid(&session.user).into()),
+        ("usename", session.user.as_str().into()),
+        ("application_name", session.application_name.as_str().into()),
+        ("client_addr", session.client.map(|(address, _)| address.to_string()).into()),
+        ("client_port", port.into()),
+        ("backend_start", moment(session.started_at)),
+        ("xact_start", session.transaction_started_at.map(moment).unwrap_or(Value::Null)),
+        ("query_start", session.query_started_at.map(moment).unwrap_or(Value::Null)),
+        ("state_change", moment(session.activity_changed_at)),
+        ("state", session.activity.name().into()),
+        ("query", (*session.query).into()),
+        ("backend_type", "client backend".into()),
+    ]);
 }
 
 fn prepared_statements(objects: &Objects, rows: &mut Rows) {

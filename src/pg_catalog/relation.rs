@@ -151,6 +151,10 @@ pub(super) struct Rows {
     columns: Vec<Column>,
     defaults: Vec<Value>,
     rows: usize,
+    /// The names of the last row in their order, and the columns that they are: most rows are made alike.
+    order: Vec<(String, Option<usize>)>,
+    /// For each column the value of the row at hand.
+    set: Vec<Option<usize>>,
 }
 
 impl Rows {
@@ -170,19 +174,35 @@ impl Rows {
             columns: fields.iter().map(|field| Column::new(field.data_type())).collect(),
             defaults: fields.iter().map(|field| default(field.data_type())).collect(),
             rows: 0,
+            order: Vec::new(),
+            set: Vec::new(),
         }
+    }
+
+    /// The column of a name that stands at a place of a row.
+    fn place(&mut self, at: usize, name: &str) -> Option<usize> {
+        if let Some((_, place)) = self.order.get(at).filter(|(known, _)| known == name) {
+            return *place;
+        }
+        let place = self.places.get(name).copied();
+        self.order.truncate(at);
+        self.order.push((name.to_owned(), place));
+        place
     }
 
     /// Adds a row: the columns that are set, the rest at its default. A name that is no column of the relation is left out.
     pub(super) fn push(&mut self, row: &[(&str, Value)]) {
-        let mut set: Vec<Option<&Value>> = vec![None; self.columns.len()];
-        for (name, value) in row {
-            if let Some(slot) = self.places.get(*name).and_then(|at| set.get_mut(*at)) {
-                *slot = Some(value);
+        self.set.clear();
+        self.set.resize(self.columns.len(), None);
+        for (at, (name, _)) in row.iter().enumerate() {
+            let place = self.place(at, name);
+            if let Some(slot) = place.and_then(|place| self.set.get_mut(place)) {
+                *slot = Some(at);
             }
         }
-        for ((column, value), default) in self.columns.iter_mut().zip(set).zip(&self.defaults) {
-            column.push(value.unwrap_or(default));
+        for ((column, at), default) in self.columns.iter_mut().zip(&self.set).zip(&self.defaults) {
+            let value = at.and_then(|at| row.get(at)).map_or(default, |(_, value)| value);
+            column.push(value);
         }
         self.rows += 1;
     }

@@ -14,11 +14,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::cursors::Grounds;
 use super::prepare::{self, Prepared};
-use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, utility};
+use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, probes, utility};
 use crate::catalog::{Relation, World};
 use crate::engine::datafusion::{Plan, StatementContext};
 use crate::error::{Error, Fault, Result, SqlState};
-use crate::history::Entry;
+use crate::history::{Entry, Events};
 use crate::metrics::Metrics;
 use crate::policy::{Authorized, Identity, Ticket};
 use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
@@ -202,7 +202,9 @@ pub(super) async fn still_true(
     let same = Arc::ptr_eq(&planned.identity, identity)
         && now.len() == planned.relations.len()
         && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
-    if same && !planned.plan.value().reads_virtual && prepared.is_fresh(session, tells_time(&planned.scope)) {
+    // What virtual tables and their functions tell is the world's, which the plan holds.
+    let same_world = !planned.plan.value().reads_virtual || Arc::ptr_eq(&planned.world, &world);
+    if same && same_world && prepared.is_fresh(session, tells_time(&planned.scope)) {
         return Ok((None, world));
     }
     let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
@@ -362,7 +364,7 @@ impl Stream for Relay {
 }
 
 /// Counts a statement that has ended, and logs what people should know of it.
-pub(super) fn account(metrics: &Metrics, entry: &Entry, bounds: &Bounds) {
+pub(super) fn account((metrics, events): (&Metrics, &Events), entry: &Entry, bounds: &Bounds) {
     let progress = entry.progress();
     let outcome = entry.outcome();
     let status = match &outcome {
@@ -377,6 +379,7 @@ pub(super) fn account(metrics: &Metrics, entry: &Entry, bounds: &Bounds) {
     metrics.rows_returned().inc_by(bounds.passed.rows());
     metrics.bytes_returned().inc_by(bounds.passed.bytes());
     if let Some(Err(error)) = outcome {
+        probes::failed(metrics, events, entry, &error);
         let id = &entry.begun.query_id;
         match error.fault() {
             Fault::Internal => {

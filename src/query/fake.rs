@@ -133,7 +133,7 @@ impl Service for Fake {
     async fn execute(
         &self,
         session: &mut Session,
-        identity: &Arc<Identity>,
+        _identity: &Arc<Identity>,
         running: &RunningStatement,
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,

@@ -10,6 +10,7 @@ mod facts;
 pub(crate) mod fake;
 mod prepare;
 mod prepared;
+mod probes;
 mod route;
 mod running;
 mod utility;
@@ -30,7 +31,7 @@ pub use running::RunningStatement;
 use crate::catalog::{SchemaCache, Virtuals};
 use crate::engine::datafusion::Federated;
 use crate::error::{Error, Result};
-use crate::history::{Begun, Running};
+use crate::history::{Begun, Events, Running};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Identity};
 use crate::rows::{Bounds, CommandTag, Notices, Rows, deadline_after};
@@ -155,6 +156,8 @@ pub struct Parts {
     pub admission: Arc<Admission>,
     /// The running statements.
     pub running: Running,
+    /// What people should know of.
+    pub events: Events,
     /// Counters.
     pub metrics: Metrics,
     /// Where statements are planned and run.
@@ -224,10 +227,10 @@ impl Service for Query {
             client_address: session.client_address(),
             query: text.to_owned(),
         });
-        let metrics = self.parts.metrics.clone();
+        let (metrics, events) = (self.parts.metrics.clone(), self.parts.events.clone());
         metrics.queries_running().inc();
         RunningStatement::new(bounds, entry, self.parts.running.clone(), move |entry, bounds| {
-            execute::account(&metrics, entry, bounds)
+            execute::account((&metrics, &events), entry, bounds)
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::execute::{ACTING, calls};
 use super::explain::Explain;
 use super::facts::facts;
+use super::probes::asks_catalogs;
 use super::{Query, Route, RunningStatement, Target, route, utility};
 use crate::catalog::{Needed, Relation, Setting, Settings, Viewer, World, existing, resolve};
 use crate::engine::datafusion::{Plan, PlanRequest};
@@ -27,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) scope: Arc<Scope>,
     /// The relations it means.
     pub(super) relations: Vec<Relation>,
+    /// Where it found them.
+    pub(super) world: Arc<World>,
     /// Who was authorised: a reload of the policy makes another.
     pub(super) identity: Arc<Identity>,
 }
@@ -96,6 +99,8 @@ pub(super) async fn plan(
 ) -> Result<Prepared> {
     let (read, explain) = inner(statement)?;
     let scope = Arc::new(Scope::of_statement(read));
+    let catalogs = asks_catalogs(&scope, &query.parts.virtuals);
+    running.entry().update(|progress| progress.asks_catalogs = catalogs);
     let world = world_for(query, session, identity, running, &scope).await?;
     let relations = relations(query, session, &world, &scope)?;
     let route = route(relations.iter());
@@ -128,7 +133,7 @@ pub(super) async fn plan(
     let plan = policy::authorize(identity, wanted, Arc::clone(&planned))?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
     let explain = explain.map(Explain::read).transpose()?;
-    Ok(Prepared { plan, route, explain, scope, relations, identity: Arc::clone(identity) })
+    Ok(Prepared { plan, route, explain, scope, relations, world, identity: Arc::clone(identity) })
 }
 
 /// The world that a statement of this scope is resolved in.

@@ -17,7 +17,7 @@ pub enum ConstraintKind {
 }
 
 /// A constraint of a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteConstraint {
     /// Its name.
     pub name: String,
@@ -40,7 +40,7 @@ pub struct RemoteConstraint {
 }
 
 /// Where a foreign key leads.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct References {
     /// The schema at the source.
     pub schema: String,
@@ -57,7 +57,7 @@ pub struct References {
 }
 
 /// An index of a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteIndex {
     /// Its name.
     pub name: String,
@@ -82,7 +82,7 @@ pub struct RemoteIndex {
 }
 
 /// One column of an index.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexPart {
     /// The position of the table's column; `None` for an expression.
     pub column: Option<usize>,

@@ -1,12 +1,14 @@
 //! Sources: where rows come from. A [`Connector`] introspects, answers a ping and reads.
 //! Must not know: who asks, what they may see, how SQL for a source is written (it is handed over, printed by `sql/print`).
 
+mod declared;
 pub mod files;
 mod keys;
 pub mod postgres;
 pub mod sqlite;
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use futures::Stream;
 
+pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
 
 use crate::config::SourceKind;
@@ -201,27 +204,6 @@ pub struct RemoteSchema {
     pub broken: Vec<(String, String, Error)>,
 }
 
-impl RemoteSchema {
-    /// This schema with what is as it was in the one before: its tables keep their identity, and so does all that was made of them.
-    #[must_use]
-    pub fn following(mut self, before: &Arc<RemoteSchema>) -> Arc<RemoteSchema> {
-        let place = |table: &RemoteTable| {
-            before.tables.binary_search_by(|old| (&old.schema, &old.name).cmp(&(&table.schema, &table.name))).ok()
-        };
-        for table in &mut self.tables {
-            if let Some(old) = place(table).and_then(|at| before.tables.get(at)).filter(|old| old.is_same(table)) {
-                *table = Arc::clone(old);
-            }
-        }
-        let same = self.tables.len() == before.tables.len()
-            && self.tables.iter().zip(&before.tables).all(|(now, then)| Arc::ptr_eq(now, then))
-            && self.problems == before.problems
-            && self.broken.is_empty()
-            && before.broken.is_empty();
-        if same { Arc::clone(before) } else { Arc::new(self) }
-    }
-}
-
 /// What kind of relation it is at its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TableKind {
@@ -263,7 +245,7 @@ pub struct RemoteTable {
 }
 
 /// A column of a source's table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteColumn {
     /// Its exact name.
     pub name: String,
@@ -283,20 +265,46 @@ pub struct RemoteColumn {
     pub identity: Option<char>,
     /// The comment on it.
     pub comment: Option<String>,
+    /// The enum or domain it is declared with.
+    pub declared: Option<Declared>,
+}
+
+impl RemoteSchema {
+    /// This schema as news of an older one: what is as it was stays the very same, so that what was made of it still holds.
+    #[must_use]
+    pub fn renews(mut self, old: &Arc<RemoteSchema>) -> Arc<RemoteSchema> {
+        let known: HashMap<(&str, &str), &Arc<RemoteTable>> =
+            old.tables.iter().map(|table| ((table.schema.as_str(), table.name.as_str()), table)).collect();
+        for table in &mut self.tables {
+            if let Some(before) = known.get(&(table.schema.as_str(), table.name.as_str()))
+                && before.is(table)
+            {
+                *table = Arc::clone(before);
+            }
+        }
+        let same = self.tables.len() == old.tables.len()
+            && self.tables.iter().zip(&old.tables).all(|(new, before)| Arc::ptr_eq(new, before))
+            && self.problems == old.problems
+            && self.broken.is_empty()
+            && old.broken.is_empty();
+        if same { Arc::clone(old) } else { Arc::new(self) }
+    }
 }
 
 impl RemoteTable {
-    /// Whether nothing has changed of it. What only its connector understands is taken to have changed.
-    fn is_same(&self, other: &RemoteTable) -> bool {
-        let told = |table: &RemoteTable| (table.schema.clone(), table.name.clone(), table.kind, table.estimated_rows);
+    /// Whether it is the same in everything that is known of it. What a connector keeps with it nobody can compare.
+    #[must_use]
+    pub fn is(&self, other: &RemoteTable) -> bool {
         self.handle.is_none()
             && other.handle.is_none()
-            && told(self) == told(other)
-            && self.columns == other.columns
+            && (&self.schema, &self.name) == (&other.schema, &other.name)
+            && self.kind == other.kind
             && self.primary_key == other.primary_key
+            && self.estimated_rows == other.estimated_rows
+            && self.comment == other.comment
+            && self.columns == other.columns
             && self.constraints == other.constraints
             && self.indexes == other.indexes
-            && self.comment == other.comment
     }
 
     /// The table's columns as Arrow has them, with PostgreSQL's types in the fields' metadata.

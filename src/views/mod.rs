@@ -1,6 +1,7 @@
 //! The system views: one file per `tusk.*` relation, each a [`VirtualTable`] over state that it is handed.
 //! Must not know: how the engine scans them, who may look (the viewer says).
 
+mod events;
 mod queries;
 mod sessions;
 mod sources;
@@ -14,7 +15,7 @@ use arrow::record_batch::RecordBatch;
 
 use crate::catalog::{SchemaCache, VirtualTable};
 use crate::error::{Error, Result};
-use crate::history::Running;
+use crate::history::{Events, Running};
 use crate::session::SessionRegistry;
 use crate::types::{self, PgType};
 
@@ -23,9 +24,10 @@ use crate::types::{self, PgType};
 pub fn all(
     catalog: &Arc<SchemaCache>,
     registry: &Arc<SessionRegistry>,
-    running: &Running,
+    (running, events): (&Running, &Events),
 ) -> Vec<Arc<dyn VirtualTable>> {
     vec![
+        Arc::new(events::Events::new(events.clone())),
         Arc::new(queries::Queries::new(running.clone())),
         Arc::new(sessions::Sessions::new(Arc::clone(registry))),
         Arc::new(sources::Sources::new(Arc::clone(catalog))),

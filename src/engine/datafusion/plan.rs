@@ -72,16 +72,27 @@ impl Federated {
             };
             providers.insert((reference.schema, reference.table), provider);
         }
-        let state = self.state_for(StatementTables::new(providers), request.facts, &request.viewer)?;
+        let memory = reads_virtual && tables.is_empty();
+        let state = self.state_for(StatementTables::new(providers), request.facts, &request.viewer, memory)?;
         let bound = semantics::plan(request.statement, &state, request.parameters).await?;
         let shape = Arc::new(shape_of(&bound.logical, bound.names.as_deref()));
         Ok(Plan { logical: bound.logical, state, shape, parameters: bound.parameters, tables, reads_virtual })
     }
 
-    fn state_for(&self, tables: StatementTables, facts: SessionFacts, viewer: &Arc<Viewer>) -> Result<SessionState> {
+    /// `memory`: virtual tables are all that is read. They are small and lie in an order that people know; to part them among threads
+    /// costs more than it brings, and shuffles them.
+    fn state_for(
+        &self,
+        tables: StatementTables,
+        facts: SessionFacts,
+        viewer: &Arc<Viewer>,
+        memory: bool,
+    ) -> Result<SessionState> {
         let acting = session_calls::functions(&facts);
         let administration = self.administration.functions(viewer, &facts.notices);
+        let partitions = if memory { 1 } else { self.template.config().target_partitions() };
         let config = self.template.config().clone().with_default_catalog_and_schema(&viewer.database, SEARCH_PATH);
+        let config = config.with_target_partitions(partitions);
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_config(semantics::with_facts(config, facts))
             .with_catalog_list(Arc::new(StatementCatalogs(Arc::new(tables))))

@@ -6,7 +6,7 @@ use crate::catalog::Viewer;
 use crate::names::quote_if_needed;
 use crate::pg_catalog::facts::Procedure;
 use crate::pg_catalog::objects::{Objects, roles};
-use crate::pg_catalog::tables::class::{PG_CLASS, comment};
+use crate::pg_catalog::tables::class::{PG_CLASS, comment, kind};
 use crate::pg_catalog::{definitions, facts};
 use crate::types::PgType;
 
@@ -28,7 +28,7 @@ pub(super) fn user_by_id(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Text(Some(name.unwrap_or_else(|| format!("unknown (OID={wanted})"))))
 }
 
-pub(super) fn format_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+pub(super) fn format_type(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     let Some(oid) = number(arguments, 0) else { return Cell::Text(None) };
     let modifier = number(arguments, 1).and_then(|typmod| i32::try_from(typmod).ok());
     let Ok(oid) = u32::try_from(oid) else { return Cell::Text(Some("???".into())) };
@@ -41,7 +41,10 @@ pub(super) fn format_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
         (1561, None) => "bit[]".to_owned(),
         (oid, modifier) => {
             let ty = PgType { oid, typmod: modifier.unwrap_or(-1) };
-            ty.row().map_or_else(|| "???".to_owned(), |_| ty.display_name())
+            match ty.row() {
+                Some(_) => ty.display_name(),
+                None => Objects::of(viewer).types.name(viewer, oid).unwrap_or_else(|| "???".to_owned()),
+            }
         }
     };
     Cell::Text(Some(text))
@@ -59,8 +62,42 @@ pub(super) fn object_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     if catalog == "pg_class" {
         return Cell::Text(Objects::of(viewer).class(oid).and_then(|class| comment(class, 0)));
     }
+    if catalog == "pg_type"
+        && let Some((one, false)) = Objects::of(viewer).types.by_oid(oid)
+    {
+        return Cell::Text(one.declared.comment.clone());
+    }
     let of = facts::relations().iter().find(|listed| listed.schema == "pg_catalog" && listed.name == catalog);
     Cell::Text(of.and_then(|of| facts::description(of.oid, oid)).map(str::to_owned))
+}
+
+/// An object in words, by the oid of its catalog and its own.
+pub(super) fn described_object(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let (Some(catalog), Some(object)) = (oid(arguments), arguments.get(1).and_then(Cell::oid)) else {
+        return Cell::Text(None);
+    };
+    let objects = Objects::of(viewer);
+    let named = |body: fn(&Viewer, &[Cell]) -> Cell| match body(viewer, &[Cell::Int(Some(i64::from(object)))]) {
+        Cell::Text(name) => name,
+        _ => None,
+    };
+    Cell::Text(match catalog {
+        PG_CLASS => objects.class(object).and_then(|class| {
+            let what = match kind(class) {
+                "v" => "view",
+                "m" => "materialized view",
+                "i" => "index",
+                _ => "table",
+            };
+            Some(format!("{what} {}", named(super::registered::regclass_out)?))
+        }),
+        1247 => named(super::registered::regtype_out).map(|name| format!("type {name}")),
+        1255 => facts::procedure(object)
+            .filter(|procedure| procedure.listed)
+            .and_then(|_| Some(format!("function {}", named(super::registered::regprocedure_out)?))),
+        2615 => named(super::registered::regnamespace_out).map(|name| format!("schema {name}")),
+        _ => None,
+    })
 }
 
 /// Without a catalog: whatever has the oid.
@@ -101,8 +138,11 @@ pub(super) fn index_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
 
 pub(super) fn constraint_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     let objects = Objects::of(viewer);
-    let constraint = oid(arguments).and_then(|oid| objects.constraint(oid));
-    Cell::Text(constraint.and_then(|constraint| definitions::constraint(viewer, &objects, constraint)))
+    let Some(oid) = oid(arguments) else { return Cell::Text(None) };
+    Cell::Text(match objects.constraint(oid) {
+        Some(constraint) => definitions::constraint(viewer, &objects, constraint),
+        None => objects.types.check(oid).map(str::to_owned),
+    })
 }
 
 fn procedure(arguments: &[Cell]) -> Option<&'static Procedure> {

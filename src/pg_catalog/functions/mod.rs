@@ -30,6 +30,7 @@ const OBJECTS: &[(Head, Body)] = {
         (head("obj_description", &[Int, Text], 1, Text), lookup::description),
         (head("col_description", &[Int, Int], 2, Text), lookup::column_description),
         (head("shobj_description", &[Int, Text], 2, Text), lookup::nothing),
+        (head("pg_describe_object", &[Int, Int, Int4], 3, Text), lookup::described_object),
         (head("pg_get_indexdef", &[Int, Int, Bool], 1, Text), lookup::index_definition),
         (head("pg_get_constraintdef", &[Int, Bool], 1, Text), lookup::constraint_definition),
         (head("pg_get_function_arguments", &[Int], 1, Text), lookup::function_arguments),

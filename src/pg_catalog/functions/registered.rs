@@ -197,7 +197,7 @@ fn single(text: &str) -> Result<String> {
 }
 
 /// A type by its name, with its schema if that is written.
-fn data_type(text: &str) -> Option<u32> {
+fn data_type(viewer: &Viewer, text: &str) -> Option<u32> {
     if let Some(found) = PgType::from_name(text) {
         return Some(found.oid);
     }
@@ -206,9 +206,20 @@ fn data_type(text: &str) -> Option<u32> {
         None => (text, false),
     };
     let names = parts(name).ok()?;
-    let [schema, name] = names.as_slice() else { return None };
-    let found = PgType::from_name(&quote(name)).filter(|_| schema == "pg_catalog")?;
-    if array { found.array_of().map(|found| found.oid) } else { Some(found.oid) }
+    if let [schema, name] = names.as_slice()
+        && schema == "pg_catalog"
+    {
+        let found = PgType::from_name(&quote(name))?;
+        return if array { found.array_of().map(|found| found.oid) } else { Some(found.oid) };
+    }
+    let (schema, name) = match names.as_slice() {
+        [name] => (None, name),
+        [schema, name] => (Some(schema.as_str()), name),
+        _ => return None,
+    };
+    let objects = Objects::of(viewer);
+    let found = objects.types.named(viewer, schema, name)?;
+    if array { objects.types.by_oid(found).map(|(one, _)| one.array_oid) } else { Some(found) }
 }
 
 /// What a name of a type `reg...` stands for, none if there is nothing.
@@ -219,7 +230,7 @@ fn find(viewer: &Viewer, kind: u32, text: &str) -> Result<Option<u32>> {
         2203 => operator(text, false)?,
         2204 => operator(text, true)?,
         2205 => relation(viewer, text)?,
-        2206 => data_type(text),
+        2206 => data_type(viewer, text),
         4089 => namespace(viewer, &single(text)?),
         4096 => {
             let name = single(text)?;
@@ -283,7 +294,10 @@ fn output(viewer: &Viewer, kind: u32, arguments: &[Cell]) -> Cell {
         2203 => operator_name(oid, false),
         2204 => operator_name(oid, true),
         2205 => relation_name(viewer, oid),
-        2206 => Some(PgType::new(oid)).filter(|ty| ty.row().is_some()).map(|_| type_word(oid)),
+        2206 => match PgType::new(oid).row() {
+            Some(_) => Some(type_word(oid)),
+            None => Objects::of(viewer).types.name(viewer, oid),
+        },
         4089 => namespace_name(viewer, oid),
         4096 => roles(viewer).into_iter().find(|(known, ..)| *known == oid).map(|(_, name, _)| quote_if_needed(&name)),
         4191 => facts::collations().iter().find(|(known, _)| *known == oid).map(|(_, name)| quote_if_needed(name)),

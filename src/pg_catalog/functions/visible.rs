@@ -3,6 +3,7 @@
 
 use super::row_function::Cell;
 use crate::catalog::Viewer;
+use crate::names::quote;
 use crate::pg_catalog::objects::{Objects, path};
 use crate::pg_catalog::{INFORMATION_SCHEMA, PG_CATALOG, facts};
 use crate::types::PgType;
@@ -24,9 +25,17 @@ pub(super) fn procedure(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Bool(found.map(|found| in_schema(viewer, found.namespace)))
 }
 
-pub(super) fn data_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let known = arguments.first().and_then(Cell::oid).is_some_and(|oid| PgType::new(oid).row().is_some());
-    Cell::Bool(known.then_some(true))
+pub(super) fn data_type(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let Some(oid) = arguments.first().and_then(Cell::oid) else { return Cell::Bool(None) };
+    if PgType::new(oid).row().is_some() {
+        return Cell::Bool(Some(true));
+    }
+    let objects = Objects::of(viewer);
+    let found = objects.types.by_oid(oid);
+    Cell::Bool(found.map(|(one, array)| {
+        let name = if array { one.array_name() } else { one.declared.name.clone() };
+        PgType::from_name(&quote(&name)).is_none() && objects.types.named(viewer, None, &name) == Some(oid)
+    }))
 }
 
 /// Operators, operator classes and families, collations: all that there are stand in `pg_catalog`.

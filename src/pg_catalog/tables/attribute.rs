@@ -2,7 +2,9 @@
 //! Must not know: relations beyond their columns.
 
 use crate::catalog::{RemoteColumn, TableSchema, stable_oid};
+use crate::names::quote_if_needed;
 use crate::pg_catalog::objects::{Class, Index, What, visible_default};
+use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows};
 use crate::types::{self, PgType};
 
@@ -13,16 +15,70 @@ pub(in crate::pg_catalog) struct Column<'a> {
     pub(in crate::pg_catalog) ty: PgType,
     /// As the source has it, for a table's.
     pub(in crate::pg_catalog) remote: Option<&'a RemoteColumn>,
+    /// The enum or domain that it is declared with, and whether it is an array of it.
+    pub(in crate::pg_catalog) declared: Option<(&'a OwnType, bool)>,
+    /// NULL is impossible.
+    pub(in crate::pg_catalog) not_null: bool,
+}
+
+impl Column<'_> {
+    /// The oid of the type it is declared with.
+    pub(in crate::pg_catalog) fn type_oid(&self) -> u32 {
+        match self.declared {
+            Some((one, false)) => one.oid,
+            Some((one, true)) => one.array_oid,
+            None => self.ty.oid,
+        }
+    }
+
+    /// How its type lies in memory: length, by value, alignment, storage.
+    fn form(&self) -> (i64, bool, String, &'static str) {
+        match self.declared {
+            Some((one, false)) if one.domain().is_none() => (4, true, "i".to_owned(), "p"),
+            _ => {
+                let byval = self.ty.row().is_some_and(|row| row.byval);
+                (i64::from(self.ty.typlen()), byval, align(self.ty), storage(self.ty))
+            }
+        }
+    }
+
+    /// The modifier of its type: a domain has its own.
+    fn modifier(&self) -> i64 {
+        if self.declared.is_some() { -1 } else { i64::from(self.ty.typmod) }
+    }
+
+    /// The collation of its type.
+    fn collation(&self) -> u32 {
+        match self.declared {
+            Some((one, _)) => one.domain().map_or(0, |domain| collation(domain.base)),
+            None => collation(self.ty),
+        }
+    }
 }
 
 /// The columns of a relation, as the role numbers them.
 pub(in crate::pg_catalog) fn columns<'a>(looking: &'a Looking<'_>, class: &'a Class) -> Vec<Column<'a>> {
     match &class.what {
-        What::Table(table) => of_table(table),
+        What::Table(table) => {
+            let types = &looking.objects.types;
+            let mut columns = of_table(table);
+            columns.iter_mut().for_each(|column| {
+                column.declared = column.remote.and_then(|remote| types.of(table, remote));
+            });
+            columns
+        }
         What::Index(at) => looking.objects.indexes.get(*at).map(of_index).unwrap_or_default(),
         What::System(listed) => {
-            let numbered = (1..).zip(&listed.columns);
-            numbered.map(|(number, (name, ty))| Column { number, name: name.clone(), ty: *ty, remote: None }).collect()
+            let numbered = (1..).zip(listed.columns.iter().zip(&listed.not_null));
+            let column = |(number, ((name, ty), not_null)): (i64, (&(String, PgType), &bool))| Column {
+                number,
+                name: name.clone(),
+                ty: *ty,
+                remote: None,
+                declared: None,
+                not_null: *not_null,
+            };
+            numbered.map(column).collect()
         }
         What::View(view) => {
             let schema = view.schema();
@@ -32,6 +88,8 @@ pub(in crate::pg_catalog) fn columns<'a>(looking: &'a Looking<'_>, class: &'a Cl
                 name: field.name().clone(),
                 ty: types::pg_type_of(field),
                 remote: None,
+                declared: None,
+                not_null: false,
             };
             numbered.map(column).collect()
         }
@@ -42,7 +100,14 @@ fn of_table(table: &TableSchema) -> Vec<Column<'_>> {
     let remote = table.columns.iter().filter_map(|at| table.remote.columns.get(*at));
     (1..)
         .zip(remote)
-        .map(|(number, column)| Column { number, name: column.name.clone(), ty: column.ty, remote: Some(column) })
+        .map(|(number, column)| Column {
+            number,
+            name: column.name.clone(),
+            ty: column.ty,
+            remote: Some(column),
+            declared: None,
+            not_null: column.not_null,
+        })
         .collect()
 }
 
@@ -52,9 +117,9 @@ fn of_index(index: &Index) -> Vec<Column<'_>> {
         let at = usize::try_from(number - 1).ok()?;
         index.table.remote.columns.get(*index.table.columns.get(at)?)
     };
-    let column = |(number, of): (i64, &i64)| match named(*of) {
-        Some(column) => Column { number, name: column.name.clone(), ty: column.ty, remote: None },
-        None => Column { number, name: "expr".to_owned(), ty: PgType::TEXT, remote: None },
+    let column = |(number, of): (i64, &i64)| {
+        let (name, ty) = named(*of).map_or(("expr", PgType::TEXT), |column| (column.name.as_str(), column.ty));
+        Column { number, name: name.to_owned(), ty, remote: None, declared: None, not_null: false }
     };
     (1..).zip(&index.numbers).map(column).collect()
 }
@@ -70,7 +135,7 @@ pub(in crate::pg_catalog) fn collation(ty: PgType) -> u32 {
 }
 
 /// `attstorage` as the type has it.
-fn storage(ty: PgType) -> &'static str {
+pub(super) fn storage(ty: PgType) -> &'static str {
     match ty.oid {
         1700 | 650 | 869 => "m",
         22 | 30 => "p",
@@ -79,7 +144,7 @@ fn storage(ty: PgType) -> &'static str {
     }
 }
 
-fn align(ty: PgType) -> String {
+pub(super) fn align(ty: PgType) -> String {
     char::from(ty.row().map_or(b'i', |row| row.align)).to_string()
 }
 
@@ -87,33 +152,42 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
     for class in &looking.objects.classes {
         for column in columns(looking, class) {
             let (ty, remote) = (column.ty, column.remote);
-            let default = match &class.what {
-                What::Table(table) => remote.is_some_and(|column| visible_default(table, column).is_some()),
-                _ => false,
-            };
+            let (length, byval, align, storage) = column.form();
+            let (type_oid, modifier, collation) = (column.type_oid(), column.modifier(), column.collation());
+            let default = default(looking, class, &column).is_some();
             rows.push(&[
                 ("attrelid", class.oid.into()),
                 ("attname", column.name.into()),
-                ("atttypid", ty.oid.into()),
+                ("atttypid", type_oid.into()),
                 ("attstattarget", (-1i64).into()),
-                ("attlen", i64::from(ty.typlen()).into()),
+                ("attlen", length.into()),
                 ("attnum", column.number.into()),
                 ("attndims", i64::from(ty.is_array() && remote.is_some()).into()),
                 ("attcacheoff", (-1i64).into()),
-                ("atttypmod", i64::from(ty.typmod).into()),
-                ("attbyval", ty.row().is_some_and(|row| row.byval).into()),
-                ("attalign", align(ty).into()),
-                ("attstorage", storage(ty).into()),
+                ("atttypmod", modifier.into()),
+                ("attbyval", byval.into()),
+                ("attalign", align.into()),
+                ("attstorage", storage.into()),
                 ("attcompression", "".into()),
-                ("attnotnull", remote.is_some_and(|column| column.not_null).into()),
+                ("attnotnull", column.not_null.into()),
                 ("atthasdef", default.into()),
                 ("attidentity", remote.and_then(|column| column.identity).map_or(String::new(), String::from).into()),
                 ("attgenerated", if remote.is_some_and(|column| column.generated) { "s" } else { "" }.into()),
                 ("attislocal", true.into()),
-                ("attcollation", collation(ty).into()),
+                ("attcollation", collation.into()),
             ]);
         }
     }
+}
+
+/// A column's default. The source has written it without any schema to look in: a type of its own is told as the viewer finds it.
+pub(in crate::pg_catalog) fn default(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Option<String> {
+    let What::Table(table) = &class.what else { return None };
+    let default = visible_default(table, column.remote?)?.to_owned();
+    let Some((one, _)) = column.declared else { return Some(default) };
+    let written = format!("::{}.{}", quote_if_needed(&one.declared.schema), quote_if_needed(&one.declared.name));
+    let Some(found) = looking.objects.types.name(looking.viewer, one.oid) else { return Some(default) };
+    Some(default.replace(&written, &format!("::{found}")))
 }
 
 /// The oid of a column's default.
@@ -124,8 +198,8 @@ fn default_oid(table: &TableSchema, column: &str) -> u32 {
 pub(super) fn pg_attrdef(looking: &Looking<'_>, rows: &mut Rows) {
     for class in &looking.objects.classes {
         let What::Table(table) = &class.what else { continue };
-        for column in of_table(table) {
-            let Some(default) = column.remote.and_then(|remote| visible_default(table, remote)) else { continue };
+        for column in columns(looking, class) {
+            let Some(default) = default(looking, class, &column) else { continue };
             rows.push(&[
                 ("oid", default_oid(table, &column.name).into()),
                 ("adrelid", table.oid.into()),

@@ -39,7 +39,7 @@ pub(in crate::pg_catalog) fn kind(class: &Class) -> &'static str {
 
 pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
     let objects = looking.objects;
-    let indexed = objects.indexed();
+    let (indexed, triggered) = (objects.indexed(), objects.triggered());
     for class in &objects.classes {
         let kind = kind(class);
         // -1: never counted, as PostgreSQL says of a table that was not analysed.
@@ -68,6 +68,7 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
             ("relpersistence", "p".into()),
             ("relkind", kind.into()),
             ("relnatts", (columns as i64).into()),
+            ("relhastriggers", triggered.contains(&class.oid).into()),
             ("relchecks", checks(looking, class).into()),
             ("relispopulated", true.into()),
             ("relreplident", if kind == "r" { "d" } else { "n" }.into()),
@@ -85,7 +86,7 @@ fn checks(looking: &Looking<'_>, class: &Class) -> i64 {
 }
 
 pub(super) fn pg_tables(looking: &Looking<'_>, rows: &mut Rows) {
-    let indexed = looking.objects.indexed();
+    let (indexed, triggered) = (looking.objects.indexed(), looking.objects.triggered());
     for class in looking.objects.classes.iter().filter(|class| kind(class) == "r") {
         rows.push(&[
             ("schemaname", class.schema.as_str().into()),
@@ -93,7 +94,7 @@ pub(super) fn pg_tables(looking: &Looking<'_>, rows: &mut Rows) {
             ("tableowner", OWNER_NAME.into()),
             ("hasindexes", indexed.contains(&class.oid).into()),
             ("hasrules", false.into()),
-            ("hastriggers", false.into()),
+            ("hastriggers", triggered.contains(&class.oid).into()),
             ("rowsecurity", false.into()),
         ]);
     }
@@ -149,4 +150,5 @@ pub(super) fn pg_description(looking: &Looking<'_>, rows: &mut Rows) {
             }
         }
     }
+    super::types::descriptions(looking, rows);
 }

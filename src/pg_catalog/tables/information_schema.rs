@@ -1,9 +1,10 @@
 //! The views of `information_schema` about schemas, tables and columns.
 //! Must not know: `pg_catalog`'s layout.
 
-use super::attribute::{Column, columns as columns_of};
+use super::attribute::{Column, columns as columns_of, default};
 use super::class::kind;
-use crate::pg_catalog::objects::{Class, What, visible_default};
+use crate::pg_catalog::objects::Class;
+use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows, Value};
 use crate::pg_catalog::{OWNER_NAME, facts};
 use crate::types::PgType;
@@ -161,11 +162,9 @@ pub(super) fn data_type(ty: PgType) -> String {
 fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<(&'static str, Value)> {
     let remote = column.remote;
     let generated = remote.is_some_and(|column| column.generated);
-    let default = match &class.what {
-        What::Table(table) => remote.and_then(|column| visible_default(table, column)).map(str::to_owned),
-        _ => None,
-    };
+    let default = default(looking, class, column);
     let identity = remote.and_then(|column| column.identity);
+    let of_enum = column.declared.filter(|(one, array)| !array && one.domain().is_none()).map(|(one, _)| one);
     let mut row = vec![
         ("table_catalog", database(looking)),
         ("table_schema", class.schema.as_str().into()),
@@ -173,8 +172,8 @@ fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<
         ("column_name", column.name.as_str().into()),
         ("ordinal_position", column.number.into()),
         ("column_default", default.clone().filter(|_| !generated).into()),
-        ("is_nullable", if remote.is_some_and(|column| column.not_null) { "NO" } else { "YES" }.into()),
-        ("data_type", data_type(column.ty).into()),
+        ("is_nullable", if column.not_null { "NO" } else { "YES" }.into()),
+        ("data_type", if of_enum.is_some() { "USER-DEFINED".into() } else { data_type(column.ty).into() }),
         ("dtd_identifier", column.number.to_string().into()),
         ("is_self_referencing", "NO".into()),
         ("is_identity", if identity.is_some() { "YES" } else { "NO" }.into()),
@@ -184,6 +183,23 @@ fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<
         ("generation_expression", default.filter(|_| generated).into()),
         ("is_updatable", "NO".into()),
     ];
-    row.extend(type_columns(looking, column.ty));
+    row.extend(match of_enum {
+        Some(one) => udt(looking, one, one.declared.name.clone()),
+        None => type_columns(looking, column.ty),
+    });
+    match column.declared {
+        Some((one, true)) => row.extend(udt(looking, one, one.array_name())),
+        Some((one, false)) if one.domain().is_some() => row.extend([
+            ("domain_catalog", database(looking)),
+            ("domain_schema", one.schema.as_str().into()),
+            ("domain_name", one.declared.name.as_str().into()),
+        ]),
+        _ => {}
+    }
     row
+}
+
+/// A type of a source's own by its name. What comes later in a row holds.
+fn udt(looking: &Looking<'_>, one: &OwnType, name: String) -> Vec<(&'static str, Value)> {
+    vec![("udt_catalog", database(looking)), ("udt_schema", one.schema.as_str().into()), ("udt_name", name.into())]
 }

@@ -2,6 +2,7 @@
 //! Must not know: which of them a role may see (`objects` holds only those).
 
 use super::attribute::collation;
+use super::types::domain_checks;
 use crate::catalog::ConstraintKind;
 use crate::pg_catalog::definitions::{self, column_name, rule};
 use crate::pg_catalog::facts;
@@ -85,7 +86,7 @@ fn letter(kind: ConstraintKind) -> &'static str {
     }
 }
 
-pub(super) fn pg_constraint(looking: &Looking<'_>, rows: &mut Rows) {
+fn pg_constraint(looking: &Looking<'_>, rows: &mut Rows) {
     for constraint in &looking.objects.constraints {
         let Some(remote) = constraint.remote() else { continue };
         let target = constraint.target.as_ref();
@@ -122,6 +123,12 @@ pub(super) fn pg_constraint(looking: &Looking<'_>, rows: &mut Rows) {
             ("conbin", check.into()),
         ]);
     }
+}
+
+/// All constraints: of tables, then of domains.
+pub(super) fn constraints(looking: &Looking<'_>, rows: &mut Rows) {
+    pg_constraint(looking, rows);
+    domain_checks(looking, rows);
 }
 
 fn equality(table: &crate::catalog::TableSchema, numbers: &[i64]) -> Option<String> {
@@ -226,6 +233,7 @@ pub(super) fn check_constraints(looking: &Looking<'_>, rows: &mut Rows) {
         row.push(("check_clause", inside.into()));
         rows.push(&row);
     }
+    super::types::domain_check_clauses(looking, rows);
     not_null_checks(looking, |name, _, column| {
         let mut row = Vec::from(name);
         row.push(("check_clause", format!("{column} IS NOT NULL").into()));

@@ -10,6 +10,8 @@ mod privileges;
 mod routines;
 mod servers;
 mod settings;
+mod stats;
+pub(super) mod types;
 
 use std::collections::HashMap;
 
@@ -26,9 +28,10 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("pg_auth_members", cluster::pg_auth_members),
         ("pg_authid", cluster::pg_roles),
         ("pg_class", class::pg_class),
-        ("pg_constraint", keys::pg_constraint),
+        ("pg_constraint", keys::constraints),
         ("pg_database", cluster::pg_database),
         ("pg_description", class::pg_description),
+        ("pg_enum", types::pg_enum),
         ("pg_foreign_data_wrapper", servers::pg_foreign_data_wrapper),
         ("pg_foreign_server", servers::pg_foreign_server),
         ("pg_group", cluster::pg_group),
@@ -37,7 +40,16 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("pg_matviews", class::pg_matviews),
         ("pg_namespace", class::pg_namespace),
         ("pg_roles", cluster::pg_roles),
+        ("pg_stat_all_indexes", stats::pg_stat_indexes),
+        ("pg_stat_all_tables", stats::pg_stat_all_tables),
+        ("pg_stat_database", stats::pg_stat_database),
+        ("pg_stat_user_indexes", stats::pg_stat_indexes),
+        ("pg_stat_user_tables", stats::pg_stat_user_tables),
+        ("pg_statio_all_tables", stats::pg_statio_all_tables),
+        ("pg_statio_user_indexes", stats::pg_stat_indexes),
+        ("pg_statio_user_tables", stats::pg_statio_user_tables),
         ("pg_tables", class::pg_tables),
+        ("pg_type", types::pg_type),
         ("pg_user", cluster::pg_user),
         ("pg_views", class::pg_views),
     ];
@@ -48,9 +60,12 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("collation_character_set_applicability", information_schema::collation_applicability),
         ("collations", information_schema::collations),
         ("column_privileges", privileges::column_privileges),
+        ("column_domain_usage", types::column_domain_usage),
         ("columns", information_schema::columns),
         ("constraint_column_usage", keys::constraint_column_usage),
         ("constraint_table_usage", keys::constraint_table_usage),
+        ("domain_constraints", types::domain_constraints),
+        ("domains", types::domains),
         ("enabled_roles", privileges::enabled_roles),
         ("foreign_data_wrappers", servers::foreign_data_wrappers),
         ("foreign_servers", servers::foreign_servers),

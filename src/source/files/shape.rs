@@ -296,5 +296,6 @@ fn remote(name: String, ty: PgType, not_null: bool) -> RemoteColumn {
         generated: false,
         identity: None,
         comment: None,
+        declared: None,
     }
 }

@@ -45,6 +45,8 @@ select n.nspname::text as schema,
        e.nspname::text as element_schema,
        e.typname::text as element_name,
        e.typarray as element_array,
+       case when dt.typtype in ('e', 'd') then dt.oid when de.typtype in ('e', 'd') then de.oid end as declared,
+       coalesce(dt.typtype not in ('e', 'd'), false) as declared_array,
        case
            when a.attcollation = 0 then true
            when not here.codepoints then false
@@ -68,6 +70,8 @@ join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_attribute a
        on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       and pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+left join pg_catalog.pg_type dt on dt.oid = a.atttypid
+left join pg_catalog.pg_type de on de.oid = dt.typelem and dt.typlen = -1
 left join resolved r on r.oid = a.atttypid
 left join resolved e on e.oid = r.typelem and r.typlen = -1 and r.typelem <> 0
 left join pg_catalog.pg_collation o on o.oid = a.attcollation

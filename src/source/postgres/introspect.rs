@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use tokio_postgres::{Client, Row};
 
+use super::declared;
 use super::keys::{self, Of};
 use crate::config::Patterns;
 use crate::names::quote;
-use crate::source::{RemoteColumn, RemoteConstraint, RemoteIndex, RemoteSchema, RemoteTable, TableKind};
+use crate::source::{
+    Declared, DeclaredType, RemoteColumn, RemoteConstraint, RemoteIndex, RemoteSchema, RemoteTable, TableKind,
+};
 use crate::types::PgType;
 
 const CATALOG: &str = include_str!("catalog.sql");
@@ -35,8 +38,9 @@ pub(super) async fn read(
     let rows = client.query(CATALOG, &[&schemas]).await?;
     let constraints = keys::constraints(client, &schemas).await?;
     let indexes = keys::indexes(client, &schemas).await?;
+    let types = declared::read(client).await?;
     client.batch_execute("COMMIT").await?;
-    let mut found = Found::default();
+    let mut found = Found { types, ..Found::default() };
     for row in &rows {
         found.row(row, tables)?;
     }
@@ -47,6 +51,8 @@ pub(super) async fn read(
 /// What was found so far. Rows come ordered by schema, relation, column.
 #[derive(Default)]
 struct Found {
+    /// Enums and domains by the source's oids.
+    types: HashMap<u32, Arc<DeclaredType>>,
     problems: Vec<String>,
     tables: Vec<Open>,
 }
@@ -72,7 +78,7 @@ impl Found {
         }
         let Some(open) = self.tables.last_mut() else { return Ok(()) };
         let Some(number) = row.try_get::<_, Option<i32>>("number")? else { return Ok(()) };
-        match column(row)? {
+        match column(row, &self.types)? {
             Ok(column) => {
                 open.numbers.push(number);
                 open.table.columns.push(column);
@@ -151,7 +157,10 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
 }
 
 /// A column, or why it is left out.
-fn column(row: &Row) -> Result<Result<RemoteColumn, String>, tokio_postgres::Error> {
+fn column(
+    row: &Row,
+    types: &HashMap<u32, Arc<DeclaredType>>,
+) -> Result<Result<RemoteColumn, String>, tokio_postgres::Error> {
     let name: String = row.try_get("name")?;
     let found = FoundType {
         oid: row.try_get("type_oid")?,
@@ -176,6 +185,8 @@ fn column(row: &Row) -> Result<Result<RemoteColumn, String>, tokio_postgres::Err
         )));
     };
     let bytewise: bool = row.try_get("bytewise")?;
+    let declared = row.try_get::<_, Option<u32>>("declared")?.and_then(|oid| types.get(&oid));
+    let array: bool = row.try_get("declared_array")?;
     Ok(Ok(RemoteColumn {
         name,
         ty,
@@ -187,6 +198,7 @@ fn column(row: &Row) -> Result<Result<RemoteColumn, String>, tokio_postgres::Err
         generated: row.try_get("generated")?,
         identity: row.try_get::<_, &str>("identity")?.chars().next(),
         comment: row.try_get("comment")?,
+        declared: declared.map(|of| Declared { of: Arc::clone(of), array }),
     }))
 }
 

@@ -3,6 +3,7 @@
 
 mod ask;
 mod copy;
+mod declared;
 mod dial;
 mod errors;
 mod frames;

@@ -163,6 +163,7 @@ fn read_columns(connection: &Connection, table: &Found, bytewise: bool) -> rusql
             generated: false,
             identity: None,
             comment: None,
+            declared: None,
         });
     }
     key.sort_by_key(|(position, ..)| *position);

@@ -6,7 +6,7 @@ use super::Both;
 /// What both must answer the same, each with an order of its own.
 const QUERIES: &[&str] = &[
     // pg_catalog
-    "select relname, relkind, relnatts, relchecks, relhasindex from pg_class c join pg_namespace n on n.oid = relnamespace \
+    "select relname, relkind, relnatts, relchecks, relhasindex, relhastriggers from pg_class c join pg_namespace n on n.oid = relnamespace \
      where nspname = 'public' and relkind in ('r', 'v', 'i') order by 1",
     "select attrelid::regclass, attname, atttypid::regtype, atttypmod, attnum, attnotnull, atthasdef, attidentity, attgenerated, attndims, \
      attlen, attbyval, attalign, attstorage, attcollation from pg_attribute a join pg_class c on c.oid = attrelid \
@@ -38,7 +38,24 @@ const QUERIES: &[&str] = &[
      and casttarget in (16, 20, 21, 23, 25, 700, 701, 1700) order by castsource, casttarget",
     "select oprname, oprleft::regtype, oprright::regtype, oprresult::regtype, oprcode from pg_operator where oprleft = 23 and oprright = 23 order by 1",
     "select amname, amtype from pg_am order by oid",
+    "select extname, extversion, n.nspname, extrelocatable, obj_description(e.oid, 'pg_extension') from pg_extension e \
+     join pg_namespace n on n.oid = extnamespace order by 1",
+    "select lanname, lanispl, lanpltrusted from pg_language order by oid",
+    "select tablename, hasindexes, hastriggers, rowsecurity from pg_tables where schemaname = 'public' order by 1",
     "select opcname, opcintype::regtype, opcdefault from pg_opclass where opcmethod = 403 and opcintype in (20, 23, 25, 1042) order by 1, 2",
+    "select t.typname, nspname, typlen, typbyval, typtype, typcategory, typdelim, typelem::regtype, typarray::regtype, typbasetype::regtype, typtypmod, \
+     typnotnull, typdefault, typinput, typoutput, typreceive, typsend, typalign, typstorage, typcollation, obj_description(t.oid, 'pg_type'), \
+     pg_type_is_visible(t.oid), format_type(t.oid, null), t.oid::regtype from pg_type t join pg_namespace n on n.oid = typnamespace \
+     where typname ~ '(mood|posint|short)' order by typname collate \"C\"",
+    "select enumtypid::regtype, enumlabel, enumsortorder from pg_enum order by enumsortorder",
+    "select conname, contype, contypid::regtype, pg_get_constraintdef(oid) from pg_constraint where contypid <> 0 order by 1",
+    "select domain_name, data_type, character_maximum_length, domain_default, udt_name from information_schema.domains where domain_schema = 'public' order by 1",
+    "select domain_name, table_name, column_name from information_schema.column_domain_usage \
+     where table_schema = 'public' order by 1, 2, 3",
+    "select constraint_name, domain_name, is_deferrable from information_schema.domain_constraints where domain_schema = 'public' order by 1",
+    "select column_name, data_type, udt_schema, udt_name, domain_name from information_schema.columns where table_name = 'person' order by ordinal_position",
+    "select p_id, p_mood, p_moods, p_short, p_shorts from person",
+    "select to_regtype('mood') = 'public.mood'::regtype, 'mood[]'::regtype, to_regtype('nope'), '_mood'::regtype",
     // information_schema
     "select table_name, table_type from information_schema.tables where table_schema = 'public' order by 1",
     "select table_name, column_name, ordinal_position, column_default, is_nullable, data_type, character_maximum_length, \

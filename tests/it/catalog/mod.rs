@@ -4,8 +4,10 @@
 
 mod constructs;
 mod differential;
+mod probes;
 mod psql;
 mod roles;
+mod sets;
 
 use crate::harness::daemon::Daemon;
 use crate::harness::federation::over;

@@ -14,6 +14,11 @@ const HIDDEN: &[&str] = &[
     "l_orderkey",
     "line_pkey",
     "m_secret",
+    "mood",
+    "feels",
+    "so, so",
+    "posint",
+    "p_short",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use arrow::datatypes::FieldRef;
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, Result};
+use datafusion::common::{Column, DFSchema, Result};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::functions_table::generate_series::GenerateSeriesTable;
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 
 use super::super::semantics;
 use super::super::tables::downcast;
 use super::super::virtual_scan::VirtualProvider;
-use super::function::outer_placeholder;
+use super::function::{Names, is_taken, placeholder};
 
 /// The columns of queries around that a plan reads, also deep inside of its own subqueries, each once.
 pub(super) fn outer_columns(plan: &LogicalPlan) -> Result<Vec<(FieldRef, Column)>> {
@@ -69,8 +70,52 @@ pub(in super::super) fn in_memory(plan: &LogicalPlan) -> Result<bool> {
     Ok(memory)
 }
 
-/// The plan with a placeholder for each of these outer columns, numbered in their order.
-pub(super) fn substituted(plan: LogicalPlan, columns: &[Column]) -> Result<LogicalPlan> {
+/// The placeholders of values that subqueries around a plan take, each once.
+pub(super) fn taken_around(plan: &LogicalPlan, own: &[String]) -> Result<Vec<Placeholder>> {
+    let mut found: Vec<Placeholder> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Placeholder(placeholder) = expr
+                    && is_taken(&placeholder.id)
+                    && !own.contains(&placeholder.id)
+                    && !found.iter().any(|known| known.id == placeholder.id)
+                {
+                    found.push(placeholder.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// Whether a subquery within a plan reads a column of a query around the plan itself: DataFusion would look for it one level out.
+pub(super) fn reaches_out(plan: &LogicalPlan, outside: &DFSchema) -> Result<bool> {
+    let mut found = false;
+    let mut look = |subquery: &Subquery| -> Result<()> {
+        found |= outer_columns(&subquery.subquery)?.iter().any(|(_, column)| outside.has_column(column));
+        Ok(())
+    };
+    plan.apply(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                match expr {
+                    Expr::ScalarSubquery(subquery) => look(subquery)?,
+                    Expr::Exists(exists) => look(&exists.subquery)?,
+                    Expr::InSubquery(inside) => look(&inside.subquery)?,
+                    Expr::SetComparison(comparison) => look(&comparison.subquery)?,
+                    _ => {}
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// The plan with a placeholder for each of these outer columns.
+pub(super) fn substituted(plan: LogicalPlan, columns: &[Column], names: &Names) -> Result<LogicalPlan> {
     let place = |column: &Column| columns.iter().position(|known| known == column);
     let forget = |mut subquery: Subquery| {
         subquery
@@ -81,7 +126,7 @@ pub(super) fn substituted(plan: LogicalPlan, columns: &[Column]) -> Result<Logic
     replaced(plan, |expr| {
         Ok(match expr {
             Expr::OuterReferenceColumn(field, column) => match place(&column) {
-                Some(at) => Transformed::yes(outer_placeholder(at, &field)),
+                Some(at) => Transformed::yes(placeholder(&names.outer(at), field.data_type())),
                 None => Transformed::no(Expr::OuterReferenceColumn(field, column)),
             },
             Expr::ScalarSubquery(subquery) => Transformed::yes(Expr::ScalarSubquery(forget(subquery))),

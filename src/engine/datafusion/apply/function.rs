@@ -7,9 +7,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
-use arrow::compute::concat;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array, new_empty_array};
+use arrow::compute::{concat, take};
+use arrow::datatypes::{DataType, Field, UInt32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
@@ -24,6 +24,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::stop;
 use super::correlation::replaced;
+use super::together::lifted;
 use crate::error::{Error, SqlState};
 
 /// What the subquery's rows become.
@@ -41,8 +42,35 @@ pub(super) enum Answer {
     All,
 }
 
-/// The placeholder of the value that is compared with a subquery's rows.
-pub(super) const COMPARED: &str = "$compared";
+/// The start of the names of what subqueries take from outside; a statement's parameters are `$` and a number.
+const TAKEN: &str = "$outer";
+
+/// Names for what one subquery takes, that no other subquery has: one within another must not take its values for its own.
+pub(super) struct Names(u64);
+
+impl Names {
+    pub(super) fn new() -> Names {
+        Names(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Of an outer column.
+    pub(super) fn outer(&self, at: usize) -> String {
+        format!("{TAKEN}{}_{at}", self.0)
+    }
+
+    /// Of the value that is compared with the subquery's rows.
+    pub(super) fn compared(&self) -> String {
+        format!("{TAKEN}{}_compared", self.0)
+    }
+}
+
+/// Whether a placeholder stands for something that a subquery takes.
+pub(super) fn is_taken(name: &str) -> bool {
+    name.starts_with(TAKEN)
+}
+
+/// So many sets are worth a plan of their own.
+const TOGETHER: usize = 8;
 
 /// A stack as deep as those that plan statements.
 const STACK: usize = 16 << 20;
@@ -51,11 +79,6 @@ const STACK: usize = 16 << 20;
 pub(super) fn placeholder(name: &str, data_type: &DataType) -> Expr {
     let field = Field::new(name, data_type.clone(), true);
     Expr::Placeholder(Placeholder::new_with_field(name.to_owned(), Some(Arc::new(field))))
-}
-
-/// The placeholder of an outer column.
-pub(super) fn outer_placeholder(at: usize, field: &FieldRef) -> Expr {
-    placeholder(&format!("$outer{at}"), field.data_type())
 }
 
 /// The function.
@@ -72,11 +95,10 @@ pub(super) struct Apply {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Apply {
-    /// A call over the outer values, in the order of the placeholders; the compared value, if there is one, is the last.
+    /// A call over the values that placeholders of these names stand for.
     pub(super) fn call(
         plan: LogicalPlan,
-        args: Vec<Expr>,
-        compares: bool,
+        (names, args): (Vec<String>, Vec<Expr>),
         answer: Answer,
         state: &SessionState,
     ) -> Result<Expr> {
@@ -88,10 +110,6 @@ impl Apply {
             (Answer::Gathered, Some(value)) => DataType::new_list(value, true),
             _ => DataType::Boolean,
         };
-        let mut names: Vec<String> = (0..args.len()).map(|at| format!("$outer{at}")).collect();
-        if let Some(last) = names.last_mut().filter(|_| compares) {
-            COMPARED.clone_into(last);
-        }
         let plan = super::optimized(plan, &state)?;
         let signature = match args.len() {
             0 => Signature::nullary(Volatility::Stable),
@@ -103,7 +121,7 @@ impl Apply {
     }
 
     /// Each set of values its answer. The plan runs on a thread of its own, as the caller's must not wait inside of a task.
-    fn answers(&self, sets: &[Vec<ScalarValue>]) -> Result<Vec<ScalarValue>> {
+    fn answers(&self, sets: &[Vec<ScalarValue>], columns: &[DataType]) -> Result<Vec<ScalarValue>> {
         let failed = |what: std::io::Error| {
             let error = Error::resource(SqlState::INSUFFICIENT_RESOURCES, "could not start a thread").with_cause(what);
             DataFusionError::External(Box::new(error))
@@ -113,6 +131,11 @@ impl Apply {
             let run = || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
                 let all = async {
+                    if sets.len() >= TOGETHER
+                        && let Some(answers) = self.together(sets, columns).await?
+                    {
+                        return Ok(answers);
+                    }
                     let mut answers = Vec::with_capacity(sets.len());
                     for set in sets {
                         stop::check(1).map_err(|error| DataFusionError::External(Box::new(error)))?;
@@ -127,6 +150,35 @@ impl Apply {
             let thread = builder.spawn_scoped(scope, run).map_err(failed)?;
             thread.join().map_err(|_| DataFusionError::Internal("a subquery's thread failed".into()))?
         })
+    }
+
+    /// All sets in one run of a plan that is lifted over them; none where it cannot be.
+    async fn together(&self, sets: &[Vec<ScalarValue>], columns: &[DataType]) -> Result<Option<Vec<ScalarValue>>> {
+        let Some(plan) = lifted(&self.plan, &self.names, columns, sets)? else { return Ok(None) };
+        let plan = self.state.optimize(&plan)?;
+        let physical = self.state.query_planner().create_physical_plan(&plan, self.state.as_ref()).await?;
+        let batches = collect(physical, self.state.task_ctx()).await?;
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); sets.len()];
+        let numbers = batches.iter().filter_map(|batch| batch.columns().first());
+        let numbers = numbers.filter_map(|column| column.as_primitive_opt::<UInt32Type>());
+        for (row, set) in (0..).zip(numbers.flat_map(|numbers| numbers.values().iter())) {
+            if let Some(of_set) = rows.get_mut(*set as usize) {
+                of_set.push(row);
+            }
+        }
+        if self.answer == Answer::Exists {
+            return Ok(Some(rows.iter().map(|rows| ScalarValue::Boolean(Some(!rows.is_empty()))).collect()));
+        }
+        let columns: Vec<&dyn Array> =
+            batches.iter().filter_map(|batch| batch.columns().get(1)).map(AsRef::as_ref).collect();
+        let values = if columns.is_empty() { None } else { Some(concat(&columns)?) };
+        let of_set = |rows: &Vec<u32>| match &values {
+            Some(values) if !rows.is_empty() => {
+                self.summary(Some(take(values, &UInt32Array::from(rows.clone()), None)?))
+            }
+            _ => self.summary(None),
+        };
+        rows.iter().map(of_set).collect::<Result<Vec<_>>>().map(Some)
     }
 
     async fn answer(&self, set: &[ScalarValue]) -> Result<ScalarValue> {
@@ -223,7 +275,8 @@ impl ScalarUDFImpl for Apply {
             return Ok(ColumnarValue::Array(new_empty_array(&self.returns)));
         }
         let (sets, places) = distinct(&columns, rows)?;
-        let answers = self.answers(&sets)?;
+        let forms: Vec<DataType> = columns.iter().map(|column| column.data_type().clone()).collect();
+        let answers = self.answers(&sets, &forms)?;
         let found = places.into_iter().filter_map(|at| answers.get(at).cloned());
         Ok(ColumnarValue::Array(ScalarValue::iter_to_array(found)?))
     }

@@ -4,6 +4,7 @@
 
 mod correlation;
 mod function;
+mod together;
 
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::{semantics, stop};
 pub(super) use correlation::in_memory;
-use correlation::{holds_outer_columns, marker, outer_columns, substituted, with_held_rows};
-use function::{Answer, Apply};
+use correlation::{holds_outer_columns, marker, outer_columns, reaches_out, substituted, taken_around, with_held_rows};
+use function::{Answer, Apply, Names};
 
 /// Which subqueries are to be run row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,8 @@ fn apply(
         let plan = &*subquery.subquery;
         let outer = outer_columns(plan)?;
         let correlated = outer.iter().any(|(_, column)| schema.has_column(column));
-        let needed = semantics::gathered(plan).is_some() || (correlated && marker(plan)?);
+        let needed =
+            semantics::gathered(plan).is_some() || (correlated && (marker(plan)? || reaches_out(plan, schema)?));
         Ok::<bool, datafusion::common::DataFusionError>(
             (needed || (correlated && which == Which::Correlated)) && in_memory(plan)?,
         )
@@ -92,10 +94,11 @@ fn apply(
                 Some(inside) => (gathered_column(plan, inside)?, Answer::Gathered),
                 None => (plan.clone(), Answer::Value),
             };
-            Transformed::yes(called(plan, None, answer, schema, state)?)
+            Transformed::yes(called(plan, (Names::new(), None), answer, schema, state)?)
         }
         Expr::Exists(exists) if wanted(&exists.subquery)? => {
-            let call = called((*exists.subquery.subquery).clone(), None, Answer::Exists, schema, state)?;
+            let call =
+                called((*exists.subquery.subquery).clone(), (Names::new(), None), Answer::Exists, schema, state)?;
             Transformed::yes(if exists.negated { !call } else { call })
         }
         Expr::InSubquery(inside) if wanted(&inside.subquery)? => {
@@ -141,23 +144,32 @@ fn compared(
     let column =
         column.ok_or_else(|| datafusion::common::DataFusionError::Internal("a subquery of no columns".into()))?;
     let field = value.get_type(schema)?;
-    let compared = binary_expr(function::placeholder(function::COMPARED, &field), op, Expr::Column(column));
+    let names = Names::new();
+    let compared = binary_expr(function::placeholder(&names.compared(), &field), op, Expr::Column(column));
     let plan = LogicalPlanBuilder::from(plan).project(vec![compared.alias("compared")])?.build()?;
-    called(plan, Some(value), answer, schema, state)
+    called(plan, (names, Some(value)), answer, schema, state)
 }
 
 fn called(
     plan: LogicalPlan,
-    value: Option<Expr>,
+    (names, value): (Names, Option<Expr>),
     answer: Answer,
     schema: &datafusion::common::DFSchema,
     state: &SessionState,
 ) -> Result<Expr> {
     let outer: Vec<_> = outer_columns(&plan)?.into_iter().filter(|(_, column)| schema.has_column(column)).collect();
     let columns: Vec<_> = outer.iter().map(|(_, column)| column.clone()).collect();
-    let plan = with_held_rows(substituted(plan, &columns)?)?;
+    let plan = with_held_rows(substituted(plan, &columns, &names)?)?;
+    let mut taken: Vec<String> = (0..columns.len()).map(|at| names.outer(at)).collect();
     let mut args: Vec<Expr> = columns.into_iter().map(Expr::Column).collect();
-    let compares = value.is_some();
-    args.extend(value);
-    Apply::call(plan, args, compares, answer, state)
+    if let Some(value) = value {
+        taken.push(names.compared());
+        args.push(value);
+    }
+    // What a subquery around this one takes comes through it.
+    for around in taken_around(&plan, &taken)? {
+        taken.push(around.id.clone());
+        args.push(Expr::Placeholder(around));
+    }
+    Apply::call(plan, (taken, args), answer, state)
 }

@@ -97,50 +97,6 @@ fn place(dimensions: &[Dimension], wanted: &[i32]) -> Option<usize> {
     Some(at)
 }
 
-/// `a[i:j][k:l]`: the part of an array between these bounds, numbered from 1.
-pub(super) fn slice(array: PgType, value: Expr, bounds: Vec<Expr>) -> Expr {
-    let args = std::iter::once(value).chain(bounds).collect();
-    call(format!("slice({})", array.name()), args, DataType::Utf8View, move |args| {
-        let (texts, bounds) = split_subscripts(args)?;
-        let mut made = Vec::with_capacity(texts.len());
-        for row in 0..texts.len() {
-            made.push(match numbers(&bounds, row).filter(|_| texts.is_valid(row)) {
-                Some(bounds) => Some(sliced(&take_apart(array, texts.value(row)).map_err(external)?, &bounds)),
-                None => None,
-            });
-        }
-        Ok(Arc::new(made.into_iter().collect::<StringViewArray>()))
-    })
-}
-
-fn sliced(array: &ArrayText<'_>, bounds: &[i32]) -> String {
-    let mut taken: Vec<(i64, i64)> = Vec::new();
-    for (at, dimension) in array.dimensions.iter().enumerate() {
-        let (first, last) = (i64::from(dimension.lower), i64::from(dimension.lower) + i64::from(dimension.length) - 1);
-        taken.push(match bounds.get(2 * at..2 * at + 2) {
-            Some([low, high]) => (i64::from(*low).max(first), i64::from(*high).min(last)),
-            _ => (first, last),
-        });
-    }
-    if array.elements.is_empty() || bounds.len() > 2 * taken.len() || taken.iter().any(|(low, high)| low > high) {
-        return "{}".to_owned();
-    }
-    let mut elements: Vec<Option<&str>> = Vec::new();
-    let mut index: Vec<i32> = taken.iter().map(|(low, _)| *low as i32).collect();
-    loop {
-        let found = place(&array.dimensions, &index).and_then(|at| array.elements.get(at));
-        elements.push(found.and_then(|element| element.as_deref()));
-        // The last index runs first.
-        let Some(at) = (0..index.len()).rev().find(|at| i64::from(index[*at]) < taken[*at].1) else { break };
-        index[at] += 1;
-        for later in at + 1..index.len() {
-            index[later] = taken[later].0 as i32;
-        }
-    }
-    let length = |(low, high): &(i64, i64)| Dimension { length: (high - low + 1) as i32, lower: 1 };
-    array_text(&taken.iter().map(length).collect::<Vec<_>>(), elements)
-}
-
 /// `ARRAY[a, b]` of arrays: an array of one dimension more.
 pub(super) fn stacked(array: PgType, arrays: Vec<Expr>) -> Expr {
     as_text(&format!("stacked({})", array.name()), arrays, move |texts| {
@@ -310,7 +266,7 @@ pub(super) fn array_text<'t>(dimensions: &[Dimension], elements: impl IntoIterat
 }
 
 /// An element as `array_out` writes it: in quotes where it could be read as something else.
-fn push_element(text: &str, into: &mut String) {
+pub(super) fn push_element(text: &str, into: &mut String) {
     let plain = !text.is_empty()
         && !text.eq_ignore_ascii_case("null")
         && !text

@@ -33,6 +33,7 @@ mod resolve;
 mod session_functions;
 mod sets;
 mod spread;
+mod subscripts;
 #[cfg(test)]
 mod tests;
 mod text;

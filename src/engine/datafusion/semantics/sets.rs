@@ -122,11 +122,14 @@ pub(super) fn expanded(array: PgType, value: Expr, format: &FormatOptions) -> Op
     Some((expr, returns))
 }
 
-/// Values side by side as a record.
-pub(super) fn record(values: Vec<Expr>, fields: Fields) -> (Expr, DataType) {
+/// Values side by side as a record. `absent`: the last value is none of them; where it is NULL, so is the record.
+pub(super) fn record(values: Vec<Expr>, fields: Fields, absent: bool) -> (Expr, DataType) {
     let returns = DataType::Struct(fields.clone());
-    let expr = call("record", values, returns.clone(), move |args| {
-        Ok(Arc::new(StructArray::try_new(fields.clone(), args.to_vec(), None)?))
+    let name = if absent { "record_or_null" } else { "record" };
+    let expr = call(name, values, returns.clone(), move |args| {
+        let columns = args.get(..fields.len()).ok_or_else(|| wrong_type("a record"))?.to_vec();
+        let nulls = args.get(fields.len()).and_then(|present| present.logical_nulls());
+        Ok(Arc::new(StructArray::try_new(fields.clone(), columns, nulls)?))
     });
     (expr, returns)
 }

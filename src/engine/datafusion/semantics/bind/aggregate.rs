@@ -14,6 +14,7 @@ use super::super::value::Bound;
 use super::call::{Call, no_function, returned, signature};
 use super::{Binder, Clause, refuse};
 use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
 
 impl Binder<'_> {
     /// A call of an aggregate function without OVER.
@@ -38,6 +39,7 @@ impl Binder<'_> {
         let (mut args, build_as) = self.aggregate_function(call, args, position)?;
         // Gathered as an array is, of texts.
         let json = matches!(build_as.0, "json_agg" | "jsonb_agg");
+        let parted = args.first().is_some_and(|arg| arg.pg.is_array() || arg.pg.oid == PgType::RECORD.oid);
         if json {
             args = args.into_iter().map(|arg| gathered_value(arg, &mut self.typing)).collect::<Result<Vec<_>>>()?;
         }
@@ -48,7 +50,7 @@ impl Binder<'_> {
         let types: Vec<u32> = aggregate.args.iter().map(|arg| arg.pg.oid).collect();
         let name = if json { "array_agg" } else { build_as.0 };
         match build(name, aggregate, build_as.1)? {
-            Some(list) if json => gathered_array(list.expr, build_as.1, &mut self.typing),
+            Some(list) if json => gathered_array(list.expr, build_as.1, parted, &mut self.typing),
             Some(bound) => Ok(bound),
             None => Err(Error::unsupported(format!("function {} is not supported", signature(&call.name, &types)))
                 .with_position_if(position)),

@@ -4,15 +4,16 @@
 use crate::sql::ast::{AccessExpr, Expr as Ast, Query, Subscript, TableAlias};
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder};
 
-use super::super::arrays::{element_at, is_vector, series, slice, stacked};
+use super::super::arrays::{element_at, series, stacked};
 use super::super::cast::{array_text, native};
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::gather::Gather;
 use super::super::pg::CastContext;
 use super::super::spread::{Spreading, spread};
+use super::super::subscripts::{Part, slice};
 use super::super::value::Bound;
 use super::from::ident;
 use super::setop::project;
@@ -62,6 +63,10 @@ impl Binder<'_> {
             let record = self.expr(root)?;
             return self.record_field(&record, &ident(name), crate::sql::position(name.span));
         }
+        if let [rest @ .., AccessExpr::Dot(Ast::Identifier(name))] = chain {
+            let record = self.subscript(root, rest)?;
+            return self.record_field(&record, &ident(name), crate::sql::position(name.span));
+        }
         let value = self.expr(root)?;
         if !value.pg.is_array() {
             return Err(Error::client(
@@ -71,37 +76,27 @@ impl Binder<'_> {
             .with_position_if(self.position(root)));
         }
         let value = self.array_as_text(value)?;
-        let slices = chain.iter().any(|access| matches!(access, AccessExpr::Subscript(Subscript::Slice { .. })));
-        let mut bounds = Vec::new();
-        for access in chain {
-            match access {
-                AccessExpr::Subscript(Subscript::Index { index }) => {
-                    // Beside a slice, an index is the end of one that begins at 1.
-                    bounds.extend(slices.then(|| lit(1_i32)));
-                    bounds.push(self.index(Some(index), 0)?);
-                }
-                AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
-                    bounds.push(self.index(lower_bound.as_ref(), i32::MIN)?);
-                    bounds.push(self.index(upper_bound.as_ref(), i32::MAX)?);
-                }
-                _ => return refuse("this form of subscript"),
-            }
-        }
+        let parts = chain.iter().map(|access| self.subscript_part(access)).collect::<Result<Vec<_>>>()?;
         let array = value.pg.bare();
-        if slices && !is_vector(array) {
-            return Ok(Bound::new(slice(array, value.expr, bounds), array));
+        let indexes: Option<Vec<_>> = parts
+            .iter()
+            .map(|part| match part {
+                Part::Index(index) => Some(index.clone()),
+                Part::Slice(..) => None,
+            })
+            .collect();
+        let found = match indexes.as_deref() {
+            None => {
+                // Of a vector a plain array.
+                let plain = array.element().and_then(|element| element.bare().array_of()).unwrap_or(array);
+                return Ok(Bound::new(slice(array, value.expr, parts), plain));
+            }
+            Some(indexes) => element_at(array, value.expr, indexes.to_vec(), &self.typing.facts.format),
+        };
+        match found {
+            Some((expr, element)) => Ok(Bound::new(expr, element)),
+            None => refuse("a subscript of this type"),
         }
-        match element_at(array, value.expr, bounds, &self.typing.facts.format) {
-            Some((expr, element)) if !slices => Ok(Bound::new(expr, element)),
-            _ => refuse("a subscript of this type"),
-        }
-    }
-
-    /// A bound of a subscript; where none is written it is as far as there are elements.
-    fn index(&mut self, written: Option<&Ast>, missing: i32) -> Result<Expr> {
-        let Some(written) = written else { return Ok(lit(missing)) };
-        let index = self.expr(written)?;
-        Ok(self.typing.coerce(index, PgType::INT4, CastContext::Assignment)?.expr)
     }
 
     /// `ARRAY[...]` of arrays of this type.
@@ -112,6 +107,21 @@ impl Binder<'_> {
             texts.push(self.array_as_text(value)?.expr);
         }
         Ok(Bound::new(stacked(array.bare(), texts), array))
+    }
+
+    fn subscript_part(&mut self, access: &AccessExpr) -> Result<Part> {
+        let mut number = |ast: &Ast| {
+            let bound = self.expr(ast)?;
+            self.typing.coerce(bound, PgType::INT4, CastContext::Assignment).map(|bound| bound.expr)
+        };
+        match access {
+            AccessExpr::Subscript(Subscript::Index { index }) => Ok(Part::Index(number(index)?)),
+            AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => Ok(Part::Slice(
+                lower_bound.as_ref().map(&mut number).transpose()?,
+                upper_bound.as_ref().map(&mut number).transpose()?,
+            )),
+            _ => refuse("this form of subscript"),
+        }
     }
 
     /// An array in its text form.

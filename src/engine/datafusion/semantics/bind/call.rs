@@ -182,10 +182,7 @@ impl Binder<'_> {
             return refuse(&format!("set-returning function {name} outside of FROM"));
         }
         let cast = found.args.len() == 1 && PgType::new(found.returns).name() == name;
-        let mut coerced = Vec::new();
-        for (arg, to) in args.into_iter().zip(declared) {
-            coerced.push(self.argument(arg, *to)?);
-        }
+        let coerced = self.arguments(args, declared)?;
         if cast && let [only] = coerced.as_slice() {
             let made = self.typing.coerce(only.clone(), PgType::new(found.returns), CastContext::Explicit)?;
             return Ok(made.at(position));

@@ -1,6 +1,8 @@
 //! Expressions: which part of the binder takes which form, names of columns, operators.
 //! Must not know: how an operator is computed.
 
+use datafusion::common::Column;
+
 use crate::sql::ast::{BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr, Ident, UnaryOperator};
 
 use super::super::coerce::AtPosition;
@@ -61,21 +63,26 @@ impl Binder<'_> {
     fn column(&mut self, name: &Ident) -> Result<Bound> {
         let position = crate::sql::position(name.span);
         let name = ident(name);
-        let depth = self.scopes.len();
         for (out, scope) in self.scopes.iter().rev().enumerate() {
             if let Some(found) = scope.column(&name).map_err(|e| e.with_position_if(position))? {
-                let found = if out == 0 { found } else { as_outer(found)? };
+                let found = if out == 0 { found } else { self.outer_value(found)? };
                 return Ok(found.at(position));
             }
-            if out + 1 == depth && scope.table(None, &name).map_err(|e| e.with_position_if(position))?.is_some() {
-                return refuse("a reference to a whole row");
-            }
         }
-        if self.scopes.iter().any(|scope| scope.tables.iter().any(|table| table.name == name)) {
-            return refuse("a reference to a whole row");
+        for (out, scope) in self.scopes.iter().rev().enumerate() {
+            if let Some(table) = scope.table(None, &name).map_err(|e| e.with_position_if(position))? {
+                let row = self.whole_row(table, out > 0)?;
+                return Ok(row.at(position));
+            }
         }
         Err(Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
             .with_position_if(position))
+    }
+
+    /// A value of a query around, as the query inside sees it.
+    pub(super) fn outer_value(&self, value: Bound) -> Result<Bound> {
+        let known = |column: &Column| self.scopes.iter().rev().find_map(|scope| scope.form(column));
+        as_outer(value, |column| known(column).or_else(|| self.forms.get(column).cloned()))
     }
 
     fn qualified(&mut self, names: &[Ident]) -> Result<Bound> {
@@ -92,7 +99,7 @@ impl Binder<'_> {
         for (out, scope) in self.scopes.iter().rev().enumerate() {
             if let Some(found) = scope.table(schema.as_deref(), &table).map_err(|e| e.with_position_if(position))? {
                 let found = found.column(&column).map_err(|e| e.with_position_if(position))?;
-                let found = if out == 0 { found } else { as_outer(found)? };
+                let found = if out == 0 { found } else { self.outer_value(found)? };
                 return Ok(found.at(position));
             }
         }
@@ -140,10 +147,9 @@ impl Binder<'_> {
         let (left, right) = (l.pg.oid, r.pg.oid);
         match binary_operator(name, left, right) {
             Resolved::One(op) => {
-                let l = self.argument(l, op.left)?;
-                let r = self.argument(r, op.right)?;
+                let sides = self.arguments(vec![l, r], &[op.left, op.right])?;
                 let returns = PgType::new(op.returns);
-                match implement(op.source, vec![l, r], returns, &mut self.typing)? {
+                match implement(op.source, sides, returns, &mut self.typing)? {
                     Some(bound) => Ok(bound.at(position)),
                     None => Err(Error::unsupported(format!(
                         "operator {} {name} {} is not supported",

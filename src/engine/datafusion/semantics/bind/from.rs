@@ -178,7 +178,7 @@ impl Binder<'_> {
         let system = system.into_iter().map(col).collect();
         let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
         let hidden = alias.is_some().then(|| found.name.clone()).filter(|name| *name != visible);
-        let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)?, system };
+        let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)?, system, absent: false };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 
@@ -214,7 +214,7 @@ impl Binder<'_> {
             })
             .collect();
         let columns = rename(columns, alias)?;
-        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new() };
+        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new(), absent: false };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 }

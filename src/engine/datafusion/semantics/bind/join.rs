@@ -1,7 +1,7 @@
 //! Joins: ON, USING, NATURAL, and what each makes visible.
 //! Must not know: what the joined relations are.
 
-use crate::sql::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableWithJoins};
+use crate::sql::ast::{Expr as Ast, Join, JoinConstraint, JoinOperator, ObjectName, TableWithJoins, Value};
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
 use super::super::coerce::{AtPosition, common_type};
@@ -70,6 +70,14 @@ impl Binder<'_> {
         let JoinConstraint::On(condition) = constraint else {
             return refuse("a function over the other side of a join with USING");
         };
+        let always = matches!(condition, Ast::Value(value) if value.value == Value::Boolean(true));
+        if outer && !always {
+            // A row without any that fit stays, beside NULLs: what fits is chosen before.
+            return match self.filtered(&join.relation, condition, &left.scope)? {
+                Factor::Call(call) => self.beside(left, call, true),
+                Factor::Source(_) => refuse("LEFT JOIN with a function and a condition"),
+            };
+        }
         let source = self.beside(left, call, outer)?;
         self.scopes.push(source.scope.clone());
         let bound = self.within(Clause::Join, |binder| binder.condition(condition, "JOIN/ON"));
@@ -77,9 +85,6 @@ impl Binder<'_> {
         let bound = bound?;
         if bound == lit(true) {
             return Ok(source);
-        }
-        if outer {
-            return refuse("LEFT JOIN with a function and a condition");
         }
         let plan = LogicalPlanBuilder::from(source.plan)
             .filter(bound)
@@ -99,7 +104,7 @@ impl Binder<'_> {
         };
         match constraint {
             JoinConstraint::On(condition) => {
-                let scope = left.scope.clone().join(right.scope.clone())?;
+                let scope = joined_scope(&left, &right, kind)?;
                 self.scopes.push(scope.clone());
                 let bound = self.within(Clause::Join, |binder| binder.condition(condition, "JOIN/ON"));
                 self.scopes.pop();
@@ -143,7 +148,7 @@ impl Binder<'_> {
         let mut columns = merged;
         columns.extend(rest(&left.scope));
         columns.extend(rest(&right.scope));
-        let mut scope = left.scope.clone().join(right.scope)?;
+        let mut scope = joined_scope(&left, &right, kind)?;
         scope.columns = columns;
         let condition = conditions.into_iter().reduce(Expr::and);
         let plan = LogicalPlanBuilder::from(left.plan)
@@ -183,6 +188,12 @@ impl Binder<'_> {
         }
         self.typing.coerce(bound, PgType::BOOL, CastContext::Implicit)
     }
+}
+
+/// The names of both sides of a join.
+fn joined_scope(left: &Source, right: &Source, kind: JoinType) -> Result<Scope> {
+    let left = left.scope.clone().maybe_absent(matches!(kind, JoinType::Right | JoinType::Full));
+    left.join(right.scope.clone().maybe_absent(matches!(kind, JoinType::Left | JoinType::Full)))
 }
 
 fn using_name(name: &ObjectName) -> Result<String> {

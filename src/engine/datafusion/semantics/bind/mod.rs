@@ -13,12 +13,14 @@ mod join;
 mod literal;
 mod order;
 mod place;
+mod polymorphic;
 mod predicate;
 mod quantified;
 mod query;
 mod rebase;
 mod registered;
 mod row;
+mod row_in;
 mod scope;
 mod select;
 mod set_function;
@@ -42,7 +44,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
 use self::registered::Registered;
-use self::scope::Scope;
+use self::scope::{Forms, Scope};
 use self::set_function::SetColumn;
 use self::ungrouped::Ungrouped;
 use super::cast::Typing;
@@ -140,6 +142,8 @@ pub(super) struct Binder<'a> {
     /// How often a relation's name has been given, to keep names in the plan unique.
     taken: HashMap<String, usize>,
     clause: Clause,
+    /// The types of columns that values are made of, where they are not the values' own.
+    forms: Forms,
     /// How deep in subqueries of expressions it is.
     subqueries: usize,
     /// The column that an error about grouping is about.
@@ -165,6 +169,7 @@ impl<'a> Binder<'a> {
             ctes: Vec::new(),
             taken: HashMap::new(),
             clause: Clause::Select,
+            forms: Forms::new(),
             subqueries: 0,
             ungrouped: None,
             grouping_places: Vec::new(),

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::super::kernel::call;
+use super::super::sets::record;
 use super::super::value::{Bound, Unknown};
+use super::scope::Table;
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::sql::ast::Expr as Ast;
-use crate::types::{META_OID, META_TYPMOD, PgType};
+use crate::types::{META_OID, META_TYPMOD, PgType, field};
 
 impl Binder<'_> {
     /// A record of these expressions.
@@ -37,6 +40,30 @@ impl Binder<'_> {
             Ok(Arc::new(record) as ArrayRef)
         });
         Ok(Bound::with_arrow(made, PgType::RECORD, arrow))
+    }
+}
+
+impl Binder<'_> {
+    /// A table of FROM as the record of its columns. `outer`: it stands in a query around.
+    pub(super) fn whole_row(&self, table: &Table, outer: bool) -> Result<Bound> {
+        let seen = |value: &Bound| if outer { self.outer_value(value.clone()) } else { Ok(value.clone()) };
+        let values = table.columns.iter().map(|col| seen(&col.value)).collect::<Result<Vec<_>>>()?;
+        let fields: Fields = table
+            .columns
+            .iter()
+            .zip(&values)
+            .map(|(col, value)| field(&col.name, value.pg, true).with_data_type(value.arrow.clone()))
+            .collect();
+        let mut args: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
+        if table.absent {
+            // Of a row that is not there `tableoid` is NULL, and of no other.
+            let Some(present) = table.system.iter().find(|col| col.name == "tableoid") else {
+                return refuse("a reference to a whole row on the side of an outer join that may be missing");
+            };
+            args.push(seen(&present.value)?.expr);
+        }
+        let (expr, arrow) = record(args, fields, table.absent);
+        Ok(Bound::with_arrow(expr, PgType::RECORD, arrow))
     }
 }
 

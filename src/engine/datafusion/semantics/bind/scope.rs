@@ -1,6 +1,9 @@
 //! The names that an expression can use: tables of FROM, their columns, and what surrounds a subquery.
 //! Must not know: expressions other than columns.
 
+use std::collections::HashMap;
+
+use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::Expr;
@@ -9,7 +12,7 @@ use super::super::errors::from_datafusion;
 use super::super::value::Bound;
 use crate::error::{Error, Result, SqlState};
 use crate::names::quote_if_needed;
-use crate::types::field;
+use crate::types::{PgType, field};
 
 /// A column as a statement names it.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub(super) struct Table {
     pub(super) columns: Vec<Col>,
     /// Columns that only their names reach: `xmin`, `ctid`, `tableoid`.
     pub(super) system: Vec<Col>,
+    /// Whether an outer join may put NULLs in place of its rows.
+    pub(super) absent: bool,
 }
 
 /// What a FROM clause makes visible.
@@ -64,6 +69,12 @@ impl Scope {
         self.tables.extend(other.tables);
         self.columns.extend(other.columns);
         Ok(self)
+    }
+
+    /// The same, its rows where they are missing NULL.
+    pub(super) fn maybe_absent(mut self, absent: bool) -> Scope {
+        self.tables.iter_mut().for_each(|table| table.absent |= absent);
+        self
     }
 
     /// The column with an unqualified name; none if there is none here.
@@ -101,6 +112,15 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// The types of a column of a plan beneath, if a name here reaches it.
+    pub(super) fn form(&self, column: &Column) -> Option<(PgType, DataType)> {
+        let mut all = self.tables.iter().flat_map(|table| table.columns.iter().chain(&table.system));
+        let found = all.find(|col| matches!(&col.value.expr, Expr::Column(known) if known == column))?;
+        Some((found.value.pg, found.value.arrow.clone()))
+    }
+}
+
 impl Table {
     /// The column with a name.
     pub(super) fn column(&self, name: &str) -> Result<Bound> {
@@ -127,14 +147,20 @@ fn quote_plain(name: &str) -> String {
     if name.contains('"') { quote_if_needed(name) } else { name.to_owned() }
 }
 
-/// A value of a surrounding query as a subquery sees it.
-pub(super) fn as_outer(value: Bound) -> Result<Bound> {
+/// The types of columns that are read as parts of values only: the records of functions in FROM.
+pub(super) type Forms = HashMap<Column, (PgType, DataType)>;
+
+/// A value of a surrounding query as a subquery sees it. `forms`: the types of the columns that it is made of.
+pub(super) fn as_outer(value: Bound, forms: impl Fn(&Column) -> Option<(PgType, DataType)>) -> Result<Bound> {
+    let whole = matches!(value.expr, Expr::Column(_));
     let Bound { expr, pg, arrow, unknown, position, scaled: _ } = value;
     let expr = expr
         .transform(|e| {
             Ok(match e {
                 Expr::Column(column) => {
-                    let known = field(&column.name, pg, true).with_data_type(arrow.clone());
+                    let part = if whole { None } else { forms(&column) };
+                    let (pg, arrow) = part.unwrap_or_else(|| (pg, arrow.clone()));
+                    let known = field(&column.name, pg, true).with_data_type(arrow);
                     Transformed::yes(Expr::OuterReferenceColumn(known.into(), column))
                 }
                 other => Transformed::no(other),

@@ -70,7 +70,7 @@ impl Binder<'_> {
         self.name_windows(select)?;
         let mut plan = plan;
         if let Some(condition) = &select.selection {
-            let condition = self.within(Clause::Where, |binder| binder.condition(condition, "WHERE"))?;
+            let condition = self.within(Clause::Where, |binder| binder.where_condition(condition, "WHERE"))?;
             plan = LogicalPlanBuilder::from(plan)
                 .filter(condition)
                 .and_then(LogicalPlanBuilder::build)
@@ -93,14 +93,12 @@ impl Binder<'_> {
             }
         }
         let sets = std::mem::take(&mut self.sets);
-        if !sets.is_empty() {
-            let aggregated =
-                |expr: &Expr| expr.exists(|expr| Ok(matches!(expr, Expr::AggregateFunction(_)))).unwrap_or(true);
-            let mut exprs =
-                targets.iter().map(|target| &target.value.expr).chain(sets.iter().map(|set| &set.spreading.list));
-            if groups.present || having.is_some() || exprs.any(aggregated) {
-                return refuse("a function that gives rows beside aggregates");
-            }
+        let of_set = |name: &str| sets.iter().any(|set| set.spreading.name == name);
+        let grouped = |key: &Bound| {
+            key.expr.exists(|expr| Ok(matches!(expr, Expr::Column(column) if of_set(&column.name)))).unwrap_or(true)
+        };
+        if groups.keys.iter().any(grouped) {
+            return refuse("GROUP BY over a function that gives rows");
         }
         // Windows see the rows from before: the lists go with the targets until then.
         let bound = targets.len();
@@ -109,7 +107,10 @@ impl Binder<'_> {
             value: Bound::new(set.spreading.list.clone(), PgType::RECORD),
         }));
         let mut selecting = Selecting { plan, targets, having };
+        // Groups are made before rows are: the lists are computed of groups, and spread behind them.
+        super::set_function::set_aside(&mut selecting.targets, &sets, true)?;
         self.aggregate_step(&mut selecting, &groups).map_err(|error| self.at_ungrouped(error, select, order))?;
+        super::set_function::set_aside(&mut selecting.targets, &sets, false)?;
         self.window_step(&mut selecting)?;
         let lists = selecting.targets.split_off(bound).into_iter();
         let sets = sets.into_iter().zip(lists).map(|(set, list)| set.over(list.value.expr)).collect();

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::sql::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, Query, TableAlias};
+use crate::sql::StatementKind;
+use crate::sql::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, Ident, Query, SetExpr, TableAlias, TableFactor};
 use arrow::datatypes::{DataType, Fields};
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::super::super::apply::in_memory;
@@ -19,9 +22,10 @@ use super::super::sets::{expanded, field_at, only_element, record, subscripts};
 use super::super::spread::{Spreading, spread};
 use super::super::value::Bound;
 use super::array::gathered_rows;
-use super::from::{Source, ident, rename};
+use super::from::{Source, ident, parts, rename};
 use super::scope::{Col, Scope, Table, column_expr};
 use super::subquery::subquery;
+use super::targets::Target;
 use super::{Binder, Clause, Output, refuse};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::types::{PgType, field, pg_type_of};
@@ -156,12 +160,32 @@ impl Binder<'_> {
         };
         let fields: Fields = relation.columns.iter().map(named).collect();
         let values = relation.columns.iter().map(|output| output.value.expr.clone()).collect();
-        let (row, form) = record(values, fields);
+        let (row, form) = record(values, fields, false);
         let plan = gathered_rows(relation.plan, row)?;
         let list = Expr::ScalarSubquery(subquery(plan));
         let call = SetCall { list, form: DataType::new_list(form, true), element: PgType::RECORD };
         let item = CallItem { call, name: ident(&alias.name), alias: Some(alias.clone()), ordinality: false };
         Ok(Factor::Call(item))
+    }
+
+    /// An item of FROM that reads what stands before it, with only those of its rows that a condition is true of.
+    pub(super) fn filtered(&mut self, item: &TableFactor, condition: &Ast, left: &Scope) -> Result<Factor> {
+        let name = match item {
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Function { alias: Some(alias), .. }
+            | TableFactor::UNNEST { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. } => alias.name.clone(),
+            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => {
+                Ident::with_quote('"', parts(name)?.pop().unwrap_or_default())
+            }
+            TableFactor::UNNEST { .. } => Ident::new("unnest"),
+            _ => return refuse("LEFT JOIN with this item of FROM and a condition"),
+        };
+        let Some(query) = selected(item.clone(), condition.clone())? else {
+            return refuse("LEFT JOIN with this item of FROM and a condition");
+        };
+        let alias = TableAlias { name, columns: Vec::new(), explicit: true, at: None };
+        self.lateral(&query, &alias, left)
     }
 
     /// Each row of a source beside the rows that a function gives for it. `outer`: a row without any stays, beside NULLs.
@@ -170,6 +194,9 @@ impl Binder<'_> {
         let row = self.unique("?rows");
         let place = ordinality.then(|| self.unique("?place"));
         let visible = alias.as_ref().map_or_else(|| name.clone(), |alias| ident(&alias.name));
+        if let DataType::List(_) = &call.form {
+            self.forms.insert(Column::from_name(&row), (call.element, call.form_of_row()));
+        }
         let mut columns = row_columns(&call, column_expr(None, &row), &visible);
         if let Some(place) = &place {
             let value = Bound::new(column_expr(None, place), PgType::INT8);
@@ -177,7 +204,7 @@ impl Binder<'_> {
         }
         let plan = spread(left.plan, vec![call.spreading(row)], place, outer).map_err(from_datafusion)?;
         let columns = rename(columns, alias.as_ref())?;
-        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new() };
+        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new(), absent: outer };
         Ok(Source { plan, scope: left.scope.join(Scope::of(table))? })
     }
 
@@ -300,6 +327,17 @@ impl Binder<'_> {
     }
 }
 
+/// `SELECT * FROM item WHERE condition`.
+fn selected(item: TableFactor, condition: Ast) -> Result<Option<Box<Query>>> {
+    let Some(statement) = crate::sql::parse("select * from t where true")?.pop() else { return Ok(None) };
+    let StatementKind::Query(mut query) = statement.kind else { return Ok(None) };
+    let SetExpr::Select(select) = &mut *query.body else { return Ok(None) };
+    let Some(from) = select.from.first_mut() else { return Ok(None) };
+    from.relation = item;
+    select.selection = Some(condition);
+    Ok(Some(query))
+}
+
 /// The columns of a row: those of the record, or the one value under the function's name.
 fn row_columns(call: &SetCall, row: Expr, name: &str) -> Vec<Col> {
     let DataType::List(item) = &call.form else { return Vec::new() };
@@ -342,6 +380,26 @@ fn made_as_array(source: &str) -> Option<&'static str> {
         "text_to_table_null" => "text_to_array_null",
         _ => return None,
     })
+}
+
+/// The columns that stand for the rows of calls in a select list are none before the rows are made: until then placeholders do.
+pub(super) fn set_aside(targets: &mut [Target], sets: &[SetColumn], away: bool) -> Result<()> {
+    let one_of = |name: &str| sets.iter().any(|set| set.spreading.name == name);
+    for target in targets.iter_mut().filter(|_| !sets.is_empty()) {
+        let expr = target.value.expr.clone().transform(|expr| {
+            Ok(match expr {
+                Expr::Column(column) if away && column.relation.is_none() && one_of(&column.name) => {
+                    Transformed::yes(Expr::Placeholder(Placeholder::new_with_field(column.name, None)))
+                }
+                Expr::Placeholder(found) if !away && one_of(&found.id) => {
+                    Transformed::yes(column_expr(None, &found.id))
+                }
+                other => Transformed::no(other),
+            })
+        });
+        target.value.expr = expr.map_err(from_datafusion)?.data;
+    }
+    Ok(())
 }
 
 fn reads_columns(expr: &Expr) -> bool {

@@ -124,8 +124,11 @@ impl Binder<'_> {
             let common = common_type(cells, "VALUES")?;
             shape.push(self.value_column(&mut rows, column, common)?);
         }
-        let exprs: Vec<Vec<Expr>> =
-            rows.into_iter().map(|row| row.into_iter().map(|cell| cell.expr).collect()).collect();
+        // Columns of a query around tell their types, literals do not: all must tell the same.
+        let outer = |cell: &Bound| matches!(cell.expr, Expr::OuterReferenceColumn(..));
+        let told = rows.iter().flatten().any(outer);
+        let expr = |cell: Bound| if told { named(&cell, "value") } else { cell.expr };
+        let exprs: Vec<Vec<Expr>> = rows.into_iter().map(|row| row.into_iter().map(expr).collect()).collect();
         let plan = LogicalPlanBuilder::values(exprs).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
         let source: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let targets: Vec<Target> = shape

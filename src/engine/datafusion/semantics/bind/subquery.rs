@@ -12,7 +12,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
-use super::expr::operator_name;
+use super::expr::{operator_name, written_row};
 use super::{Binder, Clause, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -59,15 +59,8 @@ impl Binder<'_> {
     }
 
     fn in_query(&mut self, value: &Ast, query: &Query, negated: bool, place: Option<u32>) -> Result<Bound> {
-        if let Ast::Tuple(fields) = value {
-            let relation = self.inner_query(query)?;
-            let count = relation.columns.len();
-            if count != fields.len() {
-                let what = if count < fields.len() { "few" } else { "many" };
-                let error = Error::client(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns"));
-                return Err(error.with_position_if(place));
-            }
-            return refuse("IN over rows and a subquery");
+        if let Some(Ast::Tuple(row)) = &written_row(value) {
+            return self.row_in(row, query, negated, place);
         }
         let value = self.expr(value)?;
         let relation = self.inner_query(query)?;

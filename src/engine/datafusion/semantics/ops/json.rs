@@ -31,6 +31,10 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
             [value] => json_text(value.clone(), typing)?,
             _ => return Ok(None),
         },
+        "row_to_json" => match args {
+            [value] => json_text(value.clone(), typing)?,
+            _ => return Ok(None),
+        },
         _ => return Ok(None),
     };
     as_json(made, returns, typing).map(Some)
@@ -177,8 +181,16 @@ pub(in super::super) fn gathered_value(value: Bound, typing: &mut Typing) -> Res
 }
 
 /// The array of what was gathered; NULL where nothing was.
-pub(in super::super) fn gathered_array(list: Expr, returns: PgType, typing: &mut Typing) -> Result<Bound> {
-    let text = call("json_agg", vec![list], DataType::Utf8View, |args| {
+///
+/// `parted`: rows and arrays stand on lines of their own.
+pub(in super::super) fn gathered_array(
+    list: Expr,
+    returns: PgType,
+    parted: bool,
+    typing: &mut Typing,
+) -> Result<Bound> {
+    let between = if parted { ", \n " } else { ", " };
+    let text = call(format!("json_agg({parted})"), vec![list], DataType::Utf8View, |args| {
         let [lists] = args else { return Err(wrong_type("json_agg")) };
         let lists = lists.as_list_opt::<i32>().ok_or_else(|| wrong_type("json_agg"))?;
         let mut texts = Vec::with_capacity(lists.len());
@@ -188,10 +200,10 @@ pub(in super::super) fn gathered_array(list: Expr, returns: PgType, typing: &mut
                 continue;
             };
             let values = list.as_string_view_opt().ok_or_else(|| wrong_type("json_agg"))?;
-            let bytes = values.iter().flatten().map(|text| text.len() + 2).sum();
+            let bytes = values.iter().flatten().map(|text| text.len() + between.len()).sum();
             super::strings::bounded(bytes).map_err(external)?;
             let values: Vec<&str> = values.iter().map(|text| text.unwrap_or("null")).collect();
-            texts.push(Some(format!("[{}]", values.join(", "))));
+            texts.push(Some(format!("[{}]", values.join(between))));
         }
         Ok(Arc::new(texts.into_iter().collect::<StringViewArray>()))
     });
