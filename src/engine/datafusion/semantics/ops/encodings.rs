@@ -113,12 +113,12 @@ fn encode(bytes: &[u8], form: &str) -> Result<String> {
     match form.to_ascii_lowercase().as_str() {
         "hex" => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
         "base64" => {
-            // A newline behind every full line of 76, also behind the last.
+            // A newline behind every line of 76 that is full of bytes, also behind the last.
             let flat = base64::engine::general_purpose::STANDARD.encode(bytes);
             let mut made = String::with_capacity(flat.len() + flat.len() / 76);
             for (at, c) in flat.chars().enumerate() {
                 made.push(c);
-                if at % 76 == 75 {
+                if at % 76 == 75 && (at + 1) / 4 * 3 <= bytes.len() {
                     made.push('\n');
                 }
             }

@@ -31,7 +31,7 @@ async fn constants_that_take_long_are_left_to_the_execution() {
         let stop = Stop::default();
         let (context, stopped) = (state.task_ctx(), stop.clone());
         let task = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             stopped.during(|| {
                 runtime.block_on(async {
                     let all = datafusion::physical_plan::collect(planned, context);
