@@ -203,8 +203,9 @@ pub(super) async fn still_true(
         && now.len() == planned.relations.len()
         && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
     // What virtual tables and their functions tell is the world's, which the plan holds.
-    let same_world = !planned.plan.value().reads_virtual || Arc::ptr_eq(&planned.world, &world);
-    if same && same_world && prepared.is_fresh(session, tells_time(&planned.scope)) {
+    let virtual_tables = planned.plan.value().reads_virtual;
+    let same_world = !virtual_tables || Arc::ptr_eq(&planned.world, &world);
+    if same && same_world && prepared.is_fresh(session, virtual_tables, tells_time(&planned.scope)) {
         return Ok((None, world));
     }
     let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();

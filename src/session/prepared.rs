@@ -104,13 +104,17 @@ impl PreparedStatement {
         }
     }
 
-    /// Whether what the plan took from the session is still true: no variable that plans depend on has changed and, where the plan
-    /// `tells_time` (took `now()` or its like), no other one has and no other transaction has begun.
+    /// Whether what the plan took from the session is still true: no variable that plans depend on has changed, no other one either where
+    /// the plan `shows_variables`, and no other transaction has begun where it `tells_time` (took `now()` or its like).
     #[must_use]
-    pub fn is_fresh(&self, session: &Session, tells_time: bool) -> bool {
+    pub fn is_fresh(&self, session: &Session, shows_variables: bool, tells_time: bool) -> bool {
         let now = session.moment();
         let then = self.plan.as_ref().and_then(|planned| planned.lock().moment);
-        then.is_some_and(|then| then.planning == now.planning && (!tells_time || then == now))
+        then.is_some_and(|then| {
+            then.planning == now.planning
+                && (!shows_variables || then.variables == now.variables)
+                && (!tells_time || then == now)
+        })
     }
 }
 

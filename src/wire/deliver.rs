@@ -46,7 +46,9 @@ impl Connection {
             self.session.rollback(false)?;
         }
         let outcome = outcome?;
-        self.tell(running.bounds());
+        if outcome.rows.is_none() {
+            self.tell(running.bounds());
+        }
         Ok(outcome)
     }
 

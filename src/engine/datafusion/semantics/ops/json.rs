@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, StringViewArray};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Fields};
 use bytes::{BufMut, BytesMut};
 use datafusion::logical_expr::Expr;
 
@@ -13,9 +13,10 @@ use super::super::cast::{Typing, json};
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::text_map;
 use super::super::pg::CastContext;
+use super::super::sets::field_at;
 use super::super::value::Bound;
 use crate::error::{Error, Result, SqlState};
-use crate::types::{ColumnBuilder, ColumnEncoder, FormatOptions, PgType, field, json_encoder, storage};
+use crate::types::{ColumnBuilder, ColumnEncoder, FormatOptions, PgType, field, json_encoder, pg_type_of, storage};
 
 const JSON: u32 = 114;
 const JSONB: u32 = 3802;
@@ -58,11 +59,38 @@ fn json_text(value: Bound, typing: &mut Typing) -> Result<Expr> {
     let value = typing.settle(value)?;
     let format = &typing.facts.format;
     match (value.pg.element(), &value.arrow) {
+        (_, DataType::Struct(fields)) if value.pg.oid == PgType::RECORD.oid => record(&value.expr, fields, typing),
         // Held as a text.
         (Some(element), DataType::Utf8View) => Ok(json_array(value.pg.bare(), element.bare(), value.expr, format)),
         _ if matches!(value.pg.oid, JSON | JSONB) => Ok(value.expr),
         _ => json(&value, format),
     }
+}
+
+/// A record as a JSON object of its fields.
+fn record(record: &Expr, fields: &Fields, typing: &mut Typing) -> Result<Expr> {
+    let mut parts = vec![there(record.clone())];
+    for (at, field) in fields.iter().enumerate() {
+        let Some((expr, form)) = field_at(record.clone(), fields, at) else { continue };
+        parts.push(json_value(Bound::with_arrow(expr, pg_type_of(field), form), typing)?);
+    }
+    let keys: Vec<String> =
+        fields.iter().map(|field| serde_json::Value::from(field.name().as_str()).to_string()).collect();
+    Ok(super::super::arrays::as_text(&format!("json_record({})", keys.join(",")), parts, move |values| {
+        let Some((Some(_), values)) = values.split_first() else { return Ok(None) };
+        let pairs: Vec<String> =
+            keys.iter().zip(values).map(|(key, value)| format!("{key}:{}", value.unwrap_or("null"))).collect();
+        Ok(Some(format!("{{{}}}", pairs.join(","))))
+    }))
+}
+
+/// A text where a record is none that is NULL.
+fn there(record: Expr) -> Expr {
+    call("there", vec![record], DataType::Utf8View, |args| {
+        let [records] = args else { return Err(wrong_type("a record")) };
+        let texts = (0..records.len()).map(|row| records.is_valid(row).then_some(""));
+        Ok(Arc::new(texts.collect::<StringViewArray>()))
+    })
 }
 
 /// The same, NULL as JSON's null.
