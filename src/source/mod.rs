@@ -5,6 +5,7 @@ pub mod files;
 mod keys;
 pub mod postgres;
 pub mod sqlite;
+mod whole;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -20,6 +21,7 @@ use datafusion::catalog::TableProvider;
 use futures::Stream;
 
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
+pub use whole::{Argument, Described, DescribedColumn, SESSION_SETTINGS, StatementRunner, WholeStatement, Words};
 
 use crate::config::SourceKind;
 use crate::error::{Error, Result};
@@ -54,6 +56,11 @@ pub trait Connector: Debug + Send + Sync {
 
     /// How rows are added to its tables; `None`: it is read-only.
     fn loader(&self) -> Option<&dyn Loader> {
+        None
+    }
+
+    /// How it runs whole statements; `None`: it does not.
+    fn runner(&self) -> Option<&dyn StatementRunner> {
         None
     }
 
@@ -235,6 +242,10 @@ pub struct RemoteTable {
     pub comment: Option<String>,
     /// Rows, as the source estimates them.
     pub estimated_rows: Option<u64>,
+    /// Its columns here are all that it has there, in the same order: a whole statement may read it as it stands.
+    pub whole: bool,
+    /// Its number at the source, where that numbers tables; 0 otherwise.
+    pub oid: u32,
     /// What the connector needs to read it (its files, say); nobody else looks inside.
     pub handle: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -260,6 +271,11 @@ pub struct RemoteColumn {
     pub identity: Option<char>,
     /// The comment on it.
     pub comment: Option<String>,
+    /// Its values mean at the source what they mean here, so that expressions over it may be evaluated there: its type is one of
+    /// PostgreSQL's own that looks nothing up, or an enum.
+    pub plain: bool,
+    /// Its number at the source, where that numbers columns; 0 otherwise.
+    pub number: i16,
 }
 
 impl RemoteTable {

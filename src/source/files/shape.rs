@@ -296,5 +296,7 @@ fn remote(name: String, ty: PgType, not_null: bool) -> RemoteColumn {
         generated: false,
         identity: None,
         comment: None,
+        plain: false,
+        number: 0,
     }
 }
