@@ -38,6 +38,62 @@ sql_states! {
     PROTOCOL_VIOLATION = "08P01";
     /// A feature Tusk does not have (or refuses to approximate).
     FEATURE_NOT_SUPPORTED = "0A000";
+    /// Two escape characters are the same.
+    ESCAPE_CHARACTER_CONFLICT = "2200B";
+    /// An escape that is no single character.
+    INVALID_ESCAPE_CHARACTER = "22019";
+    /// An escape that the standard does not know.
+    NONSTANDARD_ESCAPE_CHARACTER = "22P06";
+    /// NTILE of no rows.
+    INVALID_ARGUMENT_FOR_NTILE = "22014";
+    /// NTH_VALUE of no row.
+    INVALID_ARGUMENT_FOR_NTH_VALUE = "22016";
+    /// A bucket of no width.
+    INVALID_ARGUMENT_FOR_WIDTH_BUCKET = "2201G";
+    /// Text that is no XML comment.
+    INVALID_XML_COMMENT = "2200S";
+    /// An indicator that overflows.
+    INDICATOR_OVERFLOW = "22022";
+    /// XML that is no document.
+    NOT_AN_XML_DOCUMENT = "2200L";
+    /// A key twice in a JSON object.
+    DUPLICATE_JSON_OBJECT_KEY = "22030";
+    /// No date or time in a JSON path.
+    INVALID_ARGUMENT_FOR_JSON_DATETIME = "22031";
+    /// No such subscript in JSON.
+    INVALID_JSON_SUBSCRIPT = "22033";
+    /// More than one JSON item.
+    MORE_THAN_ONE_JSON_ITEM = "22034";
+    /// No JSON item.
+    NO_JSON_ITEM = "22035";
+    /// A JSON item that is no number.
+    NON_NUMERIC_JSON_ITEM = "22036";
+    /// JSON keys that are not unique.
+    NON_UNIQUE_JSON_KEYS = "22037";
+    /// One JSON item is wanted.
+    SINGLETON_JSON_ITEM_REQUIRED = "22038";
+    /// No JSON array.
+    JSON_ARRAY_NOT_FOUND = "22039";
+    /// No such JSON member.
+    JSON_MEMBER_NOT_FOUND = "2203A";
+    /// No JSON number.
+    JSON_NUMBER_NOT_FOUND = "2203B";
+    /// No JSON object.
+    JSON_OBJECT_NOT_FOUND = "2203C";
+    /// A sequence is at its end.
+    SEQUENCE_GENERATOR_LIMIT = "2200H";
+    /// A parameter of two types.
+    AMBIGUOUS_PARAMETER = "42P08";
+    /// An alias of two tables.
+    AMBIGUOUS_ALIAS = "42P09";
+    /// A query that refers to itself where it must not.
+    INVALID_RECURSION = "42P19";
+    /// Two collations that do not agree.
+    COLLATION_MISMATCH = "42P21";
+    /// Nobody knows by which collation.
+    INDETERMINATE_COLLATION = "42P22";
+    /// A name that is reserved.
+    RESERVED_NAME = "42939";
     /// A scalar subquery returned more than one row.
     CARDINALITY_VIOLATION = "21000";
     /// Data that is wrong in a way without a code of its own.

@@ -10,6 +10,7 @@ use super::memory;
 use crate::catalog::{Mounted, Needed, SchemaCache, VirtualTable, Virtuals};
 use crate::config::{Settings, SourceSettings, SourceSpec};
 use crate::engine::datafusion::{Administration, Federated, semantics};
+use crate::engine::passthrough::Passthrough;
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Events, Running};
 use crate::http::{self, HttpState, SourceHealth};
@@ -59,6 +60,7 @@ impl App {
             catalog: Arc::clone(&catalog),
             virtuals,
             engine,
+            passthrough: Arc::new(Passthrough::new(Arc::clone(&catalog), metrics.clone())),
             admission: Arc::new(Admission::new(metrics.clone())),
             running,
             events,

@@ -84,7 +84,7 @@ pub(super) async fn copy(
     let planned = prepare::plan(query, session, identity, running, &read, &[]).await;
     // The names of a table do not stand in a query of the client's.
     let planned = if columns.is_some() { planned.map_err(Error::without_position)? } else { planned? };
-    let shape = Arc::clone(&planned.plan.value().shape);
+    let shape = Arc::clone(planned.plan.value().shape());
     let quoted = quoted(&options, &shape, columns.as_ref())?;
     let encoding = encoding(&options)?;
     execute::warn_of_stale(&world, &planned, running);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 
 use super::execute::{Execution, Produced, calls, execute, read};
+use super::plan::Planned as Plan;
 use super::prepare::Prepared as Planned;
 use super::{Outcome, Query, RunningStatement};
-use crate::engine::datafusion::Plan;
 use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Permit, Privilege};
@@ -47,9 +47,9 @@ pub fn statement_of(open: &Open) -> Option<RunningStatement> {
     open.keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.running.clone())
 }
 
-fn grounds(run: &Execution<'_>, plan: Option<Authorized<Arc<Plan>>>) -> Option<Arc<Grounds>> {
+fn grounds(run: &Execution<'_>, plan: Option<Authorized<Plan>>) -> Option<Arc<Grounds>> {
     let (plan, permit) = plan?.into_parts();
-    let read = plan.tables.iter().map(|table| {
+    let read = plan.tables().iter().map(|table| {
         let columns = table.arrow.fields().iter().map(|field| field.name().clone());
         (table.name.clone(), columns.collect())
     });

@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cursors::Grounds;
+use super::plan::Planned;
 use super::prepare::{self, Prepared};
 use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, probes, utility};
 use crate::catalog::{Relation, World};
-use crate::engine::datafusion::{Plan, StatementContext};
+use crate::engine::datafusion::StatementContext;
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Entry, Events};
 use crate::metrics::Metrics;
@@ -67,7 +68,7 @@ impl Execution<'_> {
 pub(super) struct Produced {
     pub(super) outcome: Outcome,
     /// What was authorised, where rows of tables come.
-    pub(super) plan: Option<Authorized<Arc<Plan>>>,
+    pub(super) plan: Option<Authorized<Planned>>,
     /// What the cursor was authorised for whose rows these are.
     pub(super) grounds: Option<Arc<Grounds>>,
 }
@@ -166,7 +167,9 @@ pub(super) async fn admit(
     planned: &Prepared,
 ) -> Result<Option<Ticket>> {
     match planned.route.target {
-        Target::Federated => query.parts.admission.admit(identity, &running.bounds().cancel).await.map(Some),
+        Target::Federated | Target::Passthrough => {
+            query.parts.admission.admit(identity, &running.bounds().cancel).await.map(Some)
+        }
         Target::Catalog | Target::Utility => Ok(None),
     }
 }
@@ -203,14 +206,14 @@ pub(super) async fn still_true(
         && now.len() == planned.relations.len()
         && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
     // What virtual tables and their functions tell is the world's, which the plan holds.
-    let virtual_tables = planned.plan.value().reads_virtual;
+    let virtual_tables = planned.plan.value().reads_virtual();
     let same_world = !virtual_tables || Arc::ptr_eq(&planned.world, &world);
     if same && same_world && prepared.is_fresh(session, virtual_tables, tells_time(&planned.scope)) {
         return Ok((None, world));
     }
     let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
     let again = prepare::plan(query, session, identity, running, &prepared.statement, &types).await?;
-    if planned.explain.is_none() && !again.plan.value().shape.same_for_clients(&planned.plan.value().shape) {
+    if planned.explain.is_none() && !again.plan.value().shape().same_for_clients(planned.plan.value().shape()) {
         return Err(Error::unsupported("cached plan must not change result type"));
     }
     let again = Arc::new(again);
@@ -263,7 +266,7 @@ fn same_relation(a: &Relation, b: &Relation) -> bool {
 /// Warns of each source that is served from its last good schema and of which the statement tells something.
 pub(super) fn warn_of_stale(world: &World, planned: &Prepared, running: &RunningStatement) {
     let told =
-        |name: &str| planned.plan.value().reads_virtual || planned.route.sources.iter().any(|source| source == name);
+        |name: &str| planned.plan.value().reads_virtual() || planned.route.sources.iter().any(|source| source == name);
     for name in world.stale.iter().filter(|name| told(name)) {
         let message = format!("source \"{name}\" is down: its schema is the last one known");
         running.bounds().notices.warn(SqlState::WARNING, message);
@@ -277,14 +280,25 @@ pub(super) async fn start(
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
 ) -> Result<Rows> {
-    let (engine, plan) = (Arc::clone(&query.parts.engine), planned.plan.clone());
     let context = StatementContext::new(running.query_id(), running.stop().clone());
+    let begun = |sql: Vec<String>| {
+        running.entry().update(|progress| {
+            progress.remote_sql = sql;
+            progress.state = "running";
+            progress.plan_ms = running.entry().started.elapsed().as_secs_f64() * 1e3;
+        });
+    };
+    let plan = match planned.plan.value() {
+        Planned::Federated(plan) => planned.plan.clone().with(Arc::clone(plan)),
+        Planned::Passthrough(plan) => {
+            begun(vec![format!("{}: {}", plan.source(), plan.sql())]);
+            let plan = planned.plan.clone().with(Arc::clone(plan));
+            return query.parts.passthrough.start(&plan, &parameters, context);
+        }
+    };
+    let engine = Arc::clone(&query.parts.engine);
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
-    running.entry().update(|progress| {
-        progress.remote_sql = ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect();
-        progress.state = "running";
-        progress.plan_ms = running.entry().started.elapsed().as_secs_f64() * 1e3;
-    });
+    begun(ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect());
     let started = query.parts.threads.of(planned.route.target).spawn(async move { ready.start() });
     running.bounds().guard(async { started.await.map_err(died)? }).await
 }

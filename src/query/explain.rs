@@ -12,9 +12,10 @@ use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 
 use super::execute::relay;
+use super::plan::Planned;
 use super::prepare::Prepared;
 use super::{Query, RunningStatement};
-use crate::engine::datafusion::{Explained, StatementContext};
+use crate::engine::datafusion::{Explained, RemoteRead, ScanMeter, StatementContext};
 use crate::error::{Error, Result, SqlState};
 use crate::rows::{RowShape, Rows};
 use crate::session::{Session, Source};
@@ -179,32 +180,32 @@ pub(super) async fn explain(
     (planned, wanted): (&Prepared, Explain),
     parameters: &[ArrayRef],
 ) -> Result<Rows> {
-    let (engine, plan, parameters) = (Arc::clone(&query.parts.engine), planned.plan.clone(), parameters.to_vec());
     let context = StatementContext::new(running.query_id(), running.stop().clone());
     let meter = Arc::clone(&context.meter);
-    let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
-    let planning = wanted.summary.then(|| running.entry().started.elapsed());
-    let mut ran = None;
-    if wanted.analyze {
-        let begun = std::time::Instant::now();
-        let again = ready.clone();
-        let runtime = query.parts.threads.of(planned.route.target);
-        let started = runtime.spawn(async move { again.start() });
-        let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
-        let mut rows = relay(runtime, running, running.bounds().clone(), rows, None).batches;
-        while let Some(batch) = rows.next().await {
-            batch?;
+    let analysis = Analysis { query, running, planned, wanted, meter };
+    let (explained, planning, ran) = match planned.plan.value() {
+        Planned::Federated(plan) => {
+            let (engine, parameters) = (Arc::clone(&query.parts.engine), parameters.to_vec());
+            let plan = planned.plan.clone().with(Arc::clone(plan));
+            let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
+            let planning = analysis.planning();
+            let again = ready.clone();
+            let ran = analysis.run(move || again.start()).await?;
+            let timed = wanted.analyze && wanted.timing;
+            (query.parts.engine.explain(&ready, timed, wanted.verbose), planning, ran)
         }
-        ran = Some(Ran {
-            took: wanted.summary.then(|| begun.elapsed()),
-            rows: running.bounds().passed.rows(),
-            read_rows: meter.rows(),
-            read_bytes: meter.bytes(),
-        });
-    }
-    let explained = query.parts.engine.explain(&ready, wanted.analyze && wanted.timing, wanted.verbose);
+        Planned::Passthrough(plan) => {
+            let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
+            let lines = vec![format!("Passthrough: source={}", plan.source())];
+            let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
+            let plan = planned.plan.clone().with(Arc::clone(plan));
+            let planning = analysis.planning();
+            let ran = analysis.run(move || engine.start(&plan, &parameters, context)).await?;
+            (Explained { lines, remote: vec![remote], rows: None }, planning, ran)
+        }
+    };
     let told = Told {
-        estimate: wanted.costs.then(|| Estimate::of(&planned.plan.value().shape, &explained)),
+        estimate: wanted.costs.then(|| Estimate::of(planned.plan.value().shape(), &explained)),
         route: planned.route.target.name(),
         reason: planned.route.reason.clone(),
         explained,
@@ -222,6 +223,43 @@ pub(super) async fn explain(
     let batch = RecordBatch::try_new(wanted.schema(), vec![column])
         .map_err(|error| Error::internal("EXPLAIN could not be laid out").with_cause(error))?;
     Ok(Rows::from_batch(batch))
+}
+
+/// What ANALYZE runs, and how it is told.
+struct Analysis<'a> {
+    query: &'a Query,
+    running: &'a RunningStatement,
+    planned: &'a Prepared,
+    wanted: Explain,
+    meter: Arc<ScanMeter>,
+}
+
+impl Analysis<'_> {
+    /// How long planning took, where that is to be told.
+    fn planning(&self) -> Option<Duration> {
+        self.wanted.summary.then(|| self.running.entry().started.elapsed())
+    }
+
+    /// With ANALYZE, runs the statement to its end.
+    async fn run(&self, start: impl FnOnce() -> Result<Rows> + Send + 'static) -> Result<Option<Ran>> {
+        if !self.wanted.analyze {
+            return Ok(None);
+        }
+        let (running, begun) = (self.running, std::time::Instant::now());
+        let runtime = self.query.parts.threads.of(self.planned.route.target);
+        let started = runtime.spawn(async move { start() });
+        let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
+        let mut rows = relay(runtime, running, running.bounds().clone(), rows, None).batches;
+        while let Some(batch) = rows.next().await {
+            batch?;
+        }
+        Ok(Some(Ran {
+            took: self.wanted.summary.then(|| begun.elapsed()),
+            rows: running.bounds().passed.rows(),
+            read_rows: self.meter.rows(),
+            read_bytes: self.meter.bytes(),
+        }))
+    }
 }
 
 /// What of the settings decides how statements run, as far as somebody has set it.

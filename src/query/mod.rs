@@ -8,6 +8,8 @@ mod explain;
 mod facts;
 #[cfg(test)]
 pub(crate) mod fake;
+mod pass;
+mod plan;
 mod prepare;
 mod prepared;
 mod probes;
@@ -30,6 +32,7 @@ pub use running::RunningStatement;
 
 use crate::catalog::{SchemaCache, Virtuals};
 use crate::engine::datafusion::Federated;
+use crate::engine::passthrough::Passthrough;
 use crate::error::{Error, Result};
 use crate::history::{Begun, Events, Running};
 use crate::metrics::Metrics;
@@ -138,7 +141,7 @@ pub struct Threads {
 impl Threads {
     fn of(&self, target: Target) -> &Handle {
         match target {
-            Target::Federated => &self.queries,
+            Target::Federated | Target::Passthrough => &self.queries,
             Target::Catalog | Target::Utility => &self.memory,
         }
     }
@@ -152,6 +155,8 @@ pub struct Parts {
     pub virtuals: Arc<Virtuals>,
     /// The federated engine.
     pub engine: Arc<Federated>,
+    /// The sources' own engines.
+    pub passthrough: Arc<Passthrough>,
     /// Who may run how much at once.
     pub admission: Arc<Admission>,
     /// The running statements.

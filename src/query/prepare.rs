@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::execute::{ACTING, calls};
 use super::explain::Explain;
 use super::facts::facts;
+use super::pass::{Choice, Passed};
+use super::plan::Planned;
 use super::probes::asks_catalogs;
 use super::{Query, Route, RunningStatement, Target, route, utility};
 use crate::catalog::{Needed, Relation, Setting, Settings, Viewer, World, existing, resolve};
-use crate::engine::datafusion::{Plan, PlanRequest};
+use crate::engine::datafusion::PlanRequest;
 use crate::error::{Error, Result, SqlState};
 use crate::policy::{self, Authorized, Identity, Privilege};
 use crate::session::{Kind, PreparedStatement, Session, Shown};
@@ -19,7 +21,7 @@ use crate::types::PgType;
 /// A statement that reads, planned for one identity.
 pub(super) struct Prepared {
     /// The plan, with the permit to run it.
-    pub(super) plan: Authorized<Arc<Plan>>,
+    pub(super) plan: Authorized<Planned>,
     /// Where it runs, and why.
     pub(super) route: Route,
     /// EXPLAIN of it is wanted, not its rows.
@@ -76,9 +78,9 @@ pub(super) async fn prepare(
     let planned = plan(query, session, identity, running, &statement, &parameters).await?;
     let shape = match planned.explain {
         Some(explain) => explain.shape(),
-        None => Arc::clone(&planned.plan.value().shape),
+        None => Arc::clone(planned.plan.value().shape()),
     };
-    let types = planned.plan.value().parameters.clone();
+    let types = planned.plan.value().parameters().to_vec();
     let declares = matches!(statement.kind, StatementKind::DeclareCursor(_));
     let mut prepared = PreparedStatement::planned(statement, types, shape, Arc::new(planned));
     if declares {
@@ -104,33 +106,36 @@ pub(super) async fn plan(
     let world = world_for(query, session, identity, running, &scope).await?;
     let relations = relations(query, session, &world, &scope)?;
     let route = route(relations.iter());
-    check_route_setting(session, &route)?;
-    running.entry().update(|progress| {
-        progress.route = route.target.name();
-        progress.route_reason.clone_from(&route.reason);
-        progress.sources.clone_from(&route.sources);
-        progress.tables = tables(&relations);
-    });
+    note_route(running, &route, &relations);
     let viewer = Arc::new(viewer(query, session, identity, &world));
-    let engine = Arc::clone(&query.parts.engine);
     if calls(&scope, &ACTING) {
         session.arm_acts();
     }
     let facts = facts(session, &viewer, (&scope, running), query.started);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
-    let (statement, parameters) = (read.clone(), parameters.to_vec());
-    let planned = query
-        .deep(running, async move {
-            let request =
-                PlanRequest { statement: &statement, relations: named, viewer, facts, parameters: &parameters };
-            engine.plan(request).await.map(Arc::new)
-        })
-        .await?;
-    let wanted = planned.tables.iter().map(|table| {
+    let choice = Choice { query, session, running, statement: read, named: &named, parameters };
+    let (planned, route) = match choice.passed(&viewer, &facts, &route).await? {
+        Passed::Yes(plan, route) => {
+            note_route(running, &route, &relations);
+            (Planned::Passthrough(plan), route)
+        }
+        Passed::No(why) => {
+            let route = route.because(why.as_deref());
+            let engine = Arc::clone(&query.parts.engine);
+            let (statement, parameters) = (read.clone(), parameters.to_vec());
+            let planning = async move {
+                let request =
+                    PlanRequest { statement: &statement, relations: named, viewer, facts, parameters: &parameters };
+                engine.plan(request).await.map(Arc::new)
+            };
+            (Planned::Federated(query.deep(running, planning).await?), route)
+        }
+    };
+    let wanted = planned.tables().iter().map(|table| {
         let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
         (table.name.clone(), columns, Privilege::Select)
     });
-    let plan = policy::authorize(identity, wanted, Arc::clone(&planned))?;
+    let plan = policy::authorize(identity, wanted, planned.clone())?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
     let explain = explain.map(Explain::read).transpose()?;
     Ok(Prepared { plan, route, explain, scope, relations, world, identity: Arc::clone(identity) })
@@ -233,13 +238,13 @@ fn tables(relations: &[Relation]) -> Vec<String> {
     names
 }
 
-fn check_route_setting(session: &Session, route: &Route) -> Result<()> {
-    if session.setting("tusk.route") == "passthrough" && route.target != Target::Catalog {
-        return Err(
-            Error::unsupported("the statement cannot be passed through").with_detail(format!("It {}.", route.reason))
-        );
-    }
-    Ok(())
+fn note_route(running: &RunningStatement, route: &Route, relations: &[Relation]) {
+    running.entry().update(|progress| {
+        progress.route = route.target.name();
+        progress.route_reason.clone_from(&route.reason);
+        progress.sources.clone_from(&route.sources);
+        progress.tables = tables(relations);
+    });
 }
 
 fn given(parameter_types: &[u32]) -> Result<Vec<Option<PgType>>> {

@@ -10,6 +10,8 @@ pub enum Target {
     Utility,
     /// It reads nothing, or virtual tables only: answered from memory.
     Catalog,
+    /// It reads one PostgreSQL source, which runs it as a whole.
+    Passthrough,
     /// It reads sources: one DataFusion plan whose leaves are reads of them.
     Federated,
 }
@@ -21,6 +23,7 @@ impl Target {
         match self {
             Target::Utility => "utility",
             Target::Catalog => "catalog",
+            Target::Passthrough => "passthrough",
             Target::Federated => "federated",
         }
     }
@@ -35,6 +38,20 @@ pub struct Route {
     pub reason: String,
     /// The sources that are read, each once, by name.
     pub sources: Vec<String>,
+}
+
+impl Route {
+    /// The same route, with the reason why it is no shorter one: a sentence.
+    #[must_use]
+    pub fn because(mut self, why: Option<&str>) -> Route {
+        if let Some(why) = why.map(|why| why.trim_end_matches('.')).filter(|_| self.target == Target::Federated) {
+            self.reason.push_str("; ");
+            let mut letters = why.chars();
+            self.reason.extend(letters.next().map(|letter| letter.to_ascii_lowercase()));
+            self.reason.push_str(letters.as_str());
+        }
+        self
+    }
 }
 
 /// The route of a statement that reads these relations.

@@ -6,6 +6,7 @@ pub mod files;
 mod keys;
 pub mod postgres;
 pub mod sqlite;
+mod whole;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use futures::Stream;
 
 pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
+pub use whole::{Argument, Described, DescribedColumn, SESSION_SETTINGS, StatementRunner, WholeStatement, Words};
 
 use crate::config::SourceKind;
 use crate::error::{Error, Result};
@@ -57,6 +59,11 @@ pub trait Connector: Debug + Send + Sync {
 
     /// How rows are added to its tables; `None`: it is read-only.
     fn loader(&self) -> Option<&dyn Loader> {
+        None
+    }
+
+    /// How it runs whole statements; `None`: it does not.
+    fn runner(&self) -> Option<&dyn StatementRunner> {
         None
     }
 
@@ -240,6 +247,10 @@ pub struct RemoteTable {
     pub comment: Option<String>,
     /// Rows, as the source estimates them.
     pub estimated_rows: Option<u64>,
+    /// Its columns here are all that it has there, in the same order: a whole statement may read it as it stands.
+    pub whole: bool,
+    /// Its number at the source, where that numbers tables; 0 otherwise.
+    pub oid: u32,
     /// What the connector needs to read it (its files, say); nobody else looks inside.
     pub handle: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -267,6 +278,11 @@ pub struct RemoteColumn {
     pub comment: Option<String>,
     /// The enum or domain it is declared with.
     pub declared: Option<Declared>,
+    /// Its values mean at the source what they mean here, so that expressions over it may be evaluated there: its type is one of
+    /// PostgreSQL's own that looks nothing up, or an enum.
+    pub plain: bool,
+    /// Its number at the source, where that numbers columns; 0 otherwise.
+    pub number: i16,
 }
 
 impl RemoteSchema {
@@ -301,6 +317,7 @@ impl RemoteTable {
             && self.kind == other.kind
             && self.primary_key == other.primary_key
             && self.estimated_rows == other.estimated_rows
+            && self.whole == other.whole
             && self.comment == other.comment
             && self.columns == other.columns
             && self.constraints == other.constraints

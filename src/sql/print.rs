@@ -1,5 +1,5 @@
 //! The one place that writes SQL for a source: a small tree of our own, printed in the source's dialect.
-//! Must not know: what a user typed, sqlparser's tree, catalogs, how a source runs it.
+//! Must not know: catalogs, how a source runs it; but for `query`, what a user typed and sqlparser's tree.
 //!
 //! No text of a user or a source gets into a statement but as a literal or an identifier, and these are written by
 //! `print/literal.rs` alone, in a form that the dialect's lexer reads back as the same value:
@@ -11,16 +11,18 @@
 //! | name | `"..."`, `"` doubled | the same | the same |
 //!
 //! NUL is refused everywhere, NaN and infinity too: a source may not have them, and a filter can be applied here.
-//! Outputs are called `c0`, `c1`, ... and the table `t`: never by a user's name.
+//! Outputs are called `c0`, `c1`, ... and the table `t`: never by a user's name. A whole query of a client's, with its names, is printed by `query`.
 
 mod copy;
 mod expression;
 mod literal;
+mod query;
 mod statement;
 
-pub use copy::{begin_copy_from, copy_from};
+pub use copy::{begin_copy_from, copy_from, set_session};
 pub use expression::{CastType, CompareOp, Expr};
 pub use literal::{Literal, quote_identifier, quote_literal};
+pub use query::{OwnValues, PrintRequest, PrintedQuery, RemoteTable, print_query};
 pub use statement::{Order, Output, Select, Table, copy_binary};
 
 use crate::error::{Error, Result};

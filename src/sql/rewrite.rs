@@ -33,6 +33,13 @@ pub const DUPLICATE: char = '\u{241f}';
 /// The types whose casts become calls: for `x` in here, `pg_x_in(text or oid)` gives the oid and `pg_x_out(oid)` its text.
 pub const REG_TYPES: &[&str] = expressions::REG_TYPES;
 
+pub(in crate::sql) use expressions::named_operator;
+
+/// The name that PostgreSQL gives a select item without an alias.
+pub(in crate::sql) fn item_name_of(expr: &Expr) -> String {
+    names::of(expr)
+}
+
 /// A query as the binder takes it.
 #[derive(Debug, Clone)]
 pub struct Rewritten {

@@ -19,6 +19,7 @@ mod federated;
 mod hostile;
 mod limits;
 mod observe;
+mod passthrough;
 mod random;
 mod regression;
 mod roles;

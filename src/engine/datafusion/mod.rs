@@ -39,7 +39,7 @@ use crate::catalog::{SchemaCache, Viewer};
 use crate::config::{EngineSettings, Size};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::metrics::Metrics;
-use crate::source::ScanMeter;
+pub use crate::source::ScanMeter;
 use scan::Scanner;
 
 /// What a running statement's leaves need to know of it.

@@ -200,6 +200,8 @@ impl Introspection {
             indexes: Vec::new(),
             comment: None,
             estimated_rows: Some(rows),
+            whole: false,
+            oid: 0,
             handle: Some(Arc::new(table)),
         })
     }

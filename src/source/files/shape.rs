@@ -297,5 +297,7 @@ fn remote(name: String, ty: PgType, not_null: bool) -> RemoteColumn {
         identity: None,
         comment: None,
         declared: None,
+        plain: false,
+        number: 0,
     }
 }

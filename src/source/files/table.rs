@@ -62,6 +62,8 @@ impl FileTable {
             indexes: Vec::new(),
             comment: None,
             estimated_rows: Some(rows),
+            whole: false,
+            oid: 0,
             handle: None,
         };
         Ok((FileTable { schema: remote.arrow_schema(), candidate, reading, columns, found, shapes, round }, rows))

@@ -11,7 +11,7 @@ with recursive base(oid, under, typmod, enough) as (
     where not b.enough
 ),
 resolved as (
-    select b.oid, b.typmod, t.oid as under, t.typname, t.typelem, t.typarray, t.typlen, tn.nspname
+    select b.oid, b.typmod, t.oid as under, t.typname, t.typtype, t.typelem, t.typarray, t.typlen, tn.nspname
     from base b
     join pg_catalog.pg_type t on t.oid = b.under
     join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
@@ -26,6 +26,7 @@ here as (
 )
 select n.nspname::text as schema,
        c.relname::text as relation,
+       c.oid as relation_oid,
        c.relkind::text as kind,
        pg_catalog.obj_description(c.oid, 'pg_class') as relation_comment,
        case when c.relkind = 'p' and c.reltuples <= 0
@@ -34,6 +35,7 @@ select n.nspname::text as schema,
             when c.reltuples < 0 or (c.reltuples = 0 and c.relpages = 0) then null
             else c.reltuples end::float8 as estimate,
        (select k.conkey::int4[] from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.contype = 'p') as key,
+       (select count(*) from pg_catalog.pg_attribute l where l.attrelid = c.oid and l.attnum > 0 and not l.attisdropped)::int4 as attributes,
        a.attnum::int4 as number,
        a.attname::text as name,
        a.attnotnull as not_null,
@@ -41,9 +43,11 @@ select n.nspname::text as schema,
        case when a.atttypmod = -1 then r.typmod else a.atttypmod end as typmod,
        r.nspname::text as type_schema,
        r.typname::text as type_name,
+       coalesce(r.typtype::text, '') as type_kind,
        e.under as element_oid,
        e.nspname::text as element_schema,
        e.typname::text as element_name,
+       coalesce(e.typtype::text, '') as element_kind,
        e.typarray as element_array,
        case when dt.typtype in ('e', 'd') then dt.oid when de.typtype in ('e', 'd') then de.oid end as declared,
        coalesce(dt.typtype not in ('e', 'd'), false) as declared_array,

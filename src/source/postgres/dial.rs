@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use tokio::net::lookup_host;
@@ -16,10 +16,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::errors::{Failure, Reason};
 use super::frames::Frames;
+use super::kept::Kept;
 use super::socket::{Address, Socket};
 use super::tls::{self, Watched};
 use crate::config::{PostgresSettings, SslMode};
 use crate::error::Result;
+use crate::source::SESSION_SETTINGS;
 
 /// How long a request to cancel may take.
 const CANCEL_TIME: Duration = Duration::from_secs(2);
@@ -46,6 +48,10 @@ struct Endpoint {
 pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) born: Instant,
+    /// Its prepared statements.
+    pub(super) kept: Kept,
+    /// The session settings that it has; `None`: nobody knows.
+    pub(super) session: Option<Arc<str>>,
     endpoint: Endpoint,
     errors: Arc<AtomicU64>,
     driver: AbortHandle,
@@ -154,7 +160,8 @@ impl Dialer {
         // Since PostgreSQL 14, and not on every system: the server notices within two seconds that we are gone.
         let _ = client.batch_execute("SET client_connection_check_interval = '2s'").await;
         cut.armed = false;
-        Ok(Connection { client, born: Instant::now(), endpoint, errors, driver, end })
+        let session = Some(Arc::clone(&DEFAULT_SESSION));
+        Ok(Connection { client, born: Instant::now(), kept: Kept::default(), session, endpoint, errors, driver, end })
     }
 
     /// TLS to a host. A name that cannot be one is found out in the handshake.
@@ -251,12 +258,18 @@ pub(super) fn application_name(source: &str, query_id: &str) -> String {
     text.trim_end().chars().map(plain).take(crate::names::MAX_IDENTIFIER_BYTES).collect()
 }
 
+/// What sets the session settings of scans.
+pub(super) static DEFAULT_SESSION: LazyLock<Arc<str>> = LazyLock::new(|| {
+    let each = SESSION_SETTINGS.iter().map(|(name, value)| format!("SET {name} = E'{value}'"));
+    Arc::from(each.collect::<Vec<_>>().join("; "))
+});
+
 fn session_setup(settings: &PostgresSettings) -> String {
     // Of a writable source too: what writes opens its transaction READ WRITE by name.
-    let mut setup = String::from(
-        "SET standard_conforming_strings = on; SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
-         SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1; \
+    let mut setup = format!(
+        "SET standard_conforming_strings = on; SET search_path = ''; {}; \
          SET client_min_messages = warning; SET default_transaction_read_only = on",
+        *DEFAULT_SESSION
     );
     if !settings.statement_timeout.is_zero() {
         // PostgreSQL takes up to i32::MAX milliseconds; less than one would mean none.

@@ -174,6 +174,15 @@ pub(super) fn lost(source: &str, why: Option<&tokio_postgres::Error>) -> Error {
     }
 }
 
+/// The session settings of a client could not be set.
+pub(super) fn setting(source: &str, error: tokio_postgres::Error) -> Error {
+    if error.as_db_error().is_none() {
+        return statement(source, error, None).0;
+    }
+    let message = format!("source \"{source}\" does not take a setting of this session");
+    Error::source_fault(SqlState::INVALID_PARAMETER_VALUE, message).with_cause(error)
+}
+
 /// What the source sent cannot be.
 pub(super) fn protocol(source: &str, what: impl Into<String>) -> Error {
     Error::source_fault(SqlState::PROTOCOL_VIOLATION, format!("source \"{source}\" broke the protocol"))

@@ -64,6 +64,8 @@ struct Open {
     key: Vec<i32>,
     /// The source's number of each column that was taken.
     numbers: Vec<i32>,
+    /// Columns that the relation has, taken or not.
+    attributes: i32,
 }
 
 impl Found {
@@ -117,6 +119,7 @@ impl Found {
     fn close(self) -> RemoteSchema {
         let closed = self.tables.into_iter().map(|mut open| {
             open.table.primary_key = open.positions(&open.key).unwrap_or_default();
+            open.table.whole = usize::try_from(open.attributes).is_ok_and(|all| all == open.table.columns.len());
             Arc::new(open.table)
         });
         RemoteSchema { tables: closed.collect(), problems: self.problems, broken: Vec::new() }
@@ -151,9 +154,12 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
         indexes: Vec::new(),
         comment: row.try_get("relation_comment")?,
         estimated_rows,
+        whole: false,
+        oid: row.try_get("relation_oid")?,
         handle: None,
     };
-    Ok(Open { table, key: row.try_get::<_, Option<Vec<i32>>>("key")?.unwrap_or_default(), numbers: Vec::new() })
+    let key = row.try_get::<_, Option<Vec<i32>>>("key")?.unwrap_or_default();
+    Ok(Open { table, key, numbers: Vec::new(), attributes: row.try_get("attributes")? })
 }
 
 /// A column, or why it is left out.
@@ -175,6 +181,7 @@ fn column(
             None => None,
         },
     };
+    let plain = found.is_plain(row.try_get("type_kind")?, row.try_get("element_kind")?);
     let Some((ty, remote_type)) = found.resolve() else {
         let (schema, relation): (&str, &str) = (row.try_get("schema")?, row.try_get("relation")?);
         return Ok(Err(format!(
@@ -199,6 +206,8 @@ fn column(
         identity: row.try_get::<_, &str>("identity")?.chars().next(),
         comment: row.try_get("comment")?,
         declared: declared.map(|of| Declared { of: Arc::clone(of), array }),
+        plain,
+        number: i16::try_from(row.try_get::<_, i32>("number")?).unwrap_or_default(),
     }))
 }
 
@@ -221,7 +230,22 @@ struct Element {
     name: String,
 }
 
+/// Types of PostgreSQL's own whose input looks names up: with one of them in reach, a literal could ask for any name.
+const LOOKING: [u32; 13] = [24, 1033, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191, 705];
+
 impl FoundType {
+    /// See [`RemoteColumn::plain`].
+    fn is_plain(&self, kind: &str, element_kind: &str) -> bool {
+        let plain = |oid: u32, kind: &str| match oid {
+            FIRST_USER_OID.. => kind == "e",
+            oid => !LOOKING.contains(&oid) && kind != "c",
+        };
+        match &self.element {
+            Some(element) => plain(element.oid, element_kind),
+            None => plain(self.oid, kind),
+        }
+    }
+
     /// The type towards clients and the name for casts at the source; `None`: refused.
     fn resolve(self) -> Option<(PgType, String)> {
         let known = |oid: u32| oid < FIRST_USER_OID && PgType { oid, typmod: -1 }.row().is_some();

@@ -8,12 +8,15 @@ mod dial;
 mod errors;
 mod frames;
 mod introspect;
+mod kept;
 mod keys;
 mod load;
 mod pool;
 mod read;
 mod socket;
 mod tls;
+mod whole;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +29,8 @@ pub use self::ask::{Answer, ask};
 pub use self::pool::Lease;
 use self::pool::Pool;
 use super::{
-    Access, BatchStream, Connector, Load, LoadQuery, Loader, PoolStatus, RemoteQuery, RemoteSchema, SqlReader,
+    Access, Argument, BatchStream, Connector, Described, Load, LoadQuery, Loader, PoolStatus, RemoteQuery,
+    RemoteSchema, SqlReader, StatementRunner, WholeStatement,
 };
 use crate::config::{Patterns, PostgresSettings, SourceKind};
 use crate::error::Result;
@@ -114,6 +118,10 @@ impl Connector for PostgresConnector {
         self.writable.then_some(self)
     }
 
+    fn runner(&self) -> Option<&dyn StatementRunner> {
+        Some(self)
+    }
+
     fn pool(&self) -> Option<PoolStatus> {
         Some(self.pool.status())
     }
@@ -123,6 +131,17 @@ impl Connector for PostgresConnector {
 impl Loader for PostgresConnector {
     async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {
         load::load(&self.pool, query).await
+    }
+}
+
+#[async_trait]
+impl StatementRunner for PostgresConnector {
+    async fn describe(&self, statement: &WholeStatement) -> Result<Described> {
+        whole::describe(&self.pool, statement).await
+    }
+
+    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream {
+        whole::run(Arc::clone(&self.pool), statement, described, arguments)
     }
 }
 

@@ -3,16 +3,18 @@
 //! Must not know: what statements say.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
-use super::dial::{Connection, Dialer, application_name};
+use super::dial::{Connection, DEFAULT_SESSION, Dialer, application_name};
 use super::errors;
+use super::kept::Key;
 use crate::config::PostgresSettings;
 use crate::error::{Error, Result};
 use crate::source::PoolStatus;
@@ -30,6 +32,8 @@ pub(super) struct Pool {
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     breaker: Mutex<Option<(Instant, Error)>>,
+    /// Counts how often tables of the source turned out to have changed: what was prepared before does not count.
+    epoch: AtomicU64,
     /// After a failure one at a time tries.
     trying: tokio::sync::Mutex<()>,
 }
@@ -48,6 +52,7 @@ impl Pool {
             permits: Arc::new(Semaphore::new(maximum)),
             idle: Mutex::new(Vec::new()),
             breaker: Mutex::new(None),
+            epoch: AtomicU64::new(0),
             trying: tokio::sync::Mutex::new(()),
         }))
     }
@@ -60,6 +65,11 @@ impl Pool {
     /// Time for a connection.
     pub(super) fn timeout(&self) -> Duration {
         self.dialer.timeout()
+    }
+
+    /// Tables of the source have changed: nothing that is prepared is used any more.
+    pub(super) fn forget_prepared(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     /// As views show it.
@@ -78,6 +88,14 @@ impl Pool {
     /// # Errors
     /// `08001` where there is none in time.
     pub(super) async fn lease(self: &Arc<Self>, query_id: &str) -> Result<Lease> {
+        self.lease_in(query_id, &DEFAULT_SESSION).await
+    }
+
+    /// The same, with these session settings.
+    ///
+    /// # Errors
+    /// As [`Pool::lease`]; `22023` for a setting that the source does not take.
+    pub(super) async fn lease_in(self: &Arc<Self>, query_id: &str, session: &Arc<str>) -> Result<Lease> {
         let wait = timeout_at(Instant::now() + self.timeout(), Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = wait else { return Err(errors::busy(&self.source, self.maximum, self.timeout())) };
         let deadline = Instant::now() + self.timeout();
@@ -86,13 +104,35 @@ impl Pool {
             Some(connection) => connection,
             None => self.connect(&name, deadline).await?,
         };
-        Ok(Lease {
+        let mut lease = Lease {
             connection: Some(connection),
             pool: Arc::clone(self),
             permit: Some(permit),
             runtime: Handle::current(),
             clean: true,
-        })
+        };
+        lease.settle(session, deadline).await?;
+        Ok(lease)
+    }
+
+    /// An idle connection as it is, and what must be said on it before anything else: it was not asked whether it answers. `None`: none is
+    /// idle, or none of those that may be waits for work now.
+    pub(super) fn lease_idle(self: &Arc<Self>, query_id: &str, session: &Arc<str>) -> Option<(Lease, String)> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let connection = self.take_idle()?;
+        let mut first = format!("SET application_name = '{}'", application_name(&self.source, query_id));
+        if connection.session.as_ref().is_none_or(|has| has != session) {
+            first.push_str("; ");
+            first.push_str(session);
+        }
+        let lease = Lease {
+            connection: Some(connection),
+            pool: Arc::clone(self),
+            permit: Some(permit),
+            runtime: Handle::current(),
+            clean: true,
+        };
+        Some((lease, first))
     }
 
     /// The idle connection that was used last and still answers; those that do not are closed.
@@ -176,6 +216,48 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Gives the connection these session settings, unless it has them.
+    async fn settle(&mut self, session: &Arc<str>, deadline: Instant) -> Result<()> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        if connection.session.as_ref().is_some_and(|has| has == session) {
+            return Ok(());
+        }
+        connection.session = None;
+        self.clean = false;
+        let source = &self.pool.source;
+        match timeout_at(deadline, connection.client.batch_execute(session)).await {
+            Ok(Ok(())) => {
+                connection.session = Some(Arc::clone(session));
+                self.clean = true;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.clean = error.as_db_error().is_some();
+                Err(errors::setting(source, error))
+            }
+            Err(_) => Err(errors::silent(source, self.pool.timeout())),
+        }
+    }
+
+    /// The connection has these session settings now.
+    pub(super) fn settled(&mut self, session: &Arc<str>) {
+        if let Some(connection) = &mut self.connection {
+            connection.session = Some(Arc::clone(session));
+        }
+    }
+
+    /// A statement that the connection has prepared.
+    pub(super) fn kept(&self, key: &Key<'_>) -> Option<Statement> {
+        self.connection.as_ref()?.kept.get(self.pool.epoch.load(Ordering::Acquire), key)
+    }
+
+    /// Keeps a statement that the connection has prepared.
+    pub(super) fn keep(&self, key: &Key<'_>, statement: &Statement) {
+        if let Some(connection) = &self.connection {
+            connection.kept.put(self.pool.epoch.load(Ordering::Acquire), key, statement);
+        }
+    }
+
     /// The client, for the next statement: from now on the connection counts as being in the middle of it.
     ///
     /// # Errors

@@ -75,6 +75,8 @@ fn read_schema(connection: &Connection, patterns: &Patterns) -> rusqlite::Result
             indexes: keys.indexes,
             comment: None,
             estimated_rows,
+            whole: false,
+            oid: 0,
             handle: None,
         }));
     }
@@ -164,6 +166,8 @@ fn read_columns(connection: &Connection, table: &Found, bytewise: bool) -> rusql
             identity: None,
             comment: None,
             declared: None,
+            plain: false,
+            number: 0,
         });
     }
     key.sort_by_key(|(position, ..)| *position);

@@ -43,6 +43,18 @@ pub fn begin_copy_from(isolation: &str, settings: &[(&str, &str)]) -> Result<Str
     Ok(out)
 }
 
+/// The statements that give a session these settings.
+///
+/// # Errors
+/// `0A000` for a value that has no safe form.
+pub fn set_session(settings: &[(&'static str, String)]) -> Result<String> {
+    let each = settings.iter().map(|(name, value)| {
+        let literal = quote_literal(Dialect::Postgres, value)?;
+        Ok(format!("SET {name} = {literal}"))
+    });
+    Ok(each.collect::<Result<Vec<_>>>()?.join("; "))
+}
+
 fn copy_options(options: &CopyOptions) -> Result<Vec<String>> {
     let literal = |text: &str| quote_literal(Dialect::Postgres, text);
     let byte = |byte: u8| literal(&char::from(byte).to_string());

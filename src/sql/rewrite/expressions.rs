@@ -210,7 +210,8 @@ fn plain_operator(op: &mut BinaryOperator) -> Result<()> {
     Ok(())
 }
 
-fn named_operator(symbol: &str) -> Option<BinaryOperator> {
+/// The operator of this symbol, where sqlparser knows it.
+pub(in crate::sql) fn named_operator(symbol: &str) -> Option<BinaryOperator> {
     use BinaryOperator as Op;
     Some(match symbol {
         "+" => Op::Plus,

@@ -1,0 +1,165 @@
+//! The choice between a statement's own source and the federated engine, and what the source is told of the session.
+//! Must not know: how a statement is printed, how it runs.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, TimestampMicrosecondArray};
+use bytes::BytesMut;
+
+use super::{Query, Route, RunningStatement, Target};
+use crate::catalog::{Relation, Viewer, World};
+use crate::engine::datafusion::SessionFacts;
+use crate::engine::passthrough::{CannotPass, PassPlan, PassRequest, Passthrough, can_pass};
+use crate::error::{Error, Result, SqlState};
+use crate::names;
+use crate::session::Session;
+use crate::sql::print::{OwnValues, set_session};
+use crate::sql::{Statement, TableRef};
+use crate::types::{self, FormatOptions, PgType, text_encoder};
+
+/// Settings of the session that decide what a statement says.
+const SETTINGS: [&str; 5] = ["TimeZone", "DateStyle", "IntervalStyle", "bytea_output", "extra_float_digits"];
+
+/// What `tusk.route` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Passthrough,
+    /// `auto` too, for now.
+    Federated,
+}
+
+/// What was chosen.
+pub(super) enum Passed {
+    /// The source has understood it.
+    Yes(Arc<PassPlan>, Route),
+    /// It is for the other engine; a sentence that says why, where it was tried.
+    No(Option<String>),
+}
+
+/// What a choice is made from.
+pub(super) struct Choice<'a> {
+    pub(super) query: &'a Query,
+    pub(super) session: &'a Session,
+    pub(super) running: &'a RunningStatement,
+    pub(super) statement: &'a Statement,
+    pub(super) named: &'a [(TableRef, Relation)],
+    pub(super) parameters: &'a [Option<PgType>],
+}
+
+impl Choice<'_> {
+    fn wish(&self) -> Wish {
+        match self.session.setting("tusk.route").as_str() {
+            "passthrough" => Wish::Passthrough,
+            _ => Wish::Federated,
+        }
+    }
+
+    /// The source that a statement may be passed to. `Ok(None)`: it is not wished, or not even asked.
+    fn source(&self, world: &World) -> Result<Option<Arc<str>>, CannotPass> {
+        let wish = self.wish();
+        let reads = self.named.iter().any(|(_, relation)| matches!(relation, Relation::Table(_)));
+        let views = self.named.iter().any(|(_, relation)| matches!(relation, Relation::Virtual(_)));
+        // What reads no source is answered from memory; what reads nothing at all may be asked of a source for comparison.
+        let asked = reads || !views;
+        if wish != Wish::Passthrough || !asked {
+            return Ok(None);
+        }
+        can_pass(self.named.iter().map(|(_, relation)| relation), world, &self.session.search_path()).map(Some)
+    }
+
+    /// The plan of a statement that its source runs, with its route; or that the other engine has it. `route` is what it is without.
+    pub(super) async fn passed(&self, viewer: &Viewer, facts: &SessionFacts, route: &Route) -> Result<Passed> {
+        let source = match self.source(&viewer.world) {
+            Ok(Some(source)) => source,
+            Ok(None) => return Ok(Passed::No(None)),
+            Err(CannotPass(why)) => return self.refused(&format!("It {why}.")),
+        };
+        let printed = self.print(&source, viewer, facts).await;
+        let planned = match printed {
+            Ok(printed) => {
+                let engine = Arc::clone(&self.query.parts.passthrough);
+                self.running.bounds().guard(engine.plan(printed)).await
+            }
+            Err(error) => Err(error),
+        };
+        match planned {
+            Ok(plan) => {
+                let reason = match self.named {
+                    [] => format!("reads no table; {source} was asked"),
+                    _ => format!("every relation is in {source}"),
+                };
+                let sources = if route.sources.is_empty() { vec![source.to_string()] } else { route.sources.clone() };
+                Ok(Passed::Yes(Arc::new(plan), Route { target: Target::Passthrough, reason, sources }))
+            }
+            Err(error) if error.state() == SqlState::FEATURE_NOT_SUPPORTED => self.refused(&sentence(error.message())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is not passed through takes the other route, or none where that was forbidden.
+    fn refused(&self, why: &str) -> Result<Passed> {
+        if self.wish() == Wish::Passthrough && !self.named.is_empty() {
+            return Err(Error::unsupported("the statement cannot be passed through").with_detail(why));
+        }
+        Ok(Passed::No(Some(why.to_owned())))
+    }
+
+    async fn print(
+        &self,
+        source: &Arc<str>,
+        viewer: &Viewer,
+        facts: &SessionFacts,
+    ) -> Result<crate::engine::passthrough::Printed> {
+        let own = own_values(self.session, viewer, facts)?;
+        let session: Arc<str> = settings(self.session)?.into();
+        let (statement, named) = (self.statement.clone(), self.named.to_vec());
+        let (parameters, source) = (self.parameters.to_vec(), Arc::clone(source));
+        let query_id = self.running.query_id().to_owned();
+        let printing = async move {
+            Passthrough::print(&PassRequest {
+                statement: &statement,
+                relations: &named,
+                source,
+                own,
+                session,
+                parameters: &parameters,
+                query_id: &query_id,
+            })
+        };
+        self.query.deep(self.running, printing).await
+    }
+}
+
+/// A message as a sentence.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first: String = letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+fn settings(session: &Session) -> Result<String> {
+    set_session(&SETTINGS.map(|name| (name, session.setting(name))))
+}
+
+fn own_values(session: &Session, viewer: &Viewer, facts: &SessionFacts) -> Result<OwnValues> {
+    let now = session.transaction.is_block().then(|| timestamp(facts.now_micros)).transpose()?;
+    Ok(OwnValues {
+        user: viewer.user.clone(),
+        database: viewer.database.clone(),
+        schema: viewer.search_path.first().cloned(),
+        pid: viewer.pid,
+        version: names::version(),
+        now,
+    })
+}
+
+/// A moment in PostgreSQL's text form, in UTC.
+fn timestamp(micros: i64) -> Result<String> {
+    let field = types::field("now", PgType::TIMESTAMPTZ, false);
+    let array: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone("+00:00"));
+    let mut encoder = text_encoder(&field, &FormatOptions::default())?;
+    encoder.bind(&array)?;
+    let mut text = BytesMut::new();
+    encoder.write(0, &mut text)?;
+    String::from_utf8(text.to_vec()).map_err(|error| Error::internal("a time that is no text").with_cause(error))
+}

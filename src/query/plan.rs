@@ -1,0 +1,53 @@
+//! A plan of either engine.
+//! Must not know: how one comes about, how it runs.
+
+use std::sync::Arc;
+
+use crate::catalog::TableSchema;
+use crate::engine::datafusion::Plan;
+use crate::engine::passthrough::PassPlan;
+use crate::rows::RowShape;
+use crate::types::PgType;
+
+/// What was planned for a statement that reads.
+#[derive(Clone)]
+pub(super) enum Planned {
+    /// DataFusion runs it.
+    Federated(Arc<Plan>),
+    /// Its source runs it.
+    Passthrough(Arc<PassPlan>),
+}
+
+impl Planned {
+    /// What its rows look like.
+    pub(super) fn shape(&self) -> &Arc<RowShape> {
+        match self {
+            Planned::Federated(plan) => &plan.shape,
+            Planned::Passthrough(plan) => &plan.shape,
+        }
+    }
+
+    /// The types of its parameters.
+    pub(super) fn parameters(&self) -> &[PgType] {
+        match self {
+            Planned::Federated(plan) => &plan.parameters,
+            Planned::Passthrough(plan) => &plan.parameters,
+        }
+    }
+
+    /// The tables of sources that it reads.
+    pub(super) fn tables(&self) -> &[Arc<TableSchema>] {
+        match self {
+            Planned::Federated(plan) => &plan.tables,
+            Planned::Passthrough(plan) => &plan.tables,
+        }
+    }
+
+    /// Whether it reads virtual tables.
+    pub(super) fn reads_virtual(&self) -> bool {
+        match self {
+            Planned::Federated(plan) => plan.reads_virtual,
+            Planned::Passthrough(_) => false,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The prepared statements of one connection: so many, those that were used last.
+//! Must not know: what they say.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio_postgres::Statement;
+
+/// Statements that one connection keeps.
+const KEPT: usize = 100;
+/// A longer text is not kept: it would not come again.
+const LONGEST: usize = 64 << 10;
+
+/// Prepared statements by their text and the types of their parameters; the one used last is the last.
+#[derive(Default)]
+pub(super) struct Kept(Mutex<Vec<Entry>>);
+
+struct Entry {
+    /// When it was prepared: what the source's tables are may have changed since.
+    epoch: u64,
+    /// The session settings that it was prepared in: literals were read by them.
+    session: Arc<str>,
+    sql: String,
+    parameters: Vec<u32>,
+    statement: Statement,
+}
+
+/// Whether a literal may mean the moment at which it is read, as `'now'` does: such a statement is read anew each time. (A name that only
+/// looks like it costs that, too.)
+fn tells_time(sql: &str) -> bool {
+    let text = sql.to_ascii_lowercase();
+    let now = text.match_indices("now").any(|(at, word)| !text[at + word.len()..].starts_with('('));
+    now || ["today", "tomorrow", "yesterday"].iter().any(|word| text.contains(word))
+}
+
+/// What a statement is found by.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    /// The session settings, as they are set.
+    pub(super) session: &'a Arc<str>,
+    /// Its text.
+    pub(super) sql: &'a str,
+    /// The types of its parameters.
+    pub(super) parameters: &'a [u32],
+}
+
+impl Key<'_> {
+    fn is(&self, entry: &Entry) -> bool {
+        entry.sql == self.sql && entry.parameters == self.parameters && entry.session == *self.session
+    }
+}
+
+impl Kept {
+    /// The statement, if it is there, of these session settings and of this epoch.
+    pub(super) fn get(&self, epoch: u64, key: &Key<'_>) -> Option<Statement> {
+        let mut kept = self.0.lock();
+        let at = kept.iter().rposition(|entry| key.is(entry))?;
+        let entry = kept.remove(at);
+        if entry.epoch != epoch {
+            return None;
+        }
+        let statement = entry.statement.clone();
+        kept.push(entry);
+        Some(statement)
+    }
+
+    /// Keeps a statement; the one that was not used for longest goes.
+    pub(super) fn put(&self, epoch: u64, key: &Key<'_>, statement: &Statement) {
+        if key.sql.len() > LONGEST || tells_time(key.sql) {
+            return;
+        }
+        let mut kept = self.0.lock();
+        kept.retain(|entry| !key.is(entry));
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        let (sql, parameters, statement) = (key.sql.to_owned(), key.parameters.to_vec(), statement.clone());
+        kept.push(Entry { epoch, session: Arc::clone(key.session), sql, parameters, statement });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_that_mean_a_moment() {
+        for sql in ["SELECT E'now'::pg_catalog.\"date\"", "E'{TODAY}'", "\"d\" > E'yesterday'", "E'[today,tomorrow)'"] {
+            assert!(tells_time(sql), "{sql}");
+        }
+        assert!(!tells_time("SELECT pg_catalog.now(), \"a\" FROM \"t\""));
+    }
+}

@@ -1,0 +1,197 @@
+//! Whole statements: a source that runs what a client said, re-printed, and says itself what comes back.
+//! Must not know: how a statement was printed, who asks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{BatchStream, ScanMeter};
+use crate::error::Result;
+use crate::types::PgType;
+
+/// A source that runs whole statements.
+#[async_trait]
+pub trait StatementRunner: Send + Sync {
+    /// Has a statement parsed and described, without running it.
+    ///
+    /// # Errors
+    /// `08001` where there is no connection; whatever the source says of the statement, in words that the client may read.
+    async fn describe(&self, statement: &WholeStatement) -> Result<Described>;
+
+    /// Starts a statement when the stream is first polled. The stream owns its connection; dropping it cancels the statement at the
+    /// source within a second and never leaves a connection in an unknown state in the pool.
+    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream;
+}
+
+/// A statement, as it is sent.
+#[derive(Debug, Clone)]
+pub struct WholeStatement {
+    /// Its text: one statement.
+    pub sql: Arc<str>,
+    /// The types of its parameters that are known, by oid; 0: the source finds out.
+    pub parameters: Vec<u32>,
+    /// The settings of the session that decide what it says: statements of ours, every one of [`SESSION_SETTINGS`] in them.
+    pub session: Arc<str>,
+    /// Names the statement at the source (`application_name`).
+    pub query_id: String,
+    /// How its errors are told.
+    pub words: Arc<Words>,
+    /// Counts what was read.
+    pub meter: Arc<ScanMeter>,
+}
+
+/// The settings that decide what a statement says, and what connections have where nobody set them.
+pub const SESSION_SETTINGS: [(&str, &str); 5] = [
+    ("TimeZone", "UTC"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+];
+
+/// What a source says of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The types of its parameters: towards the client, and as the source numbers them.
+    pub parameters: Vec<(PgType, u32)>,
+    /// Its columns.
+    pub columns: Vec<DescribedColumn>,
+    /// The statement as it is run: with columns of types that are read as text cast to it.
+    pub sql: Arc<str>,
+    /// So many characters stand before the statement in it.
+    pub shift: u32,
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type towards the client.
+    pub ty: PgType,
+    /// The source's number of its type, where it is run.
+    pub oid: u32,
+    /// The table and the number of the column there that it is, unchanged.
+    pub origin: Option<(u32, i16)>,
+    /// It comes in its text form.
+    pub as_text: bool,
+}
+
+/// A parameter's value.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// Its bytes; `None`: NULL.
+    pub value: Option<Bytes>,
+    /// They are its binary form.
+    pub binary: bool,
+}
+
+/// How errors of a statement are told to the client: at places of its text, in its names, and never in others.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// The client's text, in lower case.
+    pub text: String,
+    /// Positions of the printed text and of the client's message, ascending.
+    pub places: Vec<(u32, u32)>,
+    /// Our names in the printed text, and the client's.
+    pub renamed: Vec<(String, String)>,
+    /// Schemas of its relations at the source, and as the client knows them.
+    pub schemas: Vec<(String, String)>,
+    /// Names that may be told although the client did not write them: columns that it may see.
+    pub known: Vec<String>,
+}
+
+impl Words {
+    /// The place in the client's message of a position in the printed text.
+    #[must_use]
+    pub fn place(&self, position: u32) -> Option<u32> {
+        let after = self.places.partition_point(|(here, _)| *here <= position);
+        after.checked_sub(1).and_then(|at| self.places.get(at)).map(|(_, there)| *there)
+    }
+
+    /// Whether something of the client's stands at exactly this position.
+    #[must_use]
+    pub fn is_theirs(&self, position: u32) -> bool {
+        self.places.binary_search_by_key(&position, |(here, _)| *here).is_ok()
+    }
+
+    /// A message with schemas called as the client knows them.
+    #[must_use]
+    pub fn seen(&self, message: &str) -> String {
+        let mut seen = message.to_owned();
+        for (there, here) in &self.schemas {
+            for before in [' ', '"'] {
+                seen = seen.replace(&format!("{before}{there}."), &format!("{before}{here}."));
+            }
+        }
+        seen
+    }
+
+    /// A message as the client may read it; `None`: it names something that the client did not.
+    #[must_use]
+    pub fn told(&self, message: &str) -> Option<String> {
+        let mut told = message.to_owned();
+        for (ours, theirs) in &self.renamed {
+            told = told.replace(ours.as_str(), theirs);
+        }
+        if !self.text.contains("pg_catalog") {
+            told = told.replace("pg_catalog.", "");
+        }
+        names(&told).iter().all(|name| self.is_known(name)).then_some(told)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        name.is_empty() || self.text.contains(&name) || self.known.iter().any(|known| known.to_lowercase() == name)
+    }
+}
+
+/// What may be a name in a message: what is quoted, and words with a point between them; each part of it.
+fn names(message: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut quoted = message.split('"');
+    while let Some(plain) = quoted.next() {
+        for word in plain.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.' || c == '$')) {
+            let word = word.trim_matches('.');
+            if word.contains('.') && !word.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+                found.extend(word.split('.').map(str::to_owned));
+            }
+        }
+        if let Some(inside) = quoted.next() {
+            found.extend(inside.split('.').map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_what_the_client_named() {
+        let words = Words {
+            text: "select o.nope, lower(1) from orders o".into(),
+            renamed: vec![("tusk_with_1".into(), "w".into())],
+            schemas: vec![("public".into(), "shop".into())],
+            known: vec!["Price".into()],
+            places: vec![(3, 8), (10, 20)],
+        };
+        let told = |message: &str| words.told(message);
+        assert_eq!(told("column o.nope does not exist").as_deref(), Some("column o.nope does not exist"));
+        assert_eq!(
+            told("function pg_catalog.lower(integer) does not exist").as_deref(),
+            Some("function lower(integer) does not exist")
+        );
+        assert!(told("column \"o.Price\" must appear in the GROUP BY clause").is_some());
+        assert_eq!(told("relation \"public.orders\" does not exist"), None);
+        assert_eq!(told("operator does not exist: public.mood = integer"), None);
+        assert_eq!(told("column \"o.salary\" must appear"), None);
+        assert_eq!(words.seen("invalid input value for enum public.mood"), "invalid input value for enum shop.mood");
+        assert!(words.is_theirs(10) && !words.is_theirs(9));
+        assert_eq!(words.place(3), Some(8));
+        assert_eq!(words.place(9), Some(8));
+        assert_eq!((words.place(2), words.place(11)), (None, Some(20)));
+    }
+}

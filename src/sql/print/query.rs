@@ -1,0 +1,202 @@
+//! A client's query as one PostgreSQL source reads it: printed node by node from an allow-list, every name resolved, every literal ours.
+//! Must not know: catalogs, roles, how the query is run.
+//!
+//! Nothing is printed by the tree's own `to_string`, and no text of the client's gets out but as a literal or a quoted name. What is not
+//! on a list is refused, so that the statement takes another route. The source's session has an empty search path, so an operator, and
+//! a function behind a dot, can only be one of `pg_catalog`; functions are named with their schema, and only those on the list.
+//!
+//! * A relation is `"schema"."table" AS "name"`. Where not all of its columns may be seen, it is a sub-query of those that may, so that
+//!   a hidden column, a whole row, a system column and `NATURAL JOIN` are what they would be on a table without it.
+//! * A common table expression gets a name of ours: whatever PostgreSQL thought of its scope, it could not mean a relation of
+//!   `pg_catalog` by it. Its references keep the client's name as their alias.
+//! * Operands are in parentheses, operators between spaces: no two characters of different tokens can join.
+
+mod call;
+mod expression;
+mod from;
+mod functions;
+mod operator;
+mod select;
+mod survey;
+mod type_name;
+mod value;
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::literal::{quote_identifier, quote_literal};
+use super::{Dialect, refuse};
+use crate::error::Result;
+
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+use super::super::ast::{Ident, Query};
+use super::super::places::Places;
+use super::super::position;
+use super::super::scope::{TableRef, folded};
+use super::super::statement::Statement;
+use survey::Survey;
+
+/// What stands for a relation at the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteTable {
+    /// Its schema there.
+    pub schema: String,
+    /// Its name there.
+    pub name: String,
+    /// The columns that may be seen, in order; `None`: all that there are.
+    pub columns: Option<Vec<String>>,
+    /// Schema and name as the client may write them.
+    pub seen: (String, String),
+}
+
+/// What functions without a source of their own say: Tusk's answers, not the source's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnValues {
+    /// `current_user` and its kin.
+    pub user: String,
+    /// `current_database()`.
+    pub database: String,
+    /// `current_schema`.
+    pub schema: Option<String>,
+    /// `pg_backend_pid()`.
+    pub pid: i32,
+    /// `version()`.
+    pub version: String,
+    /// `now()` as a timestamp with its zone, where the source's own clock must not tell: in a transaction that began before.
+    pub now: Option<String>,
+}
+
+/// What is to be printed.
+pub struct PrintRequest<'a> {
+    /// The statement, for the places of its tokens.
+    pub statement: &'a Statement,
+    /// Its query.
+    pub query: &'a Query,
+    /// Its relations, in the order of its scope.
+    pub relations: &'a [(TableRef, RemoteTable)],
+    /// Tusk's own answers.
+    pub own: &'a OwnValues,
+}
+
+/// A statement for the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrintedQuery {
+    /// Its text.
+    pub sql: String,
+    /// Positions of the text (characters, from 1) and of the client's message, ascending.
+    pub places: Vec<(u32, u32)>,
+    /// Our names in it, and the client's.
+    pub renamed: Vec<(String, String)>,
+}
+
+/// Prints a query for PostgreSQL.
+///
+/// # Errors
+/// `0A000` for what is not on the list, in words that say what.
+pub fn print_query(request: &PrintRequest<'_>) -> Result<PrintedQuery> {
+    let survey = Survey::of(request.query, request.relations)?;
+    let relations = request.relations.iter().map(|pair| (pair.0.position, pair)).collect();
+    let mut printer = Printer {
+        out: String::with_capacity(request.statement.text.len() * 2),
+        at: 1,
+        marks: Vec::new(),
+        places: Places::of(request.statement),
+        relations,
+        ctes: BTreeMap::new(),
+        own: request.own,
+        own_used: 0,
+        survey,
+    };
+    printer.query(request.query)?;
+    let renamed = printer.ctes.into_iter().map(|(name, number)| (cte_name(number), name)).collect();
+    Ok(PrintedQuery { sql: printer.out, places: printer.marks, renamed })
+}
+
+/// Our name of a common table expression.
+fn cte_name(number: usize) -> String {
+    format!("tusk_with_{number}")
+}
+
+struct Printer<'a> {
+    out: String,
+    /// The position of the next character.
+    at: u32,
+    marks: Vec<(u32, u32)>,
+    places: Places,
+    /// By their position in the client's message.
+    relations: HashMap<u32, &'a (TableRef, RemoteTable)>,
+    /// The numbers of the names of common table expressions.
+    ctes: BTreeMap<String, usize>,
+    own: &'a OwnValues,
+    /// Own values printed so far: an item that has one needs its name written out.
+    own_used: usize,
+    survey: Survey,
+}
+
+impl Printer<'_> {
+    /// Appends a text of ours.
+    fn put(&mut self, text: &str) {
+        self.at = self.at.saturating_add(u32::try_from(text.chars().count()).unwrap_or(u32::MAX));
+        self.out.push_str(text);
+    }
+
+    /// What follows stands at this position of the client's message.
+    fn mark(&mut self, position: Option<u32>) {
+        if let Some(position) = position {
+            self.marks.push((self.at, position));
+        }
+    }
+
+    fn mark_span(&mut self, span: Span) {
+        self.mark(position(span));
+    }
+
+    /// A name in quotes, as it is.
+    fn name(&mut self, name: &str) -> Result<()> {
+        let quoted = quote_identifier(name)?;
+        self.put(&quoted);
+        Ok(())
+    }
+
+    /// An identifier of the client's, folded and in quotes.
+    fn ident(&mut self, ident: &Ident) -> Result<()> {
+        self.mark_span(ident.span);
+        self.name(&folded(ident))
+    }
+
+    fn idents(&mut self, idents: &[Ident]) -> Result<()> {
+        self.separated(idents, ".", |printer, ident| printer.ident(ident))
+    }
+
+    /// A string literal.
+    fn text(&mut self, text: &str) -> Result<()> {
+        let literal = quote_literal(Dialect::Postgres, text)?;
+        self.put(&literal);
+        Ok(())
+    }
+
+    /// Items with something between them.
+    fn separated<T>(
+        &mut self,
+        items: &[T],
+        between: &str,
+        mut each: impl FnMut(&mut Self, &T) -> Result<()>,
+    ) -> Result<()> {
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                self.put(between);
+            }
+            each(self, item)?;
+        }
+        Ok(())
+    }
+
+    /// The name of a common table expression.
+    fn cte(&mut self, name: &str) -> String {
+        let next = self.ctes.len() + 1;
+        cte_name(*self.ctes.entry(name.to_owned()).or_insert(next))
+    }
+}
+
+#[cfg(test)]
+mod tests;

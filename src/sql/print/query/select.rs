@@ -1,0 +1,284 @@
+//! Queries: WITH, SELECT, VALUES, set operations, ORDER BY, LIMIT.
+//! Must not know: expressions, relations.
+
+use super::super::super::ast::{
+    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, With,
+};
+use super::super::super::rewrite::item_name_of;
+use super::{Printer, refuse};
+use crate::error::Result;
+
+impl Printer<'_> {
+    /// A query without parentheses around it.
+    pub(super) fn query(&mut self, query: &Query) -> Result<()> {
+        if !query.locks.is_empty() || query.for_clause.is_some() || !query.pipe_operators.is_empty() {
+            return Err(refuse("this clause"));
+        }
+        if let Some(with) = &query.with {
+            self.with(with)?;
+        }
+        self.set_expression(&query.body)?;
+        if let Some(order) = &query.order_by {
+            self.order_by(order)?;
+        }
+        self.limit(query)
+    }
+
+    /// A query in parentheses.
+    pub(super) fn sub_query(&mut self, query: &Query) -> Result<()> {
+        self.put("(");
+        self.query(query)?;
+        self.put(")");
+        Ok(())
+    }
+
+    fn with(&mut self, with: &With) -> Result<()> {
+        self.put(if with.recursive { "WITH RECURSIVE " } else { "WITH " });
+        self.separated(&with.cte_tables, ", ", Self::cte_definition)?;
+        self.put(" ");
+        Ok(())
+    }
+
+    fn cte_definition(&mut self, cte: &Cte) -> Result<()> {
+        if cte.from.is_some() || cte.alias.at.is_some() {
+            return Err(refuse("this form of WITH"));
+        }
+        self.mark_span(cte.alias.name.span);
+        let name = self.cte(&super::folded(&cte.alias.name));
+        self.name(&name)?;
+        if !cte.alias.columns.is_empty() {
+            self.put(" (");
+            self.separated(&cte.alias.columns, ", ", |printer, column| match &column.data_type {
+                None => printer.ident(&column.name),
+                Some(_) => Err(refuse("a type in the columns of a WITH query")),
+            })?;
+            self.put(")");
+        }
+        self.put(match cte.materialized {
+            None => " AS ",
+            Some(CteAsMaterialized::Materialized) => " AS MATERIALIZED ",
+            Some(CteAsMaterialized::NotMaterialized) => " AS NOT MATERIALIZED ",
+        });
+        self.sub_query(&cte.query)
+    }
+
+    fn set_expression(&mut self, body: &SetExpr) -> Result<()> {
+        match body {
+            SetExpr::Select(select) => self.select(select),
+            SetExpr::Query(query) => self.sub_query(query),
+            SetExpr::Values(values) if !values.explicit_row && !values.value_keyword => {
+                self.put("VALUES ");
+                self.separated(&values.rows, ", ", |printer, row| {
+                    printer.put("(");
+                    printer.expressions(&row.content)?;
+                    printer.put(")");
+                    Ok(())
+                })
+            }
+            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                self.branch(left)?;
+                self.put(match op {
+                    SetOperator::Union => " UNION",
+                    SetOperator::Except => " EXCEPT",
+                    SetOperator::Intersect => " INTERSECT",
+                    _ => return Err(refuse("this set operation")),
+                });
+                self.put(match set_quantifier {
+                    SetQuantifier::All => " ALL ",
+                    SetQuantifier::Distinct | SetQuantifier::None => " ",
+                    _ => return Err(refuse("this set operation")),
+                });
+                self.branch(right)
+            }
+            _ => Err(refuse("this form of query")),
+        }
+    }
+
+    /// A branch of a set operation, in parentheses.
+    fn branch(&mut self, body: &SetExpr) -> Result<()> {
+        if let SetExpr::Query(query) = body {
+            return self.sub_query(query);
+        }
+        self.put("(");
+        self.set_expression(body)?;
+        self.put(")");
+        Ok(())
+    }
+
+    fn select(&mut self, select: &Select) -> Result<()> {
+        if select.into.is_some() || select.top.is_some() || select.qualify.is_some() || !select.connect_by.is_empty() {
+            return Err(refuse("this clause"));
+        }
+        self.put("SELECT");
+        match &select.distinct {
+            None | Some(Distinct::All) => {}
+            Some(Distinct::Distinct) => self.put(" DISTINCT"),
+            Some(Distinct::On(keys)) => {
+                self.put(" DISTINCT ON (");
+                self.expressions(keys)?;
+                self.put(")");
+            }
+        }
+        if !select.projection.is_empty() {
+            self.put(" ");
+        }
+        self.separated(&select.projection, ", ", Self::item)?;
+        if !select.from.is_empty() {
+            self.put(" FROM ");
+            self.separated(&select.from, ", ", Self::table_with_joins)?;
+        }
+        self.clause(" WHERE ", select.selection.as_ref())?;
+        self.group_by(&select.group_by)?;
+        self.clause(" HAVING ", select.having.as_ref())?;
+        if !select.named_window.is_empty() {
+            self.put(" WINDOW ");
+            self.separated(&select.named_window, ", ", |printer, window| {
+                printer.ident(&window.0)?;
+                printer.put(" AS ");
+                match &window.1 {
+                    NamedWindowExpr::WindowSpec(spec) => printer.window(spec),
+                    NamedWindowExpr::NamedWindow(_) => Err(refuse("a window that is another")),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn clause(&mut self, word: &str, expr: Option<&Expr>) -> Result<()> {
+        let Some(expr) = expr else { return Ok(()) };
+        self.put(word);
+        self.expr(expr)
+    }
+
+    fn item(&mut self, item: &SelectItem) -> Result<()> {
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let before = self.own_used;
+                self.expr(expr)?;
+                if self.own_used > before {
+                    // A value of ours has not the name that the call of a function gives.
+                    self.put(" AS ");
+                    self.name(&item_name_of(expr))?;
+                }
+                Ok(())
+            }
+            SelectItem::ExprWithAlias { expr, alias } => {
+                self.expr(expr)?;
+                self.put(" AS ");
+                self.ident(alias)
+            }
+            SelectItem::Wildcard(_) => {
+                self.put("*");
+                Ok(())
+            }
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => self.all_of(name),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
+                self.put("(");
+                self.expr(expr)?;
+                self.put(").*");
+                Ok(())
+            }
+            SelectItem::ExprWithAliases { .. } => Err(refuse("this form of alias")),
+        }
+    }
+
+    fn group_by(&mut self, group_by: &GroupByExpr) -> Result<()> {
+        let GroupByExpr::Expressions(keys, modifiers) = group_by else { return Err(refuse("GROUP BY ALL")) };
+        if !modifiers.is_empty() {
+            return Err(refuse("this form of GROUP BY"));
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.put(" GROUP BY ");
+        self.separated(keys, ", ", Self::group_key)
+    }
+
+    fn group_key(&mut self, key: &Expr) -> Result<()> {
+        match key {
+            Expr::GroupingSets(sets) => self.sets("GROUPING SETS (", sets),
+            Expr::Cube(sets) => self.sets("CUBE (", sets),
+            Expr::Rollup(sets) => self.sets("ROLLUP (", sets),
+            // Here a list in parentheses is a set of keys, not a row.
+            Expr::Tuple(keys) => {
+                self.put("(");
+                self.expressions(keys)?;
+                self.put(")");
+                Ok(())
+            }
+            key => self.expr(key),
+        }
+    }
+
+    fn sets(&mut self, word: &str, sets: &[Vec<Expr>]) -> Result<()> {
+        self.put(word);
+        self.separated(sets, ", ", |printer, set| match set.as_slice() {
+            [nested @ (Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_))] => printer.group_key(nested),
+            set => {
+                printer.put("(");
+                printer.expressions(set)?;
+                printer.put(")");
+                Ok(())
+            }
+        })?;
+        self.put(")");
+        Ok(())
+    }
+
+    fn order_by(&mut self, order: &OrderBy) -> Result<()> {
+        let OrderByKind::Expressions(keys) = &order.kind else { return Err(refuse("ORDER BY ALL")) };
+        if order.interpolate.is_some() {
+            return Err(refuse("this form of ORDER BY"));
+        }
+        self.put(" ORDER BY ");
+        self.order_keys(keys)
+    }
+
+    pub(super) fn order_keys(&mut self, keys: &[OrderByExpr]) -> Result<()> {
+        self.separated(keys, ", ", |printer, key| {
+            if key.with_fill.is_some() {
+                return Err(refuse("this form of ORDER BY"));
+            }
+            printer.expr(&key.expr)?;
+            printer.put(match key.options.asc {
+                Some(true) => " ASC",
+                Some(false) => " DESC",
+                None => "",
+            });
+            printer.put(match key.options.nulls_first {
+                Some(true) => " NULLS FIRST",
+                Some(false) => " NULLS LAST",
+                None => "",
+            });
+            Ok(())
+        })
+    }
+
+    fn limit(&mut self, query: &Query) -> Result<()> {
+        let (mut limit, mut offset) = (None, None);
+        match &query.limit_clause {
+            None => {}
+            Some(LimitClause::LimitOffset { limit: rows, offset: skipped, limit_by }) if limit_by.is_empty() => {
+                (limit, offset) = (rows.as_ref(), skipped.as_ref().map(|offset| &offset.value));
+            }
+            Some(_) => return Err(refuse("this form of LIMIT")),
+        }
+        if let Some(fetch) = &query.fetch {
+            if fetch.percent || fetch.with_ties || limit.is_some() {
+                return Err(refuse("this form of FETCH"));
+            }
+            match &fetch.quantity {
+                Some(rows) => limit = Some(rows),
+                None => self.put(" LIMIT 1"),
+            }
+        }
+        for (word, expr) in [(" LIMIT ", limit), (" OFFSET ", offset)] {
+            if let Some(expr) = expr {
+                self.put(word);
+                self.operand(expr)?;
+            }
+        }
+        Ok(())
+    }
+}

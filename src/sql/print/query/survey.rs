@@ -1,0 +1,112 @@
+//! What a query calls its relations and outputs, before it is printed: a name is used above the place where it is given.
+//! Must not know: how anything is printed.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use super::super::super::ast::{Cte, Query, SelectItem, TableAlias, TableFactor, Visit, Visitor};
+use super::super::super::scope::{TableRef, folded, parts};
+use super::{RemoteTable, refuse};
+use crate::error::Result;
+
+/// The names of a query.
+#[derive(Default)]
+pub(super) struct Survey {
+    /// Tables that are called by their own name, and their schema as the client sees it.
+    bare: HashMap<String, String>,
+    /// Everything else that a table can be called: aliases and common table expressions.
+    aliases: HashSet<String>,
+    /// Columns of tables, and labels of outputs.
+    columns: HashSet<String>,
+}
+
+impl Survey {
+    /// Looks at a query.
+    ///
+    /// # Errors
+    /// `0A000` where two tables of one name and different schemas are told apart by their schema only.
+    pub(super) fn of(query: &Query, relations: &[(TableRef, RemoteTable)]) -> Result<Survey> {
+        let mut survey = Survey::default();
+        let by_place: HashMap<u32, &RemoteTable> =
+            relations.iter().map(|(table, remote)| (table.position, remote)).collect();
+        for (_, remote) in relations {
+            survey.columns.extend(remote.columns.iter().flatten().cloned());
+        }
+        let mut finder = Finder { survey, by_place, twice: false };
+        let _ = query.visit(&mut finder);
+        if finder.twice { Err(refuse("tables of one name in two schemas")) } else { Ok(finder.survey) }
+    }
+
+    /// Whether `schema.table` as a qualifier can only mean the table that is called by its own name.
+    pub(super) fn is_bare(&self, schema: &str, table: &str) -> bool {
+        self.bare.get(table).is_some_and(|known| known == schema) && !self.aliases.contains(table)
+    }
+
+    /// Whether some column or output has this name.
+    pub(super) fn has_column(&self, name: &str) -> bool {
+        self.columns.contains(name)
+    }
+}
+
+struct Finder<'a> {
+    survey: Survey,
+    by_place: HashMap<u32, &'a RemoteTable>,
+    twice: bool,
+}
+
+impl Finder<'_> {
+    fn alias(&mut self, alias: Option<&TableAlias>) {
+        if let Some(alias) = alias {
+            self.survey.aliases.insert(folded(&alias.name));
+            self.survey.columns.extend(alias.columns.iter().map(|column| folded(&column.name)));
+        }
+    }
+
+    fn cte(&mut self, cte: &Cte) {
+        self.alias(Some(&cte.alias));
+    }
+}
+
+impl Visitor for Finder<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        query.with.iter().flat_map(|with| &with.cte_tables).for_each(|cte| self.cte(cte));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &super::super::super::ast::Select) -> ControlFlow<()> {
+        for item in &select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                self.survey.columns.insert(folded(alias));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table { name, alias: None, args: None, .. } => {
+                let place = name.0.first().and_then(|part| part.as_ident()).and_then(|i| super::position(i.span));
+                let table = parts(name).pop().unwrap_or_default();
+                match place.and_then(|place| self.by_place.get(&place)) {
+                    Some(remote) => {
+                        let schema = remote.seen.0.clone();
+                        let known = self.survey.bare.entry(table).or_insert_with(|| schema.clone());
+                        self.twice |= *known != schema;
+                    }
+                    None => {
+                        self.survey.aliases.insert(table);
+                    }
+                }
+            }
+            TableFactor::Table { alias, .. }
+            | TableFactor::Derived { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::UNNEST { alias, .. }
+            | TableFactor::NestedJoin { alias, .. } => self.alias(alias.as_ref()),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
