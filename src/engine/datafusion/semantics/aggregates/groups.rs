@@ -68,7 +68,7 @@ impl<S: State> Groups<S> {
         let before = self.groups.len();
         let taken = emit.take_needed(&mut self.groups);
         // What single groups hold is not told apart.
-        self.held -= if before == 0 { 0 } else { self.held / before * taken.len() };
+        self.held -= self.held.checked_div(before).unwrap_or(0) * taken.len();
         taken
     }
 }

@@ -81,12 +81,7 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
                 not_global(*asked, "regexp_count")?;
                 let start = if count > 2 { positive(&row, 2, "start")? } else { 1 };
                 let text = characters(row.text(0)?);
-                let mut count = 0;
-                pattern.each(&text, start - 1, |_, _| {
-                    count += 1;
-                    Ok(false)
-                })?;
-                Ok(count)
+                counted(pattern, &text, start - 1)
             })
         }
         _ if source.starts_with("regexp_instr") => number_rows::<Int32Type>(&name, all, DataType::Int32, move |row| {
@@ -123,6 +118,15 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option
         _ => return None,
     };
     Some(Bound::new(expr, returns))
+}
+
+fn counted(pattern: &Regex, text: &[char], from: usize) -> Result<i32> {
+    let mut count = 0;
+    pattern.each(text, from, |_, _| {
+        count += 1;
+        Ok(false)
+    })?;
+    Ok(count)
 }
 
 /// Texts for rows none of whose arguments is NULL, some of them NULL.
