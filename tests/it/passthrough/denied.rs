@@ -152,7 +152,11 @@ async fn denied_columns_are_as_absent_as_ever() {
             }
         }
         for sql in BEYOND {
-            check(&mut raw, sql, true);
+            match route {
+                "passthrough" => check(&mut raw, sql, true),
+                // Some of these are functions of Tusk's own there.
+                _ => assert!(!everything(&raw.ask(sql)).contains(SECRET), "{sql}"),
+            }
         }
     }
     // Who may see all of it does.
