@@ -44,8 +44,11 @@ impl Target {
 impl Servers {
     /// Starts them. Schemas: `shop` (PostgreSQL) and `lake` (CSV and Parquet). `ana` may read everything and write `shop.inbox`.
     pub(super) async fn start() -> Self {
-        let postgres =
-            TestPostgres::start_with(&Options { conf: vec!["timezone = 'UTC'".into()], ..Options::default() });
+        let postgres = TestPostgres::start_with(&Options {
+            conf: vec!["timezone = 'UTC'".into()],
+            hba: "local all all trust\nhost all postgres all trust\nhost all all all scram-sha-256\n".into(),
+            ..Options::default()
+        });
         let files = tempfile::tempdir().unwrap();
         let lake = files.path().join("lake");
         let (rates, lineitem) = (data::texts(1).remove(0), data::lineitem(1500, 6000));

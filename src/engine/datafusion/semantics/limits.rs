@@ -36,8 +36,8 @@ impl Rows {
     }
 
     /// The number that an expression of parameters' values is.
-    fn settle(self, expr: Box<Expr>) -> Result<Box<Expr>> {
-        let value = match *expr {
+    fn settle(self, expr: Expr) -> Result<Box<Expr>> {
+        let value = match expr {
             Expr::Literal(value, _) => value,
             other => match evaluate(&other) {
                 Some(value) => value?.0,
@@ -73,8 +73,8 @@ pub(super) fn waits_for_parameters(expr: &Expr) -> bool {
 pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
     let settled = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Limit(Limit { skip, fetch, input }) => {
-            let fetch = fetch.map(|expr| Rows::Limit.settle(expr)).transpose()?;
-            let skip = skip.map(|expr| Rows::Offset.settle(expr)).transpose()?;
+            let fetch = fetch.map(|expr| Rows::Limit.settle(*expr)).transpose()?;
+            let skip = skip.map(|expr| Rows::Offset.settle(*expr)).transpose()?;
             Ok(Transformed::yes(LogicalPlan::Limit(Limit { skip, fetch, input })))
         }
         other => Ok(Transformed::no(other)),

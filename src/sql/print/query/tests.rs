@@ -170,6 +170,48 @@ fn what_is_not_on_a_list_is_refused() {
 /// A small generator of its own: the same statements in every run.
 struct Random(u64);
 
+const OPERATORS: &[&str] = &[
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "^",
+    "||",
+    "=",
+    "<>",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "and",
+    "or",
+    "~",
+    "!~*",
+    "->",
+    "->>",
+    "#>",
+    "@>",
+    "<@",
+    "?",
+    "?|",
+    "&&",
+    "<<",
+    ">>",
+    "&",
+    "|",
+    "#",
+    "^@",
+    "<->",
+    "is distinct from",
+    "is not distinct from",
+    "operator(pg_catalog.+)",
+    "like",
+    "not ilike",
+    "similar to",
+];
+
 impl Random {
     fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
@@ -241,47 +283,7 @@ impl Random {
         let (a, b) = (one(self), one(self));
         match self.below(22) {
             0..=3 => {
-                let op = self.of(&[
-                    "+",
-                    "-",
-                    "*",
-                    "/",
-                    "%",
-                    "^",
-                    "||",
-                    "=",
-                    "<>",
-                    "!=",
-                    "<",
-                    "<=",
-                    ">",
-                    ">=",
-                    "and",
-                    "or",
-                    "~",
-                    "!~*",
-                    "->",
-                    "->>",
-                    "#>",
-                    "@>",
-                    "<@",
-                    "?",
-                    "?|",
-                    "&&",
-                    "<<",
-                    ">>",
-                    "&",
-                    "|",
-                    "#",
-                    "^@",
-                    "<->",
-                    "is distinct from",
-                    "is not distinct from",
-                    "operator(pg_catalog.+)",
-                    "like",
-                    "not ilike",
-                    "similar to",
-                ]);
+                let op = self.of(OPERATORS);
                 format!("({a}) {op} ({b})")
             }
             4 => format!("{} {a}", self.of(&["-", "+", "not", "~", "@", "|/"])),
