@@ -273,6 +273,8 @@ public class ClientJdbc {
             Thread canceller = new Thread(() -> {
                 try {
                     untilRunning();
+                    // PostgreSQL forgets a request that comes while it still gets ready to run what it shows as running.
+                    Thread.sleep(1000);
                     s.cancel();
                 } catch (Exception error) {
                     OUT.println(error);
