@@ -43,6 +43,8 @@ pub struct Scope {
     pub functions: Vec<FunctionRef>,
     /// The highest `$n`.
     pub parameters: u16,
+    /// It casts to a type whose values are names of objects (`regclass`), so that any relation may be looked up.
+    pub names_objects: bool,
 }
 
 impl Scope {
@@ -212,6 +214,12 @@ impl Visitor for Finder {
             Expr::Floor { .. } => self.special("floor", expr),
             Expr::AtTimeZone { .. } => self.special("timezone", expr),
             Expr::IsNormalized { .. } => self.special("is_normalized", expr),
+            Expr::Cast { data_type, .. } => {
+                self.scope.names_objects |= data_type.to_string().to_lowercase().contains("reg")
+            }
+            Expr::TypedString(typed) => {
+                self.scope.names_objects |= typed.data_type.to_string().to_lowercase().contains("reg");
+            }
             Expr::Identifier(ident) if is_call(ident) => {
                 self.function(&ObjectName::from(vec![ident.clone()]));
             }
