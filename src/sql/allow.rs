@@ -15,6 +15,10 @@ use crate::error::{Error, SqlState};
 use super::keywords::is_reserved;
 use super::position;
 
+mod modify;
+
+pub(super) use modify::{modify, plain_values, row};
+
 /// Why a tree is refused.
 pub(super) enum Stop {
     /// With this error.
@@ -33,21 +37,30 @@ impl From<Error> for Stop {
     }
 }
 
-/// Checks a query. The tag of the command it amounts to, if it is one that writes or locks.
+/// What a query is, that does more than read.
+#[derive(Clone, Copy)]
+pub(super) enum Writes {
+    /// It locks rows or makes a table, as the command of this tag.
+    Locks(&'static str),
+    /// A statement within it writes.
+    Inside,
+}
+
+/// Checks a query. What it amounts to, if it writes or locks.
 ///
 /// # Errors
 /// `42601` or `0A000` for a form that PostgreSQL does not have, or that Tusk does not know.
-pub(super) fn query(query: &Query) -> Result<Option<&'static str>, Stop> {
-    let mut check = Check { tag: None };
+pub(super) fn query(query: &Query) -> Result<Option<Writes>, Stop> {
+    let mut check = Check { found: None };
     match query.visit(&mut check) {
         ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(check.tag),
+        ControlFlow::Continue(()) => Ok(check.found),
     }
 }
 
 /// Checks an expression that stands alone.
 pub(super) fn expression(expression: &Expr) -> Result<(), Stop> {
-    let mut check = Check { tag: None };
+    let mut check = Check { found: None };
     match expression.visit(&mut check) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
@@ -55,7 +68,7 @@ pub(super) fn expression(expression: &Expr) -> Result<(), Stop> {
 }
 
 struct Check {
-    tag: Option<&'static str>,
+    found: Option<Writes>,
 }
 
 fn refuse<T: Spanned>(what: &str, node: &T) -> ControlFlow<Stop> {
@@ -96,11 +109,11 @@ fn alias(alias: Option<&TableAlias>) -> ControlFlow<Stop> {
 
 impl Check {
     /// The first tag stays.
-    fn writes(&mut self, tag: &'static str) {
-        self.tag = self.tag.or(Some(tag));
+    fn locks(&mut self, tag: &'static str) {
+        self.found = self.found.or(Some(Writes::Locks(tag)));
     }
 
-    fn set_expression(&mut self, body: &SetExpr, top: bool) -> ControlFlow<Stop> {
+    fn set_expression(&mut self, body: &SetExpr) -> ControlFlow<Stop> {
         match body {
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Table(_) => {}
             SetExpr::Values(values) => {
@@ -114,14 +127,12 @@ impl Check {
                 if !known {
                     return refuse("this set operation", body);
                 }
-                self.set_expression(left, false)?;
-                self.set_expression(right, false)?;
+                self.set_expression(left)?;
+                self.set_expression(right)?;
             }
-            // PostgreSQL calls a SELECT with a writing CTE by its own name, and a write by the write's.
-            SetExpr::Insert(_) => self.writes(if top { "INSERT" } else { "SELECT" }),
-            SetExpr::Update(_) => self.writes(if top { "UPDATE" } else { "SELECT" }),
-            SetExpr::Delete(_) => self.writes(if top { "DELETE" } else { "SELECT" }),
-            SetExpr::Merge(_) => self.writes(if top { "MERGE" } else { "SELECT" }),
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                self.found = Some(Writes::Inside);
+            }
         }
         ControlFlow::Continue(())
     }
@@ -148,7 +159,7 @@ impl Visitor for Check {
     type Break = Stop;
 
     fn pre_visit_statement(&mut self, _: &ast::Statement) -> ControlFlow<Stop> {
-        // A statement within a query can only be a write: its tag is set by the query around it.
+        // A statement within a query can only be a write: the query around it tells.
         ControlFlow::Continue(())
     }
 
@@ -171,12 +182,12 @@ impl Visitor for Check {
             return refuse("FETCH ... WITH TIES", query);
         }
         for lock in &query.locks {
-            self.writes(match lock.lock_type {
+            self.locks(match lock.lock_type {
                 LockType::Share => "SELECT FOR SHARE",
                 LockType::Update => "SELECT FOR UPDATE",
             });
         }
-        self.set_expression(&query.body, true)
+        self.set_expression(&query.body)
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Stop> {
@@ -201,28 +212,9 @@ impl Visitor for Check {
         {
             return refuse("this clause", select);
         }
-        for item in &select.projection {
-            let options = match item {
-                SelectItem::UnnamedExpr(_) => continue,
-                SelectItem::ExprWithAlias { alias, .. } => {
-                    label(alias)?;
-                    continue;
-                }
-                SelectItem::ExprWithAliases { .. } => return refuse("this form of alias", select),
-                SelectItem::QualifiedWildcard(_, options) | SelectItem::Wildcard(options) => options,
-            };
-            if options.opt_ilike.is_some()
-                || options.opt_exclude.is_some()
-                || options.opt_except.is_some()
-                || options.opt_replace.is_some()
-                || options.opt_rename.is_some()
-                || options.opt_alias.is_some()
-            {
-                return refuse("this form of *", select);
-            }
-        }
+        select.projection.iter().try_for_each(|item| select_item(item, select))?;
         if select.into.is_some() {
-            self.writes("SELECT INTO");
+            self.locks("SELECT INTO");
         }
         select.from.iter().try_for_each(joins)
     }
@@ -294,6 +286,26 @@ impl Visitor for Check {
             _ => refuse("this form of expression", expr),
         }
     }
+}
+
+/// An item of SELECT or RETURNING.
+fn select_item<T: Spanned>(item: &SelectItem, around: &T) -> ControlFlow<Stop> {
+    let options = match item {
+        SelectItem::UnnamedExpr(_) => return ControlFlow::Continue(()),
+        SelectItem::ExprWithAlias { alias, .. } => return label(alias),
+        SelectItem::ExprWithAliases { .. } => return refuse("this form of alias", around),
+        SelectItem::QualifiedWildcard(_, options) | SelectItem::Wildcard(options) => options,
+    };
+    if options.opt_ilike.is_some()
+        || options.opt_exclude.is_some()
+        || options.opt_except.is_some()
+        || options.opt_replace.is_some()
+        || options.opt_rename.is_some()
+        || options.opt_alias.is_some()
+    {
+        return refuse("this form of *", around);
+    }
+    ControlFlow::Continue(())
 }
 
 /// Words that are calls without parentheses, which sqlparser takes for names.

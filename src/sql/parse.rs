@@ -7,12 +7,13 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{Error, Result, SqlState};
 
-use super::allow::{self, Stop};
+use super::allow::{self, Stop, Writes};
 use super::cursor::Cursor;
 use super::dialect::Postgres;
 use super::guard::{self, Guard};
 use super::lexer::{Kind, Lexed, Lexeme, lex};
 use super::marks;
+use super::modify::{Modify, grammar};
 use super::statement::{Refusal, Statement, StatementKind};
 use super::tokens::tokens;
 use super::utility;
@@ -62,7 +63,11 @@ pub(super) fn statement(cursor: Cursor<'_>) -> Result<Statement> {
     let lexemes = cursor.rest();
     let (Some(first), Some(last)) = (lexemes.first(), lexemes.last()) else { return Err(cursor.error()) };
     let parameters = parameters(lexed, lexemes)?;
-    let kind = if starts_query(&cursor) { query(&cursor)? } else { utility::statement(cursor)? };
+    let kind = match () {
+        () if starts_modify(&cursor) => modify(&cursor)?,
+        () if starts_query(&cursor) => query(&cursor)?,
+        () => utility::statement(cursor)?,
+    };
     let text = lexed.source.get(first.start as usize..last.end as usize).unwrap_or("").to_owned();
     Ok(Statement { text, offset: first.position - 1, kind, parameters })
 }
@@ -70,6 +75,33 @@ pub(super) fn statement(cursor: Cursor<'_>) -> Result<Statement> {
 /// Does a query start here?
 pub(super) fn starts_query(cursor: &Cursor<'_>) -> bool {
     cursor.sees_symbol("(") || ["select", "values", "table", "with"].iter().any(|word| cursor.sees(0, word))
+}
+
+/// Does a statement that writes start here?
+pub(super) fn starts_modify(cursor: &Cursor<'_>) -> bool {
+    let first = |verb: &&str| cursor.sees(0, verb);
+    if VERBS.iter().any(first) {
+        // One word of two is the business of the list of all statements.
+        return cursor.sees(0, "update") || cursor.sees(1, "into") || cursor.sees(1, "from");
+    }
+    cursor.sees(0, "with") && verb_behind_with(cursor).is_some()
+}
+
+const VERBS: [&str; 4] = ["insert", "update", "delete", "merge"];
+
+/// The verb that stands behind the queries of WITH, if it is one that writes.
+fn verb_behind_with<'l>(cursor: &Cursor<'l>) -> Option<&'l Lexeme> {
+    let lexed = cursor.lexed;
+    let mut depth = 0i32;
+    let mut closed = false;
+    for lexeme in cursor.rest() {
+        depth += i32::from(lexed.is_symbol(lexeme, "(")) - i32::from(lexed.is_symbol(lexeme, ")"));
+        if closed && VERBS.iter().any(|verb| lexed.is_word(lexeme, verb)) {
+            return Some(lexeme);
+        }
+        closed = depth == 0 && lexed.is_symbol(lexeme, ")");
+    }
+    None
 }
 
 fn parameters(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Result<u16> {
@@ -93,11 +125,54 @@ pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
     {
         return nothing().map(StatementKind::Query).map_err(|_| cursor.error());
     }
-    let mut query = with_parser(cursor, |parser| parser.parse_query())?;
+    let mut query = match with_parser(cursor, |parser| parser.parse_query()) {
+        Err(_) if writes_in_with(cursor) => return Ok(inside("SELECT")),
+        parsed => parsed?,
+    };
     view_functions::resolve(&mut query);
     Ok(match allow::query(&query).map_err(|stop| stopped(cursor, stop))? {
         None => StatementKind::Query(query),
-        Some(tag) => StatementKind::Refused { tag: lock_tag(cursor, tag), why: Refusal::ReadOnly },
+        Some(Writes::Locks(tag)) => StatementKind::Refused { tag: lock_tag(cursor, tag), why: Refusal::ReadOnly },
+        Some(Writes::Inside) => inside("SELECT"),
+    })
+}
+
+fn inside(tag: &'static str) -> StatementKind {
+    StatementKind::Refused { tag, why: Refusal::Form("data-modifying statements in WITH are not supported") }
+}
+
+/// Is there a query of WITH that writes? sqlparser does not know all forms of those.
+fn writes_in_with(cursor: &Cursor<'_>) -> bool {
+    let lexed = cursor.lexed;
+    cursor.rest().windows(3).any(|window| match window {
+        [before, open, verb] => {
+            (lexed.is_word(before, "as") || lexed.is_word(before, "materialized"))
+                && lexed.is_symbol(open, "(")
+                && VERBS.iter().any(|known| lexed.is_word(verb, known))
+        }
+        _ => false,
+    })
+}
+
+/// Parses what is left at the cursor as INSERT, UPDATE, DELETE or MERGE, maybe behind WITH.
+pub(super) fn modify(cursor: &Cursor<'_>) -> Result<StatementKind> {
+    let mut tree = match with_parser(cursor, grammar::statement) {
+        Err(_) if writes_in_with(cursor) => return Ok(inside("SELECT")),
+        parsed => parsed?,
+    };
+    view_functions::resolve(&mut tree);
+    let found = allow::modify(&tree).map_err(|stop| stopped(cursor, stop))?;
+    let Some(modify) = Modify::of(tree) else { return Err(cursor.error()) };
+    let tag = modify.tag();
+    Ok(match found {
+        None => StatementKind::Modify(Box::new(modify)),
+        Some(Writes::Locks(_)) => StatementKind::Refused {
+            tag,
+            why: Refusal::Form(
+                "a query that locks rows or makes a table, in a data-modifying statement, is not supported",
+            ),
+        },
+        Some(Writes::Inside) => inside(tag),
     })
 }
 

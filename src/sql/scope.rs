@@ -4,9 +4,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Value, ValueWithSpan, Visit, Visitor,
+    Expr, Function, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Value, ValueWithSpan, Visit, Visitor, With,
 };
 
+use super::modify::Modify;
 use super::position;
 use super::statement::{CopyWhat, Maintenance, MaintenanceTarget, Statement, StatementKind};
 
@@ -56,6 +57,20 @@ impl Scope {
         finder.scope
     }
 
+    /// What a statement that writes names: its target first, then as [`Scope::of`].
+    #[must_use]
+    pub fn of_modify(modify: &Modify) -> Scope {
+        let scope = Scope { relations: vec![modify.target.clone()], ..Scope::default() };
+        let mut finder = Finder { scope, frames: Vec::new() };
+        if let Some(with) = &modify.tree.with {
+            // Its frame belongs to no query, and stays to the end.
+            finder.frames.push(Frame::of(with, std::ptr::null()));
+            let _ = with.visit(&mut finder);
+        }
+        let _ = modify.tree.visit_body(&mut finder);
+        finder.scope
+    }
+
     /// What a lone expression names.
     #[must_use]
     pub fn of_expression(expression: &Expr) -> Scope {
@@ -69,6 +84,7 @@ impl Scope {
     pub fn of_statement(statement: &Statement) -> Scope {
         let mut scope = match &statement.kind {
             StatementKind::Query(query) => Scope::of(query),
+            StatementKind::Modify(modify) => Scope::of_modify(modify),
             StatementKind::Explain { statement, .. } | StatementKind::Prepare { statement, .. } => {
                 Scope::of_statement(statement)
             }
@@ -105,6 +121,13 @@ struct Frame {
     ctes: Vec<(String, *const Query)>,
     /// So many of them are visible.
     visible: usize,
+}
+
+impl Frame {
+    fn of(with: &With, query: *const Query) -> Frame {
+        let ctes = with.cte_tables.iter().map(|cte| (folded(&cte.alias.name), &raw const *cte.query)).collect();
+        Frame { query, recursive: with.recursive, ctes, visible: 0 }
+    }
 }
 
 struct Finder {
@@ -173,8 +196,7 @@ impl Visitor for Finder {
             frame.visible = if frame.recursive { frame.ctes.len() } else { index };
         }
         if let Some(with) = &query.with {
-            let ctes = with.cte_tables.iter().map(|cte| (folded(&cte.alias.name), &raw const *cte.query)).collect();
-            self.frames.push(Frame { query, recursive: with.recursive, ctes, visible: 0 });
+            self.frames.push(Frame::of(with, query));
         }
         ControlFlow::Continue(())
     }

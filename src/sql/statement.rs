@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::ast;
 use crate::error::{Error, Result, SqlState};
 
 use super::copy_options::CopyOption;
+use super::modify::Modify;
 use super::scope::TableRef;
 
 /// One statement of a message.
@@ -26,6 +27,8 @@ pub struct Statement {
 pub enum StatementKind {
     /// SELECT, VALUES, TABLE, WITH: reads only.
     Query(Box<ast::Query>),
+    /// INSERT, UPDATE, DELETE, MERGE.
+    Modify(Box<Modify>),
     /// EXPLAIN, in either syntax.
     Explain {
         /// As written, in order; EXPLAIN ANALYZE VERBOSE too comes as options.
@@ -203,6 +206,8 @@ pub enum Refusal {
     Privilege(&'static str),
     /// Tusk does not have it: `0A000`.
     Unsupported,
+    /// Tusk has the statement, but not this form of it: `0A000`, in these words.
+    Form(&'static str),
 }
 
 /// One setting that SET changes.
@@ -354,6 +359,7 @@ impl Statement {
         use StatementKind as Kind;
         match &self.kind {
             Kind::Query(_) => "SELECT",
+            Kind::Modify(modify) => modify.tag(),
             Kind::Explain { .. } => "EXPLAIN",
             Kind::Set(_) => "SET",
             Kind::Show(_) | Kind::ShowAll => "SHOW",
@@ -428,7 +434,9 @@ impl Statement {
     #[must_use]
     pub fn refusal(&self) -> Option<Error> {
         let (tag, why) = match &self.kind {
-            StatementKind::Refused { tag, why } => (tag, why),
+            StatementKind::Refused { tag, why } => (*tag, *why),
+            // Nothing above sends these anywhere yet.
+            StatementKind::Modify(modify) => (modify.tag(), Refusal::ReadOnly),
             // What holds a statement that is refused is refused for it.
             StatementKind::Explain { statement, .. } | StatementKind::Prepare { statement, .. } => {
                 return statement.refusal();
@@ -441,7 +449,7 @@ impl Statement {
                 format!("cannot execute {tag} in a read-only transaction"),
             ),
             Refusal::Privilege(message) => {
-                let error = Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, *message);
+                let error = Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, message);
                 if message.contains("COPY") {
                     error.with_hint(
                         "Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
@@ -451,6 +459,7 @@ impl Statement {
                 }
             }
             Refusal::Unsupported => Error::unsupported(format!("{tag} is not supported")),
+            Refusal::Form(message) => Error::unsupported(message),
         })
     }
 }

@@ -127,9 +127,13 @@ fn is_table_command(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
     let named = lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, "table"))
         && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
     let Some(before) = i.checked_sub(1).and_then(|i| lexemes.get(i)) else { return named };
+    // What INSERT takes its rows from stands behind the name of a table.
+    let behind_name = matches!(before.kind, Kind::Word | Kind::Quoted)
+        && lexemes.first().is_some_and(|first| lexed.is_word(first, "insert") || lexed.is_word(first, "with"));
     named
         && (lexed.is_symbol(before, "(")
             || lexed.is_symbol(before, ")")
+            || behind_name
             || ["union", "except", "intersect", "all", "distinct"].iter().any(|word| lexed.is_word(before, word)))
 }
 

@@ -100,6 +100,7 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
         matches!(
             kind,
             StatementKind::Query(_)
+                | StatementKind::Modify(_)
                 | StatementKind::Execute { .. }
                 | StatementKind::DeclareCursor(_)
                 | StatementKind::Refused { .. }
@@ -196,7 +197,9 @@ fn prepare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
         cursor.expect_symbol(")")?;
     }
     cursor.expect("as")?;
-    let allowed = |kind: &StatementKind| matches!(kind, StatementKind::Query(_) | StatementKind::Refused { .. });
+    let allowed = |kind: &StatementKind| {
+        matches!(kind, StatementKind::Query(_) | StatementKind::Modify(_) | StatementKind::Refused { .. })
+    };
     let statement = embedded(cursor, allowed)?;
     Ok(StatementKind::Prepare { name, types, statement })
 }

@@ -81,7 +81,7 @@ fn queries_of_every_form() {
 }
 
 #[test]
-fn writes_are_refused_as_in_a_read_only_transaction() {
+fn what_writes_is_refused_as_in_a_read_only_transaction() {
     for (sql, tag) in [
         ("insert into t values (1)", "INSERT"),
         ("update t set a = 1", "UPDATE"),
@@ -100,7 +100,6 @@ fn writes_are_refused_as_in_a_read_only_transaction() {
         ("select a from t for no key update", "SELECT FOR NO KEY UPDATE"),
         ("with x as (select 1) delete from t", "DELETE"),
         ("explain insert into t values (1)", "INSERT"),
-        ("copy (delete from t) to stdout", "DELETE"),
     ] {
         let refusal = one(sql).refusal().unwrap_or_else(|| panic!("{sql}"));
         assert_eq!(refusal.state().code(), "25006", "{sql}");

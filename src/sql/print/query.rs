@@ -15,9 +15,11 @@ mod call;
 mod expression;
 mod from;
 mod functions;
+mod modify;
 mod operator;
 mod select;
 mod survey;
+mod target;
 mod type_name;
 mod value;
 
@@ -30,11 +32,13 @@ use crate::error::Result;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::ast::{Ident, Query};
+use super::super::modify::Modify;
 use super::super::places::Places;
 use super::super::position;
 use super::super::scope::{TableRef, folded};
 use super::super::statement::Statement;
 use survey::Survey;
+use target::Narrowed;
 
 /// What stands for a relation at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +82,21 @@ pub struct PrintRequest<'a> {
     pub own: &'a OwnValues,
 }
 
+/// What is to be printed, of a statement that writes.
+pub struct ModifyRequest<'a> {
+    /// The statement, for the places of its tokens.
+    pub statement: &'a Statement,
+    /// What it does.
+    pub modify: &'a Modify,
+    /// Its relations, in the order of its scope: the target first. Where not all columns of the target may be seen, the others are
+    /// missing to the statement; each further relation is as in a query, the target too where it is read a second time.
+    pub relations: &'a [(TableRef, RemoteTable)],
+    /// All columns that the target has at the source; read where not all may be seen.
+    pub all: &'a [String],
+    /// Tusk's own answers.
+    pub own: &'a OwnValues,
+}
+
 /// A statement for the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrintedQuery {
@@ -95,21 +114,32 @@ pub struct PrintedQuery {
 /// `0A000` for what is not on the list, in words that say what.
 pub fn print_query(request: &PrintRequest<'_>) -> Result<PrintedQuery> {
     let survey = Survey::of(request.query, request.relations)?;
-    let relations = request.relations.iter().map(|pair| (pair.0.position, pair)).collect();
-    let mut printer = Printer {
-        out: String::with_capacity(request.statement.text.len() * 2),
-        at: 1,
-        marks: Vec::new(),
-        places: Places::of(request.statement),
-        relations,
-        ctes: BTreeMap::new(),
-        own: request.own,
-        own_used: 0,
-        survey,
-    };
+    let mut printer = Printer::new(request.statement, request.relations, request.own, survey);
     printer.query(request.query)?;
-    let renamed = printer.ctes.into_iter().map(|(name, number)| (cte_name(number), name)).collect();
-    Ok(PrintedQuery { sql: printer.out, places: printer.marks, renamed })
+    Ok(printer.printed())
+}
+
+/// Prints INSERT, UPDATE, DELETE or MERGE for PostgreSQL.
+///
+/// # Errors
+/// `0A000` for what is not on the list, in words that say what; `42703` for a column that may not be seen, and `42601` for more values
+/// than columns that may, in PostgreSQL's words and with the position.
+pub fn print_modify(request: &ModifyRequest<'_>) -> Result<PrintedQuery> {
+    let modify = request.modify;
+    let Some(((_, target), others)) = request.relations.split_first() else { return Err(refuse("this table")) };
+    let survey = Survey::of_modify(modify, request.relations)?;
+    let mut printer = Printer::new(request.statement, others, request.own, survey);
+    printer.narrowed = target.columns.as_ref().map(|visible| Narrowed {
+        label: modify.label.clone(),
+        table: target.seen.1.clone(),
+        visible: visible.clone(),
+        hidden: request.all.iter().filter(|column| !visible.contains(column)).cloned().collect(),
+        active: false,
+        excluded: false,
+        alone: modify.tree.sources().is_empty(),
+    });
+    printer.modify(&modify.tree, target, &modify.label)?;
+    Ok(printer.printed())
 }
 
 /// Our name of a common table expression.
@@ -131,6 +161,35 @@ struct Printer<'a> {
     /// Own values printed so far: an item that has one needs its name written out.
     own_used: usize,
     survey: Survey,
+    /// The target of a statement that writes, if not all of its columns may be seen.
+    narrowed: Option<Narrowed>,
+}
+
+impl<'a> Printer<'a> {
+    fn new(
+        statement: &Statement,
+        relations: &'a [(TableRef, RemoteTable)],
+        own: &'a OwnValues,
+        survey: Survey,
+    ) -> Printer<'a> {
+        Printer {
+            out: String::with_capacity(statement.text.len() * 2),
+            at: 1,
+            marks: Vec::new(),
+            places: Places::of(statement),
+            relations: relations.iter().map(|pair| (pair.0.position, pair)).collect(),
+            ctes: BTreeMap::new(),
+            own,
+            own_used: 0,
+            survey,
+            narrowed: None,
+        }
+    }
+
+    fn printed(self) -> PrintedQuery {
+        let renamed = self.ctes.into_iter().map(|(name, number)| (cte_name(number), name)).collect();
+        PrintedQuery { sql: self.out, places: self.marks, renamed }
+    }
 }
 
 impl Printer<'_> {

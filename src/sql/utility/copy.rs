@@ -5,6 +5,7 @@ use crate::error::{Error, Result, SqlState};
 
 use super::super::copy_options::{CopyOption, OptionValue};
 use super::super::cursor::Cursor;
+use super::super::modify::{Modify, ModifyVerb};
 use super::super::parse;
 use super::super::scope::TableRef;
 use super::super::statement::{Copy, CopyWhat, Refusal, Statement, StatementKind};
@@ -28,8 +29,12 @@ fn copy_query(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     let mut options = Vec::new();
     with_options(cursor, &mut options)?;
     cursor.finish()?;
-    if matches!(query.kind, StatementKind::Refused { .. }) {
-        return Ok(query.kind);
+    match query.kind {
+        StatementKind::Refused { .. } => return Ok(query.kind),
+        StatementKind::Modify(modify) => {
+            return Ok(StatementKind::Refused { tag: "COPY", why: Refusal::Form(modified(&modify)) });
+        }
+        _ => {}
     }
     let copy = Copy { what: CopyWhat::Query(query), from: false, options, filtered: false };
     Ok(StatementKind::Copy(Box::new(copy)))
@@ -59,6 +64,15 @@ fn copy_table(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     with_options(cursor, &mut options)?;
     let filtered = filter(cursor, from)?;
     Ok(StatementKind::Copy(Box::new(Copy { what, from, options, filtered })))
+}
+
+/// Why what writes is not copied: PostgreSQL's reason, where it has one.
+fn modified(modify: &Modify) -> &'static str {
+    match modify.verb {
+        ModifyVerb::Merge => "MERGE not supported in COPY",
+        _ if modify.returns_rows() => "COPY of a data-modifying statement is not supported",
+        _ => "COPY query must have a RETURNING clause",
+    }
 }
 
 /// STDIN and STDOUT, each in either direction, as PostgreSQL takes them. What needs a privilege of PostgreSQL's is refused.

@@ -10,10 +10,6 @@ use Refusal::{Privilege, ReadOnly, Unsupported};
 
 /// First words, PostgreSQL's tag, and why it is refused. Longer forms stand before shorter ones.
 const STATEMENTS: &[(&str, &str, Refusal)] = &[
-    ("insert into", "INSERT", ReadOnly),
-    ("update", "UPDATE", ReadOnly),
-    ("delete from", "DELETE", ReadOnly),
-    ("merge into", "MERGE", ReadOnly),
     ("truncate", "TRUNCATE TABLE", ReadOnly),
     ("checkpoint", "CHECKPOINT", Privilege("must be superuser or have privileges of pg_checkpoint to do CHECKPOINT")),
     ("load", "LOAD", Privilege("permission denied to load a library")),

@@ -28,7 +28,7 @@ fn is_atom(expr: &Expr) -> bool {
     )
 }
 
-fn start(expr: &Expr) -> Option<u32> {
+pub(super) fn start(expr: &Expr) -> Option<u32> {
     position(expr.span())
 }
 
@@ -66,7 +66,10 @@ impl Printer<'_> {
             Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value == "default" => {
                 Err(refuse("DEFAULT"))
             }
-            Expr::Identifier(ident) => self.ident(ident),
+            Expr::Identifier(ident) => {
+                self.reads_name(ident)?;
+                self.ident(ident)
+            }
             Expr::CompoundIdentifier(idents) => self.column(idents),
             Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
             Expr::Value(value) => self.value(value),
@@ -263,6 +266,7 @@ impl Printer<'_> {
             return Err(refuse("a function of a row"));
         }
         let table = self.unqualified(table)?;
+        table.iter().try_for_each(|table| self.reads_column(table, column))?;
         self.idents(table)?;
         self.put(".");
         self.name(&folded(column))
@@ -284,7 +288,10 @@ impl Printer<'_> {
         self.put("(");
         match names.as_slice() {
             [] => self.expr(root)?,
-            [ident] => self.ident(ident)?,
+            [ident] => {
+                self.reads_name(ident)?;
+                self.ident(ident)?;
+            }
             idents => self.column(idents)?,
         }
         self.put(")");
@@ -406,7 +413,7 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn collation(&mut self, name: &ObjectName) -> Result<()> {
+    pub(super) fn collation(&mut self, name: &ObjectName) -> Result<()> {
         let idents: Vec<&Ident> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
         let collation = match idents.as_slice() {
             [collation] => collation,

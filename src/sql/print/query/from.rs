@@ -206,6 +206,7 @@ impl Printer<'_> {
             return Err(refuse("this form of *"));
         }
         let idents = self.unqualified(&idents)?;
+        idents.iter().try_for_each(|table| self.reads_row(table))?;
         self.idents(idents)?;
         self.put(".*");
         Ok(())

@@ -12,6 +12,10 @@ use crate::error::Result;
 impl Printer<'_> {
     /// A query without parentheses around it.
     pub(super) fn query(&mut self, query: &Query) -> Result<()> {
+        self.within_query(|printer| printer.whole_query(query))
+    }
+
+    fn whole_query(&mut self, query: &Query) -> Result<()> {
         if !query.locks.is_empty() || query.for_clause.is_some() || !query.pipe_operators.is_empty() {
             return Err(refuse("this clause"));
         }
@@ -33,7 +37,7 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn with(&mut self, with: &With) -> Result<()> {
+    pub(super) fn with(&mut self, with: &With) -> Result<()> {
         self.put(if with.recursive { "WITH RECURSIVE " } else { "WITH " });
         self.separated(&with.cte_tables, ", ", Self::cte_definition)?;
         self.put(" ");
@@ -145,13 +149,13 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn clause(&mut self, word: &str, expr: Option<&Expr>) -> Result<()> {
+    pub(super) fn clause(&mut self, word: &str, expr: Option<&Expr>) -> Result<()> {
         let Some(expr) = expr else { return Ok(()) };
         self.put(word);
         self.expr(expr)
     }
 
-    fn item(&mut self, item: &SelectItem) -> Result<()> {
+    pub(super) fn item(&mut self, item: &SelectItem) -> Result<()> {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let before = self.own_used;

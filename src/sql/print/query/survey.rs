@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::super::super::ast::{Cte, Query, SelectItem, TableAlias, TableFactor, Visit, Visitor};
+use super::super::super::modify::Modify;
 use super::super::super::scope::{TableRef, folded, parts};
 use super::{RemoteTable, refuse};
 use crate::error::Result;
@@ -26,14 +27,40 @@ impl Survey {
     /// # Errors
     /// `0A000` where two tables of one name and different schemas are told apart by their schema only.
     pub(super) fn of(query: &Query, relations: &[(TableRef, RemoteTable)]) -> Result<Survey> {
+        Survey::default().with(query, relations)
+    }
+
+    /// Looks at a statement that writes.
+    ///
+    /// # Errors
+    /// As [`Survey::of`].
+    pub(super) fn of_modify(modify: &Modify, relations: &[(TableRef, RemoteTable)]) -> Result<Survey> {
         let mut survey = Survey::default();
+        match relations.first() {
+            Some((_, target)) if modify.tree.alias.is_none() => {
+                survey.bare.insert(modify.label.clone(), target.seen.0.clone());
+            }
+            _ => {
+                survey.aliases.insert(modify.label.clone());
+            }
+        }
+        let ctes = modify.tree.with.iter().flat_map(|with| &with.cte_tables);
+        for alias in ctes.map(|cte| &cte.alias) {
+            survey.aliases.insert(folded(&alias.name));
+            survey.columns.extend(alias.columns.iter().map(|column| folded(&column.name)));
+        }
+        survey.with(&modify.tree, relations)
+    }
+
+    fn with<T: Visit>(self, tree: &T, relations: &[(TableRef, RemoteTable)]) -> Result<Survey> {
+        let mut survey = self;
         let by_place: HashMap<u32, &RemoteTable> =
             relations.iter().map(|(table, remote)| (table.position, remote)).collect();
         for (_, remote) in relations {
             survey.columns.extend(remote.columns.iter().flatten().cloned());
         }
         let mut finder = Finder { survey, by_place, twice: false };
-        let _ = query.visit(&mut finder);
+        let _ = tree.visit(&mut finder);
         if finder.twice { Err(refuse("tables of one name in two schemas")) } else { Ok(finder.survey) }
     }
 

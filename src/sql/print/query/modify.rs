@@ -1,0 +1,279 @@
+//! INSERT, UPDATE, DELETE and MERGE, printed from their own tree.
+//! Must not know: expressions, queries, which columns of the target are hidden.
+
+use super::super::super::allow::{plain_values, row};
+use super::super::super::ast::Expr;
+use super::super::super::modify::is_default;
+use super::super::super::modify::tree::{
+    Action, Arbiter, Assignment, Change, Conflict, Filter, Insert, Key, Merge, Overriding, Place, Step, Then, Tree,
+};
+use super::expression::bare;
+use super::{Printer, RemoteTable, refuse};
+use crate::error::Result;
+
+impl Printer<'_> {
+    /// The whole statement.
+    pub(super) fn modify(&mut self, tree: &Tree, target: &RemoteTable, label: &str) -> Result<()> {
+        if let Some(with) = &tree.with {
+            self.with(with)?;
+        }
+        let name = tree.name.0.first().and_then(|part| part.as_ident());
+        self.put(match &tree.action {
+            Action::Insert(_) => "INSERT INTO ",
+            Action::Update(_) => "UPDATE ",
+            Action::Delete(_) => "DELETE FROM ",
+            Action::Merge(_) => "MERGE INTO ",
+        });
+        self.mark(name.and_then(|ident| super::position(ident.span)));
+        self.name(&target.schema)?;
+        self.put(".");
+        self.name(&target.name)?;
+        self.put(" AS ");
+        self.name(label)?;
+        match &tree.action {
+            Action::Insert(insert) => self.insert(insert)?,
+            Action::Update(update) => {
+                self.seeing(|printer| printer.set(&update.assignments))?;
+                self.beside(" FROM ", tree)?;
+                self.seeing(|printer| printer.filter(update.filter.as_ref()))?;
+            }
+            Action::Delete(delete) => {
+                self.beside(" USING ", tree)?;
+                self.seeing(|printer| printer.filter(delete.filter.as_ref()))?;
+            }
+            Action::Merge(merge) => {
+                self.beside(" USING ", tree)?;
+                self.seeing(|printer| printer.merge(merge))?;
+            }
+        }
+        if tree.returning.is_empty() {
+            return Ok(());
+        }
+        self.put(" RETURNING ");
+        self.seeing(|printer| {
+            printer.separated(&tree.returning, ", ", |printer, item| printer.returned(item, tree.sources()))
+        })
+    }
+
+    /// The relations beside the target, which do not see it.
+    fn beside(&mut self, word: &str, tree: &Tree) -> Result<()> {
+        if tree.sources().is_empty() {
+            return Ok(());
+        }
+        self.put(word);
+        self.separated(tree.sources(), ", ", Self::table_with_joins)
+    }
+
+    fn insert(&mut self, insert: &Insert) -> Result<()> {
+        self.columns(&insert.columns, insert.source.as_deref())?;
+        self.overriding(insert.overriding);
+        match &insert.source {
+            None => self.put(" DEFAULT VALUES"),
+            Some(query) => {
+                self.put(" ");
+                match plain_values(query) {
+                    Some(rows) => {
+                        self.put("VALUES ");
+                        self.separated(&rows, ", ", |printer, row| printer.value_row(row))?;
+                    }
+                    None => self.query(query)?,
+                }
+            }
+        }
+        match &insert.conflict {
+            Some(conflict) => self.seeing(|printer| printer.conflict(conflict)),
+            None => Ok(()),
+        }
+    }
+
+    fn value_row(&mut self, row: &[Expr]) -> Result<()> {
+        self.put("(");
+        self.separated(row, ", ", Self::value_or_default)?;
+        self.put(")");
+        Ok(())
+    }
+
+    fn value_or_default(&mut self, expr: &Expr) -> Result<()> {
+        match bare(expr) {
+            Expr::Identifier(ident) if is_default(ident) => {
+                self.mark_span(ident.span);
+                self.put("DEFAULT");
+                Ok(())
+            }
+            expr => self.expr(expr),
+        }
+    }
+
+    pub(super) fn place_list(&mut self, places: &[Place]) -> Result<()> {
+        self.put("(");
+        self.separated(places, ", ", Self::place)?;
+        self.put(")");
+        Ok(())
+    }
+
+    fn place(&mut self, place: &Place) -> Result<()> {
+        self.writes_to(&place.column)?;
+        self.ident(&place.column)?;
+        place.path.iter().try_for_each(|step| match step {
+            Step::Field(field) => {
+                self.put(".");
+                self.ident(field)
+            }
+            Step::Index(index) => {
+                self.put("[");
+                self.expr(index)?;
+                self.put("]");
+                Ok(())
+            }
+            Step::Slice(lower, upper) => {
+                self.put("[");
+                lower.iter().try_for_each(|bound| self.operand(bound))?;
+                self.put(" : ");
+                upper.iter().try_for_each(|bound| self.operand(bound))?;
+                self.put("]");
+                Ok(())
+            }
+        })
+    }
+
+    fn overriding(&mut self, overriding: Option<Overriding>) {
+        self.put(match overriding {
+            None => "",
+            Some(Overriding::System) => " OVERRIDING SYSTEM VALUE",
+            Some(Overriding::User) => " OVERRIDING USER VALUE",
+        });
+    }
+
+    fn conflict(&mut self, conflict: &Conflict) -> Result<()> {
+        self.put(" ON CONFLICT ");
+        match &conflict.arbiter {
+            None => {}
+            Some(Arbiter::Constraint(constraint)) => {
+                self.names_constraint()?;
+                self.put("ON CONSTRAINT ");
+                self.ident(constraint)?;
+                self.put(" ");
+            }
+            Some(Arbiter::Index { keys, filter }) => {
+                self.put("(");
+                self.separated(keys, ", ", Self::key)?;
+                self.put(")");
+                self.clause(" WHERE ", filter.as_ref())?;
+                self.put(" ");
+            }
+        }
+        match &conflict.update {
+            None => {
+                self.put("DO NOTHING");
+                Ok(())
+            }
+            Some(Change { assignments, filter }) => {
+                self.put("DO UPDATE");
+                self.excluding(|printer| {
+                    printer.set(assignments)?;
+                    printer.clause(" WHERE ", filter.as_ref())
+                })
+            }
+        }
+    }
+
+    fn key(&mut self, key: &Key) -> Result<()> {
+        let (expr, collation) = match bare(&key.expr) {
+            Expr::Collate { expr, collation } => (bare(expr), Some(collation)),
+            expr => (expr, None),
+        };
+        match expr {
+            Expr::Identifier(_) => self.expr(expr)?,
+            expr => {
+                self.put("(");
+                self.expr(expr)?;
+                self.put(")");
+            }
+        }
+        match collation {
+            None => Ok(()),
+            Some(collation) => {
+                self.put(" COLLATE ");
+                self.collation(collation)
+            }
+        }
+    }
+
+    fn set(&mut self, assignments: &[Assignment]) -> Result<()> {
+        self.put(" SET ");
+        self.separated(assignments, ", ", Self::assignment)
+    }
+
+    fn assignment(&mut self, assignment: &Assignment) -> Result<()> {
+        if !assignment.many {
+            self.separated(&assignment.places, ", ", Self::place)?;
+            self.put(" = ");
+            return self.value_or_default(&assignment.value);
+        }
+        self.place_list(&assignment.places)?;
+        self.put(" = ");
+        match row(assignment) {
+            Some(fields) => {
+                self.put("ROW(");
+                self.separated(&fields, ", ", |printer, field| printer.value_or_default(field))?;
+                self.put(")");
+                Ok(())
+            }
+            None => self.expr(&assignment.value),
+        }
+    }
+
+    fn filter(&mut self, filter: Option<&Filter>) -> Result<()> {
+        match filter {
+            None => Ok(()),
+            Some(Filter::Where(condition)) => self.clause(" WHERE ", Some(condition)),
+            Some(Filter::CurrentOf(_)) => Err(refuse("WHERE CURRENT OF")),
+        }
+    }
+
+    fn merge(&mut self, merge: &Merge) -> Result<()> {
+        self.put(" ON ");
+        self.operand(&merge.on)?;
+        for when in &merge.whens {
+            if when.by.is_some() {
+                return Err(refuse("this form of MERGE"));
+            }
+            self.put(if when.matched { " WHEN MATCHED" } else { " WHEN NOT MATCHED" });
+            if let Some(condition) = &when.condition {
+                self.put(" AND ");
+                self.operand(condition)?;
+            }
+            self.put(" THEN ");
+            self.then(&when.then)?;
+        }
+        Ok(())
+    }
+
+    fn then(&mut self, then: &Then) -> Result<()> {
+        match then {
+            Then::Nothing => self.put("DO NOTHING"),
+            Then::Delete => self.put("DELETE"),
+            Then::Update(assignments) => {
+                self.put("UPDATE");
+                self.set(assignments)?;
+            }
+            Then::Insert { columns, overriding, values } => {
+                self.put("INSERT");
+                let first: Option<&[Expr]> = values.as_deref();
+                self.listed(columns, first)?;
+                self.overriding(*overriding);
+                match values {
+                    None => self.put(" DEFAULT VALUES"),
+                    Some(row) => {
+                        self.put(" VALUES ");
+                        self.value_row(row)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
