@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::error::{Error, SqlState};
 
 use super::keywords::is_reserved;
+use super::marks;
 use super::position;
 
 mod modify;
@@ -93,6 +94,14 @@ fn name(ident: &Ident) -> ControlFlow<Stop> {
             SqlState::SYNTAX_ERROR,
             format!("syntax error at or near \"'{}'\"", ident.value),
         ))),
+    }
+}
+
+/// A name that is no table's.
+fn column(ident: &Ident) -> ControlFlow<Stop> {
+    match position(ident.span) {
+        Some(position) if marks::is_only(ident) => ControlFlow::Break(Stop::SyntaxAt(position)),
+        _ => name(ident),
     }
 }
 
@@ -231,6 +240,7 @@ impl Visitor for Check {
             _ => {}
         }
         match factor {
+            TableFactor::Table { name, args: Some(_), .. } if marks::only(name) => refuse("ONLY before this", factor),
             TableFactor::Table { with_hints, version, partitions, json_path, sample, index_hints, .. } => {
                 if !with_hints.is_empty()
                     || version.is_some()
@@ -272,8 +282,9 @@ impl Visitor for Check {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stop> {
         match expr {
-            Expr::Identifier(ident) if !is_value_word(ident) => name(ident),
-            Expr::CompoundIdentifier(idents) => idents.iter().take(1).try_for_each(name),
+            Expr::Identifier(ident) if !is_value_word(ident) => column(ident),
+            Expr::CompoundIdentifier(idents) => idents.iter().take(1).try_for_each(column),
+            Expr::Function(function) if marks::only(&function.name) => refuse("ONLY before this", expr),
             Expr::Function(function) => self.function(function, expr),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, array: false, format: None, .. } => {
                 ControlFlow::Continue(())

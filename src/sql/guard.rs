@@ -330,7 +330,9 @@ impl Guard {
             Keyword::Select if starts_clause => self.select(),
             Keyword::From if before == Before::IsDistinct => self.operator(Before::Open),
             Keyword::From if starts_clause || self.level().clause == Clause::SelectList => {
-                let clause = if self.level().clause == Clause::SelectList { Clause::From } else { Clause::Other };
+                // Outside parentheses it is always the word before tables, in UPDATE and DELETE too.
+                let tables = self.level().clause == Clause::SelectList || self.level().opener == Opener::Statement;
+                let clause = if tables { Clause::From } else { Clause::Other };
                 self.clause(clause, if clause == Clause::From { Before::Table } else { Before::Open })
             }
             Keyword::Values if starts_clause => {
@@ -342,6 +344,7 @@ impl Guard {
                 self.guess()
             }
             Keyword::Clause if self.after_operand() => self.clause(Clause::Other, Before::Open),
+            Keyword::Using if self.after_operand() => self.clause(Clause::From, Before::Table),
             Keyword::On if self.after_operand() => {
                 let clause = self.level().clause;
                 self.clause(clause, Before::Open)
@@ -369,7 +372,9 @@ impl Guard {
             }
             Keyword::Case => self.open(Opener::Case),
             Keyword::End => self.close(Opener::Case),
-            Keyword::Part if self.after_operand() && self.level().opener == Opener::Case => {
+            Keyword::Part
+                if self.after_operand() && matches!(self.level().opener, Opener::Case | Opener::Statement) =>
+            {
                 self.clause(Clause::Other, Before::Open)
             }
             Keyword::Part => {
@@ -395,6 +400,8 @@ enum Keyword {
     /// Starts another clause.
     Clause,
     On,
+    /// Stands before tables in DELETE and MERGE, before columns in a join.
+    Using,
     SetOperation,
     /// ALL, DISTINCT.
     Quantifier,
@@ -430,7 +437,10 @@ impl Keyword {
             ("offset", Keyword::Clause),
             ("window", Keyword::Clause),
             ("fetch", Keyword::Clause),
+            ("returning", Keyword::Clause),
+            ("do", Keyword::Clause),
             ("on", Keyword::On),
+            ("using", Keyword::Using),
             ("union", Keyword::SetOperation),
             ("except", Keyword::SetOperation),
             ("intersect", Keyword::SetOperation),

@@ -4,10 +4,16 @@
 //! `a IS DISTINCT FROM b AND c`: sqlparser takes `b AND c` for the right side. `a::text COLLATE "C"`: it knows COLLATE
 //! behind a plain operand only. As a custom operator each gets the precedence that PostgreSQL gives it. The marks hold
 //! letters, so no operator that anyone writes is one.
+//!
+//! `ONLY t`: sqlparser's trees have no place for it, so the name of the table carries it, in the end of its span.
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectName, Spanned, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Spanned, Value, VisitMut, VisitorMut,
+};
+
+use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::position;
 
@@ -17,6 +23,24 @@ pub(super) const COLLATE: &str = "collate";
 pub(super) const DISTINCT: &str = "is distinct from";
 /// `IS NOT DISTINCT FROM`.
 pub(super) const NOT_DISTINCT: &str = "is not distinct from";
+
+/// Every span has line 1; that of a name behind ONLY ends in this one.
+const ONLY_LINE: u64 = 2;
+
+/// Marks the name at this span as one behind ONLY.
+pub(super) fn set_only(span: &mut Span) {
+    span.end.line = ONLY_LINE;
+}
+
+/// Whether this is a name behind ONLY.
+pub(super) fn is_only(ident: &Ident) -> bool {
+    ident.span.end.line == ONLY_LINE
+}
+
+/// Whether ONLY stands before this table: its children are not meant.
+pub(super) fn only(table: &ObjectName) -> bool {
+    table.0.first().and_then(ObjectNamePart::as_ident).is_some_and(is_only)
+}
 
 /// Puts the marked operators of a tree right. `Err` has the position of what is no collation.
 pub(super) fn resolve<T: VisitMut>(tree: &mut T) -> Result<(), u32> {

@@ -10,6 +10,7 @@
 //!   there already gets [`DUPLICATE`] and a number behind it, as the binder refuses equal names. [`output_name`] takes
 //!   that off again.
 //! * A function in FROM gets PostgreSQL's column name.
+//! * `ONLY t` is `0A000`: only a source knows the children of its tables.
 
 mod expressions;
 mod names;
@@ -18,12 +19,14 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree, TableAlias,
-    TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement as Tree,
+    TableAlias, TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::error::{Error, Result};
 
+use super::marks;
+use super::position;
 use super::scope::{folded, parts};
 
 /// Parts a name from the number that makes it unique. No keyboard types it, and no source's column has it in practice;
@@ -146,6 +149,15 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         match factor {
+            // Whether a table has children is a matter of its source.
+            TableFactor::Table { name, .. } if marks::only(name) => {
+                let place = name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span));
+                let error = Error::unsupported("ONLY is not supported");
+                return ControlFlow::Break(match place {
+                    Some(place) => error.with_position(place),
+                    None => error,
+                });
+            }
             TableFactor::Table { name, args: Some(_), alias, with_ordinality, .. }
             | TableFactor::Function { name, alias, with_ordinality, .. } => {
                 expressions::strip_catalog(name);

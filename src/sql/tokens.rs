@@ -20,12 +20,20 @@ pub fn position(span: Span) -> Option<u32> {
 pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan> {
     let mut out = Vec::with_capacity(lexemes.len());
     let mut skip = 0;
+    // The name behind ONLY, and the parenthesis that closes around it.
+    let (mut only, mut close) = (None, None);
     for (i, lexeme) in lexemes.iter().enumerate() {
         if skip > 0 {
             skip -= 1;
             continue;
         }
-        let span = span_of(lexed, lexeme);
+        if close == Some(i) {
+            continue;
+        }
+        let mut span = span_of(lexed, lexeme);
+        if only == Some(i) {
+            marks::set_only(&mut span);
+        }
         let before = i.checked_sub(1).and_then(|i| lexemes.get(i));
         match lexeme.kind {
             Kind::Word if mark(lexed, lexemes, i).is_some() => {
@@ -49,8 +57,12 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
                 out.push(TokenWithSpan::new(Token::make_word(lexed.value(lexeme), Some('"')), span));
             }
             Kind::Word if is_weak_lock(lexed, lexemes, i) => {}
-            // `FROM ONLY t`: no table here has children.
-            Kind::Word if is_only(lexed, lexemes, i) => {}
+            Kind::Word if is_only(lexed, lexemes, i) => {
+                // The name carries it.
+                close = parenthesis_behind(lexed, lexemes, i);
+                skip = usize::from(close.is_some());
+                only = Some(i + 1 + skip);
+            }
             _ => out.push(TokenWithSpan::new(token(lexed, lexeme), span)),
         }
     }
@@ -137,11 +149,35 @@ fn is_table_command(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
             || ["union", "except", "intersect", "all", "distinct"].iter().any(|word| lexed.is_word(before, word)))
 }
 
+/// `ONLY` before the name of a table; elsewhere it ends `FETCH FIRST ROW ONLY`. No name is called so without quotes.
 fn is_only(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
-    let word = |i: usize, word: &str| lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, word));
-    let named =
-        word(i, "only") && lexemes.get(i + 1).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted));
-    named && i > 0 && (word(i - 1, "from") || word(i - 1, "join") || word(i - 1, "table"))
+    let at = |i: Option<usize>| i.and_then(|i| lexemes.get(i));
+    let word = |i: Option<usize>, words: &[&str]| {
+        at(i).is_some_and(|lexeme| words.iter().any(|word| lexed.is_word(lexeme, word)))
+    };
+    let symbol = |i: Option<usize>, symbols: &[&str]| {
+        at(i).is_some_and(|lexeme| symbols.iter().any(|symbol| lexed.is_symbol(lexeme, symbol)))
+    };
+    let (before, next) = (i.checked_sub(1), i.checked_add(1));
+    let insert = word(before, &["into"]) && word(i.checked_sub(2), &["insert"]);
+    let named = at(next).is_some_and(|next| matches!(next.kind, Kind::Word | Kind::Quoted)) || symbol(next, &["("]);
+    word(Some(i), &["only"])
+        && named
+        && !insert
+        && (word(before, &["from", "join", "table", "using", "update", "into"]) || symbol(before, &[",", "("]))
+}
+
+/// `ONLY (t)`: where the parenthesis closes.
+fn parenthesis_behind(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> Option<usize> {
+    let open = lexemes.get(i + 1).filter(|lexeme| lexed.is_symbol(lexeme, "("));
+    open?;
+    let inside = lexemes.get(i + 2..)?;
+    let length = inside.iter().position(|lexeme| lexed.is_symbol(lexeme, ")"))?;
+    let names = inside.get(..length)?.iter().enumerate().all(|(n, lexeme)| match n % 2 {
+        0 => matches!(lexeme.kind, Kind::Word | Kind::Quoted),
+        _ => lexed.is_symbol(lexeme, "."),
+    });
+    (names && length % 2 == 1).then_some(i + 2 + length)
 }
 
 /// `NO KEY` of `FOR NO KEY UPDATE`, `KEY` of `FOR KEY SHARE`: both are refused as locks anyway.

@@ -48,6 +48,15 @@ fn what_would_overflow_a_stack_is_refused_at_once() {
         format!("select * from t{}", ",t".repeat(n)),
         format!("select * from {}t", "(select * from ".repeat(60_000)),
         "explain ".repeat(n),
+        format!("update t set a = {}1", "1+".repeat(n)),
+        format!("update t set a = 1 from {}t", "(".repeat(n)),
+        format!("update t set a = 1 from {}t", "(select * from ".repeat(50_000)),
+        format!("update t set a{} = 1", "[1]".repeat(n)),
+        format!("delete from t using t{}", " join t on true".repeat(50_000)),
+        format!("delete from t where {}true", "not ".repeat(n)),
+        format!("insert into t values ({}1", "(".repeat(n)),
+        format!("insert into t {}select 1", "(".repeat(n)),
+        format!("merge into t using u on {}true when matched then delete", "- ".repeat(n)),
     ] {
         assert_eq!(code(&message), "54001", "{}", message.chars().take(60).collect::<String>());
     }
@@ -82,6 +91,15 @@ fn what_people_write_passes() {
         format!("select a is distinct from b{}", ", c".repeat(100)),
         format!("select extract(year from a){}", ", c".repeat(100)),
         format!("select * from {}a{}", "(".repeat(60), " join b on true)".repeat(60)),
+        format!("insert into t (a{}) values (1{}){}", ",a".repeat(1_000), ",1".repeat(1_000), ",(1,2)".repeat(20_000)),
+        format!("update t set a = 1{} from a, b where c = 1", ", b = c + 1".repeat(1_000)),
+        format!(
+            "insert into t select * from u on conflict (a) do update set a = 1{}",
+            ", b = excluded.b".repeat(1_000)
+        ),
+        format!("merge into t using u on a = b when matched then update set a = 1{}", ", b = 2".repeat(1_000)),
+        format!("merge into t using u on a = b{}", " when matched and a = 1 then do nothing".repeat(1_000)),
+        format!("delete from t where a = 1{} returning a{}", " or a = 1".repeat(400), ", a + 1".repeat(400)),
     ] {
         assert_eq!(code(&message), "ok", "{}", message.chars().take(60).collect::<String>());
     }
@@ -108,6 +126,10 @@ fn a_wrong_text_costs_no_exponential_time() {
         ["((select * from ", "(((select * from ", "((with a as (select * from ", "((values ((", "((select from "]
     {
         assert_ne!(code(&format!("select * from {}t ]", open.repeat(30))), "ok", "{open}");
+        assert_ne!(code(&format!("update t set a = 1 from {}t ]", open.repeat(30))), "ok", "{open}");
+        assert_ne!(code(&format!("delete from t using {}t ]", open.repeat(30))), "ok", "{open}");
+        assert_ne!(code(&format!("merge into t using {}t ]", open.repeat(30))), "ok", "{open}");
+        assert_ne!(code(&format!("insert into t {}t ]", open.repeat(30))), "ok", "{open}");
     }
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
@@ -130,6 +152,8 @@ fn what_passes_fits_on_a_small_stack() {
         wrapped("(select ", 62, "1", ")"),
         format!("select 1{}", " union all select 1".repeat(498)),
         format!("select {}", deep("1").trim_end_matches(" + 1")),
+        format!("update t set a = {}", deep("1").trim_end_matches(" + 1")),
+        format!("delete from t where {} = 1", deep("1").trim_end_matches(" + 1")),
     ] {
         std::thread::Builder::new()
             .stack_size(2 << 20)

@@ -130,3 +130,18 @@ fn limits() {
     assert!(!text("select a from t limit null").contains("LIMIT"));
     assert!(text("table t").starts_with("SELECT * FROM \"t\""));
 }
+
+#[test]
+fn only_is_refused_where_it_would_be_lost() {
+    for (sql, place) in [
+        ("select * from only t", 20),
+        ("select * from only (t)", 21),
+        ("select (select 1 from a join only s.t on true)", 35),
+        ("with q as (select * from a, only t) select 1", 34),
+    ] {
+        let error = rewritten(sql).map(|_| ()).unwrap_err();
+        let found = (error.state().code(), error.message(), error.position());
+        assert_eq!(found, ("0A000", "ONLY is not supported", Some(place)), "{sql}");
+    }
+    assert!(rewritten("select a as only_a from t fetch first row only").is_ok());
+}

@@ -5,6 +5,7 @@ use super::super::super::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
     TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
 };
+use super::super::super::marks;
 use super::super::super::scope::{folded, parts};
 use super::{Printer, RemoteTable, functions, refuse};
 use crate::error::Result;
@@ -106,7 +107,7 @@ impl Printer<'_> {
         let found = first.and_then(|place| self.relations.get(&place)).copied();
         self.mark(first);
         match found {
-            Some((table, remote)) if table.table == folded(ident) => self.remote(remote)?,
+            Some((table, remote)) if table.table == folded(ident) => self.remote(remote, marks::only(name))?,
             None if name.0.len() == 1 => {
                 let cte = self.cte(&folded(ident));
                 self.name(&cte)?;
@@ -122,12 +123,13 @@ impl Printer<'_> {
         }
     }
 
-    fn remote(&mut self, table: &RemoteTable) -> Result<()> {
+    fn remote(&mut self, table: &RemoteTable, only: bool) -> Result<()> {
         if let Some(columns) = &table.columns {
             self.put("(SELECT ");
             self.separated(columns, ", ", |printer, column| printer.name(column))?;
             self.put(" FROM ");
         }
+        self.put(if only { "ONLY " } else { "" });
         self.name(&table.schema)?;
         self.put(".");
         self.name(&table.name)?;

@@ -3,6 +3,7 @@
 
 use super::super::super::allow::{plain_values, row};
 use super::super::super::ast::Expr;
+use super::super::super::marks;
 use super::super::super::modify::is_default;
 use super::super::super::modify::tree::{
     Action, Arbiter, Assignment, Change, Conflict, Filter, Insert, Key, Merge, Overriding, Place, Step, Then, Tree,
@@ -24,6 +25,7 @@ impl Printer<'_> {
             Action::Delete(_) => "DELETE FROM ",
             Action::Merge(_) => "MERGE INTO ",
         });
+        self.put(if marks::only(&tree.name) { "ONLY " } else { "" });
         self.mark(name.and_then(|ident| super::position(ident.span)));
         self.name(&target.schema)?;
         self.put(".");

@@ -49,6 +49,10 @@ fn names_and_literals_are_ours() {
             "select shop.t.a, tusk.shop.t.b, shop.t.* from shop.t",
             "SELECT \"t\".\"a\", \"t\".\"b\", \"t\".* FROM \"s\"\"x\".\"t\" AS \"t\"",
         ),
+        (
+            "select * from only t, only (hidden) h",
+            "SELECT * FROM ONLY \"s\"\"x\".\"t\" AS \"t\", (SELECT \"a\", \"b\"\"\" FROM ONLY \"s\"\"x\".\"hidden\") AS \"h\"",
+        ),
         ("select * from hidden h", "SELECT * FROM (SELECT \"a\", \"b\"\"\" FROM \"s\"\"x\".\"hidden\") AS \"h\""),
         ("select '\\'') union select 1 --' as \"x\\\"", "SELECT E'\\\\'') union select 1 --' AS \"x\\\""),
         (

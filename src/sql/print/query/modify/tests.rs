@@ -75,3 +75,232 @@ fn names_and_literals_are_ours() {
         assert_eq!(sql(written), expected, "{written}");
     }
 }
+
+#[test]
+fn only_is_kept() {
+    for (written, expected) in [
+        ("update only t set a = 1", "UPDATE ONLY \"s\"\"x\".\"t\" AS \"t\" SET \"a\" = 1"),
+        ("delete from only (shop.t) x", "DELETE FROM ONLY \"s\"\"x\".\"t\" AS \"x\""),
+        (
+            "delete from t using only narrow n, only u where exists (select from only (v) join only w on true)",
+            "DELETE FROM \"s\"\"x\".\"t\" AS \"t\" USING (SELECT \"a\", \"b\"\"\", \"c\" FROM ONLY \"s\"\"x\".\"narrow\") AS \"n\", \
+             ONLY \"s\"\"x\".\"u\" AS \"u\" WHERE EXISTS (SELECT FROM (ONLY \"s\"\"x\".\"v\" AS \"v\" JOIN ONLY \"s\"\"x\".\"w\" AS \"w\" ON TRUE))",
+        ),
+        (
+            "merge into only t using only u on true when matched then delete",
+            "MERGE INTO ONLY \"s\"\"x\".\"t\" AS \"t\" USING ONLY \"s\"\"x\".\"u\" AS \"u\" ON TRUE WHEN MATCHED THEN DELETE",
+        ),
+    ] {
+        assert_eq!(sql(written), expected, "{written}");
+    }
+    for wrong in
+        ["insert into only t values (1)", "select count(only x)", "select a, only b from t", "select 1, only f(x)"]
+    {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_narrowed_target_has_its_visible_columns_only() {
+    for (written, expected) in [
+        ("insert into narrow values (1)", "INSERT INTO \"s\"\"x\".\"narrow\" AS \"narrow\" (\"a\") VALUES (1)"),
+        (
+            "insert into narrow values (1, default), (2, 3) returning *, narrow.*, 1",
+            "INSERT INTO \"s\"\"x\".\"narrow\" AS \"narrow\" (\"a\", \"b\"\"\") VALUES (1, DEFAULT), (2, 3) RETURNING \"narrow\".\"a\", \
+             \"narrow\".\"b\"\"\", \"narrow\".\"c\", \"narrow\".\"a\", \"narrow\".\"b\"\"\", \"narrow\".\"c\", 1",
+        ),
+        (
+            "insert into narrow select 1, secret from u",
+            "INSERT INTO \"s\"\"x\".\"narrow\" AS \"narrow\" (\"a\", \"b\"\"\") SELECT 1, \"secret\" FROM \"s\"\"x\".\"u\" AS \"u\"",
+        ),
+        ("insert into narrow default values", "INSERT INTO \"s\"\"x\".\"narrow\" AS \"narrow\" DEFAULT VALUES"),
+        (
+            "insert into narrow (a) select a from narrow on conflict (a) do update set a = excluded.a where narrow.c = 1",
+            "INSERT INTO \"s\"\"x\".\"narrow\" AS \"narrow\" (\"a\") SELECT \"a\" FROM (SELECT \"a\", \"b\"\"\", \"c\" FROM \"s\"\"x\".\"narrow\") AS \"narrow\" \
+             ON CONFLICT (\"a\") DO UPDATE SET \"a\" = \"excluded\".\"a\" WHERE \"narrow\".\"c\" = 1",
+        ),
+        (
+            "update narrow n set a = u.secret from u, v x where n.a = x.secret returning *",
+            "UPDATE \"s\"\"x\".\"narrow\" AS \"n\" SET \"a\" = \"u\".\"secret\" FROM \"s\"\"x\".\"u\" AS \"u\", \"s\"\"x\".\"v\" AS \"x\" \
+             WHERE \"n\".\"a\" = \"x\".\"secret\" RETURNING \"n\".\"a\", \"n\".\"b\"\"\", \"n\".\"c\", \"u\".*, \"x\".*",
+        ),
+        (
+            "delete from narrow where a in (select narrow.a from narrow where c = 1)",
+            "DELETE FROM \"s\"\"x\".\"narrow\" AS \"narrow\" WHERE \"a\" IN (SELECT \"narrow\".\"a\" FROM (SELECT \"a\", \"b\"\"\", \"c\" FROM \"s\"\"x\".\"narrow\") \
+             AS \"narrow\" WHERE \"c\" = 1)",
+        ),
+        (
+            "merge into narrow using u on true when not matched then insert values (u.secret)",
+            "MERGE INTO \"s\"\"x\".\"narrow\" AS \"narrow\" USING \"s\"\"x\".\"u\" AS \"u\" ON TRUE WHEN NOT MATCHED THEN INSERT (\"a\") VALUES (\"u\".\"secret\")",
+        ),
+    ] {
+        assert_eq!(sql(written), expected, "{written}");
+    }
+}
+
+/// Each is a way to a column that may not be seen. What it answers is what a table without the column would.
+#[test]
+fn a_hidden_column_is_missing() {
+    let column = "column \"secret\" does not exist";
+    let relation = "column \"secret\" of relation \"narrow\" does not exist";
+    for (written, message, at) in [
+        ("update narrow set a = 1 where @secret = 1", column),
+        ("update narrow set a = @secret", column),
+        ("update narrow set a = 1 + (2 * -@secret)", column),
+        ("update narrow set a = 1 where @SECRET is null", column),
+        ("update narrow set a = @\"secret\"::text", column),
+        ("update narrow set a = 1 where @narrow.secret = 1", "column narrow.secret does not exist"),
+        ("update narrow set a = 1 where shop.@narrow.secret = 1", "column narrow.secret does not exist"),
+        ("update narrow n set a = 1 where @n.secret = 1", "column n.secret does not exist"),
+        ("update narrow n set a = 1 where @n.ctid = '(0,1)'", "column n.ctid does not exist"),
+        ("update narrow set a = 1 where @ctid = '(0,1)'", "column \"ctid\" does not exist"),
+        ("delete from narrow where @xmin = '1'", "column \"xmin\" does not exist"),
+        ("delete from narrow returning @tableoid", "column \"tableoid\" does not exist"),
+        ("update narrow set @secret = 1", relation),
+        ("update narrow n set @secret = default", relation),
+        ("update narrow set (a, @secret) = (1, 2)", relation),
+        ("update narrow set (a, c) = (select @secret, 1)", column),
+        ("update narrow set (a, c) = row(1, @secret)", column),
+        ("update narrow set a[@secret] = 1", column),
+        ("update narrow set @narrow.a = 1", "column \"narrow\" of relation \"narrow\" does not exist"),
+        ("update narrow set @ctid = '(0,1)'", "column \"ctid\" of relation \"narrow\" does not exist"),
+        ("update narrow set @nothing = 1", "column \"nothing\" of relation \"narrow\" does not exist"),
+        ("update narrow set a = 1 returning @secret", column),
+        ("update narrow set a = 1 returning a, lower(@secret) as x", column),
+        ("update narrow set a = 1 returning (@narrow.secret)", "column narrow.secret does not exist"),
+        ("update narrow set a = 1 returning (select @secret)", column),
+        (
+            "update narrow set a = 1 returning (select max(@narrow.secret) from u)",
+            "column narrow.secret does not exist",
+        ),
+        ("update narrow set a = 1 returning case when @secret = 1 then 2 end", column),
+        ("update narrow set a = 1 returning @secret[1], 2", column),
+        ("update narrow set a = 1 returning array[@secret]", column),
+        ("update narrow set a = 1 where exists (select 1 from u where u.a = @secret)", column),
+        ("update narrow set a = 1 where a in (select a from u order by @secret)", column),
+        (
+            "update narrow set a = 1 where a in (select a from u group by @narrow.secret)",
+            "column narrow.secret does not exist",
+        ),
+        ("update narrow set a = 1 where a in (select 1 from u join v on @secret = 1)", column),
+        ("update narrow set a = 1 where a = any (select @secret from u)", column),
+        ("update narrow set a = 1 where (select sum(a) over (order by @secret) from u) = 1", column),
+        ("update narrow set a = 1 from u where u.a = @secret", column),
+        ("update narrow set a = 1 from u where u.a = @narrow.secret", "column narrow.secret does not exist"),
+        ("update narrow set a = 1 returning @narrow.row_to_json", "column narrow.row_to_json does not exist"),
+        ("update narrow set a = 1 returning @narrow.text", "column narrow.text does not exist"),
+        ("update narrow set a = 1 where (@narrow.to_json)::text = ''", "column narrow.to_json does not exist"),
+        ("delete from narrow where @secret = 1", column),
+        ("delete from narrow using u where u.a = @secret", column),
+        ("delete from narrow using u where @narrow.secret = u.a", "column narrow.secret does not exist"),
+        ("delete from narrow returning @secret", column),
+        ("delete from narrow returning @nothing", "column \"nothing\" does not exist"),
+        ("insert into narrow (a, @secret) values (1, 2)", relation),
+        ("insert into narrow (@secret) select 1", relation),
+        ("insert into narrow values (1, 2, 3, @4)", "INSERT has more expressions than target columns"),
+        ("insert into narrow (a) values (1) returning @secret", column),
+        ("insert into narrow (a) values (1) on conflict (@secret) do nothing", column),
+        ("insert into narrow (a) values (1) on conflict ((@secret + 1)) do nothing", column),
+        ("insert into narrow (a) values (1) on conflict (a) where @secret = 1 do nothing", column),
+        ("insert into narrow (a) values (1) on conflict (a) do update set @secret = 1", relation),
+        ("insert into narrow (a) values (1) on conflict (a) do update set a = @secret", column),
+        (
+            "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.secret",
+            "column excluded.secret does not exist",
+        ),
+        (
+            "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.ctid",
+            "column excluded.ctid does not exist",
+        ),
+        (
+            "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.row_to_json",
+            "column excluded.row_to_json does not exist",
+        ),
+        (
+            "insert into narrow (a) values (1) on conflict (a) do update set a = 1 where @narrow.secret = 1",
+            "column narrow.secret does not exist",
+        ),
+        (
+            "insert into narrow (a) values (1) on conflict (a) do update set a = (select @excluded.secret)",
+            "column excluded.secret does not exist",
+        ),
+        (
+            "insert into narrow as n (a) values (1) on conflict (a) do update set a = @n.secret",
+            "column n.secret does not exist",
+        ),
+        (
+            "merge into narrow using u on @narrow.secret = u.a when matched then delete",
+            "column narrow.secret does not exist",
+        ),
+        ("merge into narrow using u on @secret = u.a when matched then delete", column),
+        ("merge into narrow using u on true when matched and @secret = 1 then delete", column),
+        ("merge into narrow using u on true when matched then update set @secret = 1", relation),
+        ("merge into narrow using u on true when matched then update set a = @secret", column),
+        (
+            "merge into narrow using u on true when matched then update set a = @narrow.secret",
+            "column narrow.secret does not exist",
+        ),
+        ("merge into narrow using u on true when not matched then insert (@secret) values (1)", relation),
+        ("merge into narrow using u on true when not matched then insert (a) values (@secret)", column),
+        (
+            "merge into narrow using u on true when not matched then insert values (1, 2, 3, @4)",
+            "INSERT has more expressions than target columns",
+        ),
+    ]
+    .map(|(sql, message)| (sql.replacen('@', "", 1), message, sql.find('@').unwrap() + 1))
+    {
+        let error = printed(&written).map(|printed| printed.sql).expect_err(&written);
+        let code = if message.starts_with("INSERT") { "42601" } else { "42703" };
+        assert_eq!((error.state().code(), error.message()), (code, message), "{written}");
+        assert_eq!(error.position(), u32::try_from(at).ok(), "{written}");
+    }
+}
+
+#[test]
+fn a_whole_row_of_a_narrowed_target_is_refused() {
+    for written in [
+        "update narrow set a = 1 returning narrow",
+        "update narrow n set a = 1 returning n",
+        "update narrow n set a = 1 returning (n)",
+        "update narrow n set a = 1 returning n::text",
+        "update narrow n set a = 1 returning n is null",
+        "update narrow n set a = 1 returning row_to_json(n)",
+        "update narrow n set a = 1 returning to_jsonb(n) - 'a'",
+        "update narrow n set a = 1 returning count(n.*)",
+        "update narrow n set a = 1 returning row(n.*)",
+        "update narrow n set a = 1 returning (n).secret",
+        "update narrow n set a = 1 returning (n).a",
+        "update narrow n set a = 1 returning (select n)",
+        "update narrow n set a = 1 returning (select row_to_json(x) from (select n.*) x)",
+        "update narrow n set a = 1 returning (select x from (select n.* from u) x)",
+        "update narrow n set a = 1 returning array[n]",
+        "update narrow n set a = 1 returning secret(n)",
+        "update narrow n set a = 1 returning public.secret(n)",
+        "update narrow n set a = 1 returning (n, 1)",
+        "update narrow n set a = 1 where n = n",
+        "update narrow n set a = n",
+        "update narrow n set a = 1 where (select n) is not null",
+        "delete from narrow where narrow::text like '%x%'",
+        "delete from narrow where narrow.* = row(1)",
+        "delete from narrow using u natural join v returning *",
+        "delete from narrow using u join v using (a) returning *",
+        "insert into narrow (a) values (1) returning narrow",
+        "insert into narrow (a) values (1) on conflict (a) do update set a = excluded",
+        "insert into narrow (a) values (1) on conflict (a) do update set a = row_to_json(excluded)",
+        "insert into narrow (a) values (1) on conflict (a) do update set a = (select x from (select excluded.*) x)",
+        "insert into narrow (a) values (1) on conflict on constraint k do nothing",
+        "insert into narrow select * from u",
+        "insert into narrow table u",
+        "merge into narrow using u on narrow is null when matched then delete",
+        "merge into narrow using u on true when matched and narrow::text = 'x' then delete",
+        "merge into narrow using u on true when matched then update set a = to_json(narrow)",
+        "update t set a = (select current_setting('x'))",
+        "update t set a = nextval('s')",
+        "update t set a = x::regclass",
+    ] {
+        match printed(written) {
+            Err(error) => assert_eq!(error.state().code(), "0A000", "{written}: {error}"),
+            Ok(printed) => panic!("{written}\n{}", printed.sql),
+        }
+    }
+}
