@@ -32,7 +32,7 @@ use crate::error::Result;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::ast::{Ident, Query};
-use super::super::modify::Modify;
+use super::super::modify::{Modify, ModifyVerb};
 use super::super::places::Places;
 use super::super::position;
 use super::super::scope::{TableRef, folded};
@@ -135,7 +135,7 @@ pub fn print_modify(request: &ModifyRequest<'_>) -> Result<PrintedQuery> {
         visible: visible.clone(),
         hidden: request.all.iter().filter(|column| !visible.contains(column)).cloned().collect(),
         active: false,
-        excluded: false,
+        excluded: modify.verb == ModifyVerb::Insert,
         alone: modify.tree.sources().is_empty(),
     });
     printer.modify(&modify.tree, target, &modify.label)?;

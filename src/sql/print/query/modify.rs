@@ -171,10 +171,8 @@ impl Printer<'_> {
             }
             Some(Change { assignments, filter }) => {
                 self.put("DO UPDATE");
-                self.excluding(|printer| {
-                    printer.set(assignments)?;
-                    printer.clause(" WHERE ", filter.as_ref())
-                })
+                self.set(assignments)?;
+                self.clause(" WHERE ", filter.as_ref())
             }
         }
     }

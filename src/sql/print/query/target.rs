@@ -35,7 +35,7 @@ pub(super) struct Narrowed {
     pub(super) hidden: Vec<String>,
     /// It is in scope where the printer is.
     pub(super) active: bool,
-    /// So is `excluded`.
+    /// It is that of an INSERT, where `excluded` is a row of it too.
     pub(super) excluded: bool,
     /// Nothing but it is in scope there.
     pub(super) alone: bool,
@@ -71,11 +71,6 @@ impl Printer<'_> {
     /// Prints where the target is in scope.
     pub(super) fn seeing(&mut self, print: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         self.in_scope(true, |target| &mut target.active, print)
-    }
-
-    /// Prints where `excluded` is in scope too.
-    pub(super) fn excluding(&mut self, print: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        self.in_scope(true, |target| &mut target.excluded, print)
     }
 
     fn in_scope(

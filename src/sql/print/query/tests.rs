@@ -5,7 +5,7 @@ use crate::sql::{Scope, StatementKind, parse};
 
 const ROUNDS: u64 = 5_000;
 
-fn own() -> OwnValues {
+pub(super) fn own() -> OwnValues {
     OwnValues {
         user: "a'na".into(),
         database: "tusk".into(),
@@ -172,7 +172,7 @@ fn what_is_not_on_a_list_is_refused() {
 }
 
 /// A small generator of its own: the same statements in every run.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 const OPERATORS: &[&str] = &[
     "+",
@@ -217,19 +217,19 @@ const OPERATORS: &[&str] = &[
 ];
 
 impl Random {
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) % n
     }
 
-    fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    pub(super) fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         let at = self.below(choices.len() as u64);
         choices[usize::try_from(at).unwrap()]
     }
 
-    fn nasty(&mut self) -> String {
+    pub(super) fn nasty(&mut self) -> String {
         const PIECES: &[&str] = &[
             "'",
             "\\",
@@ -256,7 +256,7 @@ impl Random {
         (0..count).map(|_| self.of(PIECES)).collect()
     }
 
-    fn name(&mut self) -> String {
+    pub(super) fn name(&mut self) -> String {
         if self.below(3) == 0 {
             let name = format!("x{}", self.nasty()).replace('"', "\"\"");
             return format!("\"{name}\"");
@@ -264,7 +264,7 @@ impl Random {
         self.of(&["a", "b", "Id", "\"Mixed\"", "\"select\""]).to_owned()
     }
 
-    fn literal(&mut self) -> String {
+    pub(super) fn literal(&mut self) -> String {
         match self.below(6) {
             0 => format!("'{}'", self.nasty().replace('\'', "''")),
             1 => format!("E'{}'", self.nasty().replace('\\', "\\\\").replace('\'', "\\'")),
@@ -275,7 +275,7 @@ impl Random {
         }
     }
 
-    fn expression(&mut self, depth: u64) -> String {
+    pub(super) fn expression(&mut self, depth: u64) -> String {
         if depth == 0 {
             return match self.below(3) {
                 0 => self.literal(),
@@ -322,7 +322,7 @@ impl Random {
         }
     }
 
-    fn query(&mut self, depth: u64) -> String {
+    pub(super) fn query(&mut self, depth: u64) -> String {
         let (a, b, c) = (self.expression(depth), self.expression(depth / 2), self.expression(1));
         let (n, m) = (self.name(), self.name());
         match self.below(9) {

@@ -1,18 +1,10 @@
 //! What writes is printed as it was meant, and a hidden column of the target is missing from it.
 
+mod hostile;
+
+use super::super::tests::own;
 use super::super::*;
 use crate::sql::{Scope, StatementKind, parse};
-
-fn own() -> OwnValues {
-    OwnValues {
-        user: "a'na".into(),
-        database: "tusk".into(),
-        schema: Some("shop".into()),
-        pid: 7,
-        version: "PostgreSQL 15".into(),
-        now: None,
-    }
-}
 
 /// Prints a statement; tables are of the schema `s"x` there, `shop` here. `narrow` has the columns `a`, `secret`, `b"` and `c`, and
 /// `secret` is hidden.
