@@ -134,7 +134,8 @@ impl Modify {
         };
         let listed = |columns: &'_ [Place], defaults: bool| !columns.is_empty() || defaults;
         match &self.tree.action {
-            Action::Insert(Insert { columns, source, conflict, .. }) => {
+            Action::Insert(insert) => {
+                let Insert { columns, source, conflict, .. } = &**insert;
                 let list = listed(columns, source.is_none());
                 add(WriteAction::Insert, list.then(|| columns.iter().collect()));
                 if let Some(change) = conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
@@ -169,7 +170,7 @@ impl Modify {
     #[must_use]
     pub fn insert_width(&self) -> Option<usize> {
         match &self.tree.action {
-            Action::Insert(Insert { source, .. }) => source.as_ref().map_or(Some(0), |query| width(query)),
+            Action::Insert(insert) => insert.source.as_ref().map_or(Some(0), |query| width(query)),
             Action::Merge(merge) => {
                 let width = |then: &Then| match then {
                     Then::Insert { values, .. } => Some(values.as_ref().map_or(0, Vec::len)),
@@ -185,8 +186,8 @@ impl Modify {
     /// MERGE, or on the right of SET. A column without a table in front counts for one of the target.
     #[must_use]
     pub fn reads_target(&self) -> bool {
-        if let Action::Insert(Insert { conflict: Some(conflict), .. }) = &self.tree.action
-            && matches!(conflict.arbiter, Some(Arbiter::Index { .. }))
+        if let Action::Insert(insert) = &self.tree.action
+            && insert.conflict.as_ref().is_some_and(|found| matches!(found.arbiter, Some(Arbiter::Index { .. })))
         {
             return true;
         }

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::modify::is_default;
-use super::super::modify::tree::{Action, Arbiter, Assignment, Conflict, Filter, Insert, Place, Step, Then, Tree};
+use super::super::modify::tree::{Action, Arbiter, Assignment, Conflict, Filter, Place, Step, Then, Tree};
 use super::super::position;
 use super::{Check, Stop, Writes, joins, name, refuse, select_item};
 use crate::error::{Error, SqlState};
@@ -44,7 +44,7 @@ fn frame(tree: &Tree) -> ControlFlow<Stop> {
     tree.sources().iter().try_for_each(joins)?;
     tree.returning.iter().try_for_each(|item| select_item(item, item))?;
     match &tree.action {
-        Action::Insert(Insert { conflict: Some(found), .. }) => conflict(found),
+        Action::Insert(insert) => insert.conflict.iter().try_for_each(conflict),
         Action::Update(update) => filter(update.filter.as_ref()),
         Action::Delete(delete) => filter(delete.filter.as_ref()),
         Action::Merge(merge) => {
@@ -56,7 +56,6 @@ fn frame(tree: &Tree) -> ControlFlow<Stop> {
                 None => ControlFlow::Continue(()),
             }
         }
-        Action::Insert(_) => ControlFlow::Continue(()),
     }
 }
 

@@ -104,7 +104,7 @@ fn insert(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
     let source = if bare && eat(parser, &["default", "values"]) { None } else { Some(query(parser)?) };
     let conflict =
         if sees(parser, 1, "conflict") && eat(parser, &["on", "conflict"]) { Some(conflict(parser)?) } else { None };
-    let action = Action::Insert(Insert { columns, overriding, source, conflict });
+    let action = Action::Insert(Box::new(Insert { columns, overriding, source, conflict }));
     Ok(Tree { with, name, alias, action, returning: returning(parser)? })
 }
 
@@ -154,7 +154,11 @@ fn place(parser: &mut Parser<'_>) -> Parsed<Place> {
 
 fn step(parser: &mut Parser<'_>) -> Parsed<Step> {
     let bound = |parser: &mut Parser<'_>, end: &Token| {
-        if parser.peek_token_ref().token == *end { Ok(None) } else { parser.parse_expr().map(Some) }
+        if parser.peek_token_ref().token == *end {
+            Ok(None)
+        } else {
+            parser.parse_expr().map(|bound| Some(Box::new(bound)))
+        }
     };
     let lower = bound(parser, &Token::Colon)?;
     let step = if parser.consume_token(&Token::Colon) {
@@ -172,7 +176,7 @@ fn step(parser: &mut Parser<'_>) -> Parsed<Step> {
 fn conflict(parser: &mut Parser<'_>) -> Parsed<Conflict> {
     let arbiter = if parser.peek_token_ref().token == Token::LParen {
         let keys = parenthesized(parser, key)?;
-        Some(Arbiter::Index { keys, filter: condition(parser)? })
+        Some(Arbiter::Index { keys, filter: condition(parser)?.map(Box::new) })
     } else if eat(parser, &["on"]) {
         expect(parser, &["constraint"])?;
         Some(Arbiter::Constraint(parser.parse_identifier()?))
@@ -215,7 +219,7 @@ fn filter(parser: &mut Parser<'_>) -> Parsed<Option<Filter>> {
     if sees(parser, 1, "of") && eat(parser, &["current", "of"]) {
         return parser.parse_identifier().map(|cursor| Some(Filter::CurrentOf(cursor)));
     }
-    parser.parse_expr().map(|condition| Some(Filter::Where(condition)))
+    parser.parse_expr().map(|condition| Some(Filter::Where(Box::new(condition))))
 }
 
 fn relations(parser: &mut Parser<'_>, word: &str) -> Parsed<Vec<TableWithJoins>> {
@@ -254,7 +258,7 @@ fn merge(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
     while sees(parser, 0, "when") {
         whens.push(when(parser)?);
     }
-    let action = Action::Merge(Merge { source, on, whens });
+    let action = Action::Merge(Box::new(Merge { source, on, whens }));
     Ok(Tree { with, name, alias, action, returning: returning(parser)? })
 }
 

@@ -28,10 +28,10 @@ pub(in crate::sql) struct Tree {
 /// What is done to the target.
 #[derive(Debug, Clone)]
 pub(in crate::sql) enum Action {
-    Insert(Insert),
+    Insert(Box<Insert>),
     Update(Update),
     Delete(Delete),
-    Merge(Merge),
+    Merge(Box<Merge>),
 }
 
 /// INSERT.
@@ -63,7 +63,7 @@ pub(in crate::sql) struct Conflict {
 /// Which conflict.
 #[derive(Debug, Clone)]
 pub(in crate::sql) enum Arbiter {
-    Index { keys: Vec<Key>, filter: Option<Expr> },
+    Index { keys: Vec<Key>, filter: Option<Box<Expr>> },
     Constraint(Ident),
 }
 
@@ -102,8 +102,8 @@ pub(in crate::sql) struct Place {
 #[derive(Debug, Clone)]
 pub(in crate::sql) enum Step {
     Field(Ident),
-    Index(Expr),
-    Slice(Option<Expr>, Option<Expr>),
+    Index(Box<Expr>),
+    Slice(Option<Box<Expr>>, Option<Box<Expr>>),
 }
 
 /// UPDATE.
@@ -124,7 +124,7 @@ pub(in crate::sql) struct Delete {
 /// WHERE.
 #[derive(Debug, Clone)]
 pub(in crate::sql) enum Filter {
-    Where(Expr),
+    Where(Box<Expr>),
     /// WHERE CURRENT OF a cursor.
     CurrentOf(Ident),
 }
@@ -198,9 +198,9 @@ impl Tree {
 
     /// Visits what stands behind WITH, where all of its queries are known.
     pub(in crate::sql) fn visit_body<V: Visitor>(&self, visitor: &mut V) -> ControlFlow<V::Break> {
-        if let Action::Insert(Insert { source, columns, .. }) = &self.action {
-            columns.visit(visitor)?;
-            source.visit(visitor)?;
+        if let Action::Insert(insert) = &self.action {
+            insert.columns.visit(visitor)?;
+            insert.source.visit(visitor)?;
         }
         if let Action::Merge(_) = &self.action {
             self.sources().iter().try_for_each(|source| source.visit(visitor))?;
@@ -299,7 +299,8 @@ impl VisitMut for Tree {
     fn visit<V: VisitorMut>(&mut self, visitor: &mut V) -> ControlFlow<V::Break> {
         VisitMut::visit(&mut self.with, visitor)?;
         match &mut self.action {
-            Action::Insert(Insert { columns, overriding: _, source, conflict }) => {
+            Action::Insert(insert) => {
+                let Insert { columns, overriding: _, source, conflict } = &mut **insert;
                 columns.visit(visitor)?;
                 source.visit(visitor)?;
                 conflict.visit(visitor)?;
@@ -313,7 +314,8 @@ impl VisitMut for Tree {
                 using.visit(visitor)?;
                 filter.visit(visitor)?;
             }
-            Action::Merge(Merge { source, on, whens }) => {
+            Action::Merge(merge) => {
+                let Merge { source, on, whens } = &mut **merge;
                 source.visit(visitor)?;
                 on.visit(visitor)?;
                 whens.visit(visitor)?;

@@ -147,7 +147,10 @@ impl Printer<'_> {
     }
 
     fn conflict(&mut self, conflict: &Conflict) -> Result<()> {
-        self.put(" ON CONFLICT ");
+        let place = self.places.sequence(&["on", "conflict"]);
+        self.put(" ");
+        self.mark(place);
+        self.put("ON CONFLICT ");
         match &conflict.arbiter {
             None => {}
             Some(Arbiter::Constraint(constraint)) => {
@@ -160,7 +163,7 @@ impl Printer<'_> {
                 self.put("(");
                 self.separated(keys, ", ", Self::key)?;
                 self.put(")");
-                self.clause(" WHERE ", filter.as_ref())?;
+                self.clause(" WHERE ", filter.as_deref())?;
                 self.put(" ");
             }
         }
@@ -212,6 +215,9 @@ impl Printer<'_> {
         }
         self.place_list(&assignment.places)?;
         self.put(" = ");
+        let first = assignment.places.first().and_then(|place| super::position(place.column.span));
+        let equals = first.and_then(|first| self.places.first_from(first, &["="], 0));
+        self.mark(equals.and_then(|equals| self.places.next(equals)));
         match row(assignment) {
             Some(fields) => {
                 self.put("ROW(");

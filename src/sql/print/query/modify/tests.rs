@@ -130,121 +130,122 @@ fn a_narrowed_target_has_its_visible_columns_only() {
     }
 }
 
-/// Each is a way to a column that may not be seen. What it answers is what a table without the column would.
+const COLUMN: &str = "column \"secret\" does not exist";
+const RELATION: &str = "column \"secret\" of relation \"narrow\" does not exist";
+
+/// Each is a way to a column that may not be seen, the place of the error marked. What it answers is what a table without the column
+/// would.
+const WAYS: &[(&str, &str)] = &[
+    ("update narrow set a = 1 where @secret = 1", COLUMN),
+    ("update narrow set a = @secret", COLUMN),
+    ("update narrow set a = 1 + (2 * -@secret)", COLUMN),
+    ("update narrow set a = 1 where @SECRET is null", COLUMN),
+    ("update narrow set a = @\"secret\"::text", COLUMN),
+    ("update narrow set a = 1 where @narrow.secret = 1", "column narrow.secret does not exist"),
+    ("update narrow set a = 1 where shop.@narrow.secret = 1", "column narrow.secret does not exist"),
+    ("update narrow n set a = 1 where @n.secret = 1", "column n.secret does not exist"),
+    ("update narrow n set a = 1 where @n.ctid = '(0,1)'", "column n.ctid does not exist"),
+    ("update narrow set a = 1 where @ctid = '(0,1)'", "column \"ctid\" does not exist"),
+    ("delete from narrow where @xmin = '1'", "column \"xmin\" does not exist"),
+    ("delete from narrow returning @tableoid", "column \"tableoid\" does not exist"),
+    ("update narrow set @secret = 1", RELATION),
+    ("update narrow n set @secret = default", RELATION),
+    ("update narrow set (a, @secret) = (1, 2)", RELATION),
+    ("update narrow set (a, c) = (select @secret, 1)", COLUMN),
+    ("update narrow set (a, c) = row(1, @secret)", COLUMN),
+    ("update narrow set a[@secret] = 1", COLUMN),
+    ("update narrow set @narrow.a = 1", "column \"narrow\" of relation \"narrow\" does not exist"),
+    ("update narrow set @ctid = '(0,1)'", "column \"ctid\" of relation \"narrow\" does not exist"),
+    ("update narrow set @nothing = 1", "column \"nothing\" of relation \"narrow\" does not exist"),
+    ("update narrow set a = 1 returning @secret", COLUMN),
+    ("update narrow set a = 1 returning a, lower(@secret) as x", COLUMN),
+    ("update narrow set a = 1 returning (@narrow.secret)", "column narrow.secret does not exist"),
+    ("update narrow set a = 1 returning (select @secret)", COLUMN),
+    ("update narrow set a = 1 returning (select max(@narrow.secret) from u)", "column narrow.secret does not exist"),
+    ("update narrow set a = 1 returning case when @secret = 1 then 2 end", COLUMN),
+    ("update narrow set a = 1 returning @secret[1], 2", COLUMN),
+    ("update narrow set a = 1 returning array[@secret]", COLUMN),
+    ("update narrow set a = 1 where exists (select 1 from u where u.a = @secret)", COLUMN),
+    ("update narrow set a = 1 where a in (select a from u order by @secret)", COLUMN),
+    (
+        "update narrow set a = 1 where a in (select a from u group by @narrow.secret)",
+        "column narrow.secret does not exist",
+    ),
+    ("update narrow set a = 1 where a in (select 1 from u join v on @secret = 1)", COLUMN),
+    ("update narrow set a = 1 where a = any (select @secret from u)", COLUMN),
+    ("update narrow set a = 1 where (select sum(a) over (order by @secret) from u) = 1", COLUMN),
+    ("update narrow set a = 1 from u where u.a = @secret", COLUMN),
+    ("update narrow set a = 1 from u where u.a = @narrow.secret", "column narrow.secret does not exist"),
+    ("update narrow set a = 1 returning @narrow.row_to_json", "column narrow.row_to_json does not exist"),
+    ("update narrow set a = 1 returning @narrow.text", "column narrow.text does not exist"),
+    ("update narrow set a = 1 where (@narrow.to_json)::text = ''", "column narrow.to_json does not exist"),
+    ("delete from narrow where @secret = 1", COLUMN),
+    ("delete from narrow using u where u.a = @secret", COLUMN),
+    ("delete from narrow using u where @narrow.secret = u.a", "column narrow.secret does not exist"),
+    ("delete from narrow returning @secret", COLUMN),
+    ("delete from narrow returning @nothing", "column \"nothing\" does not exist"),
+    ("insert into narrow (a, @secret) values (1, 2)", RELATION),
+    ("insert into narrow (@secret) select 1", RELATION),
+    ("insert into narrow values (1, 2, 3, @4)", "INSERT has more expressions than target columns"),
+    ("insert into narrow (a) values (1) returning @secret", COLUMN),
+    ("insert into narrow (a) values (1) on conflict (@secret) do nothing", COLUMN),
+    ("insert into narrow (a) values (1) on conflict ((@secret + 1)) do nothing", COLUMN),
+    ("insert into narrow (a) values (1) on conflict (a) where @secret = 1 do nothing", COLUMN),
+    ("insert into narrow (a) values (1) on conflict (a) do update set @secret = 1", RELATION),
+    ("insert into narrow (a) values (1) on conflict (a) do update set a = @secret", COLUMN),
+    (
+        "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.secret",
+        "column excluded.secret does not exist",
+    ),
+    (
+        "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.ctid",
+        "column excluded.ctid does not exist",
+    ),
+    (
+        "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.row_to_json",
+        "column excluded.row_to_json does not exist",
+    ),
+    (
+        "insert into narrow (a) values (1) on conflict (a) do update set a = 1 where @narrow.secret = 1",
+        "column narrow.secret does not exist",
+    ),
+    (
+        "insert into narrow (a) values (1) on conflict (a) do update set a = (select @excluded.secret)",
+        "column excluded.secret does not exist",
+    ),
+    (
+        "insert into narrow as n (a) values (1) on conflict (a) do update set a = @n.secret",
+        "column n.secret does not exist",
+    ),
+    (
+        "merge into narrow using u on @narrow.secret = u.a when matched then delete",
+        "column narrow.secret does not exist",
+    ),
+    ("merge into narrow using u on @secret = u.a when matched then delete", COLUMN),
+    ("merge into narrow using u on true when matched and @secret = 1 then delete", COLUMN),
+    ("merge into narrow using u on true when matched then update set @secret = 1", RELATION),
+    ("merge into narrow using u on true when matched then update set a = @secret", COLUMN),
+    (
+        "merge into narrow using u on true when matched then update set a = @narrow.secret",
+        "column narrow.secret does not exist",
+    ),
+    ("merge into narrow using u on true when not matched then insert (@secret) values (1)", RELATION),
+    ("merge into narrow using u on true when not matched then insert (a) values (@secret)", COLUMN),
+    (
+        "merge into narrow using u on true when not matched then insert values (1, 2, 3, @4)",
+        "INSERT has more expressions than target columns",
+    ),
+];
+
 #[test]
 fn a_hidden_column_is_missing() {
-    let column = "column \"secret\" does not exist";
-    let relation = "column \"secret\" of relation \"narrow\" does not exist";
-    for (written, message, at) in [
-        ("update narrow set a = 1 where @secret = 1", column),
-        ("update narrow set a = @secret", column),
-        ("update narrow set a = 1 + (2 * -@secret)", column),
-        ("update narrow set a = 1 where @SECRET is null", column),
-        ("update narrow set a = @\"secret\"::text", column),
-        ("update narrow set a = 1 where @narrow.secret = 1", "column narrow.secret does not exist"),
-        ("update narrow set a = 1 where shop.@narrow.secret = 1", "column narrow.secret does not exist"),
-        ("update narrow n set a = 1 where @n.secret = 1", "column n.secret does not exist"),
-        ("update narrow n set a = 1 where @n.ctid = '(0,1)'", "column n.ctid does not exist"),
-        ("update narrow set a = 1 where @ctid = '(0,1)'", "column \"ctid\" does not exist"),
-        ("delete from narrow where @xmin = '1'", "column \"xmin\" does not exist"),
-        ("delete from narrow returning @tableoid", "column \"tableoid\" does not exist"),
-        ("update narrow set @secret = 1", relation),
-        ("update narrow n set @secret = default", relation),
-        ("update narrow set (a, @secret) = (1, 2)", relation),
-        ("update narrow set (a, c) = (select @secret, 1)", column),
-        ("update narrow set (a, c) = row(1, @secret)", column),
-        ("update narrow set a[@secret] = 1", column),
-        ("update narrow set @narrow.a = 1", "column \"narrow\" of relation \"narrow\" does not exist"),
-        ("update narrow set @ctid = '(0,1)'", "column \"ctid\" of relation \"narrow\" does not exist"),
-        ("update narrow set @nothing = 1", "column \"nothing\" of relation \"narrow\" does not exist"),
-        ("update narrow set a = 1 returning @secret", column),
-        ("update narrow set a = 1 returning a, lower(@secret) as x", column),
-        ("update narrow set a = 1 returning (@narrow.secret)", "column narrow.secret does not exist"),
-        ("update narrow set a = 1 returning (select @secret)", column),
-        (
-            "update narrow set a = 1 returning (select max(@narrow.secret) from u)",
-            "column narrow.secret does not exist",
-        ),
-        ("update narrow set a = 1 returning case when @secret = 1 then 2 end", column),
-        ("update narrow set a = 1 returning @secret[1], 2", column),
-        ("update narrow set a = 1 returning array[@secret]", column),
-        ("update narrow set a = 1 where exists (select 1 from u where u.a = @secret)", column),
-        ("update narrow set a = 1 where a in (select a from u order by @secret)", column),
-        (
-            "update narrow set a = 1 where a in (select a from u group by @narrow.secret)",
-            "column narrow.secret does not exist",
-        ),
-        ("update narrow set a = 1 where a in (select 1 from u join v on @secret = 1)", column),
-        ("update narrow set a = 1 where a = any (select @secret from u)", column),
-        ("update narrow set a = 1 where (select sum(a) over (order by @secret) from u) = 1", column),
-        ("update narrow set a = 1 from u where u.a = @secret", column),
-        ("update narrow set a = 1 from u where u.a = @narrow.secret", "column narrow.secret does not exist"),
-        ("update narrow set a = 1 returning @narrow.row_to_json", "column narrow.row_to_json does not exist"),
-        ("update narrow set a = 1 returning @narrow.text", "column narrow.text does not exist"),
-        ("update narrow set a = 1 where (@narrow.to_json)::text = ''", "column narrow.to_json does not exist"),
-        ("delete from narrow where @secret = 1", column),
-        ("delete from narrow using u where u.a = @secret", column),
-        ("delete from narrow using u where @narrow.secret = u.a", "column narrow.secret does not exist"),
-        ("delete from narrow returning @secret", column),
-        ("delete from narrow returning @nothing", "column \"nothing\" does not exist"),
-        ("insert into narrow (a, @secret) values (1, 2)", relation),
-        ("insert into narrow (@secret) select 1", relation),
-        ("insert into narrow values (1, 2, 3, @4)", "INSERT has more expressions than target columns"),
-        ("insert into narrow (a) values (1) returning @secret", column),
-        ("insert into narrow (a) values (1) on conflict (@secret) do nothing", column),
-        ("insert into narrow (a) values (1) on conflict ((@secret + 1)) do nothing", column),
-        ("insert into narrow (a) values (1) on conflict (a) where @secret = 1 do nothing", column),
-        ("insert into narrow (a) values (1) on conflict (a) do update set @secret = 1", relation),
-        ("insert into narrow (a) values (1) on conflict (a) do update set a = @secret", column),
-        (
-            "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.secret",
-            "column excluded.secret does not exist",
-        ),
-        (
-            "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.ctid",
-            "column excluded.ctid does not exist",
-        ),
-        (
-            "insert into narrow (a) values (1) on conflict (a) do update set a = @excluded.row_to_json",
-            "column excluded.row_to_json does not exist",
-        ),
-        (
-            "insert into narrow (a) values (1) on conflict (a) do update set a = 1 where @narrow.secret = 1",
-            "column narrow.secret does not exist",
-        ),
-        (
-            "insert into narrow (a) values (1) on conflict (a) do update set a = (select @excluded.secret)",
-            "column excluded.secret does not exist",
-        ),
-        (
-            "insert into narrow as n (a) values (1) on conflict (a) do update set a = @n.secret",
-            "column n.secret does not exist",
-        ),
-        (
-            "merge into narrow using u on @narrow.secret = u.a when matched then delete",
-            "column narrow.secret does not exist",
-        ),
-        ("merge into narrow using u on @secret = u.a when matched then delete", column),
-        ("merge into narrow using u on true when matched and @secret = 1 then delete", column),
-        ("merge into narrow using u on true when matched then update set @secret = 1", relation),
-        ("merge into narrow using u on true when matched then update set a = @secret", column),
-        (
-            "merge into narrow using u on true when matched then update set a = @narrow.secret",
-            "column narrow.secret does not exist",
-        ),
-        ("merge into narrow using u on true when not matched then insert (@secret) values (1)", relation),
-        ("merge into narrow using u on true when not matched then insert (a) values (@secret)", column),
-        (
-            "merge into narrow using u on true when not matched then insert values (1, 2, 3, @4)",
-            "INSERT has more expressions than target columns",
-        ),
-    ]
-    .map(|(sql, message)| (sql.replacen('@', "", 1), message, sql.find('@').unwrap() + 1))
-    {
+    for (marked, message) in WAYS {
+        let written = marked.replacen('@', "", 1);
+        let place = marked.find('@').and_then(|at| u32::try_from(at + 1).ok());
         let error = printed(&written).map(|printed| printed.sql).expect_err(&written);
         let code = if message.starts_with("INSERT") { "42601" } else { "42703" };
-        assert_eq!((error.state().code(), error.message()), (code, message), "{written}");
-        assert_eq!(error.position(), u32::try_from(at).ok(), "{written}");
+        assert_eq!((error.state().code(), error.message()), (code, *message), "{written}");
+        assert_eq!(error.position(), place, "{written}");
     }
 }
 
