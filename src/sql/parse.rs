@@ -90,7 +90,7 @@ pub(super) fn starts_modify(cursor: &Cursor<'_>) -> bool {
 const VERBS: [&str; 4] = ["insert", "update", "delete", "merge"];
 
 /// The verb that stands behind the queries of WITH, if it is one that writes.
-fn verb_behind_with<'l>(cursor: &Cursor<'l>) -> Option<&'l Lexeme> {
+pub(super) fn verb_behind_with<'l>(cursor: &Cursor<'l>) -> Option<&'l Lexeme> {
     let lexed = cursor.lexed;
     let mut depth = 0i32;
     let mut closed = false;

@@ -74,7 +74,11 @@ fn embedded(cursor: &mut Cursor<'_>, allowed: impl Fn(&StatementKind) -> bool) -
     }
     let statement = parse::statement(*cursor)?;
     if !allowed(&statement.kind) {
-        return Err(cursor.error());
+        // Behind WITH, it is the verb that is wrong.
+        return Err(match parse::verb_behind_with(cursor) {
+            Some(verb) if cursor.sees(0, "with") => cursor.lexed.error_at(verb),
+            _ => cursor.error(),
+        });
     }
     while cursor.next().is_some() {}
     Ok(Box::new(statement))

@@ -145,6 +145,12 @@ fn clients_statements_are_read() {
         "UPDATE \"app_t\" SET \"a\" = CASE WHEN (\"app_t\".\"id\" = 1) THEN 'x' ELSE NULL END WHERE \"app_t\".\"id\" IN (1, 2)",
         "DELETE FROM \"app_t\" WHERE \"app_t\".\"id\" IN (SELECT U0.\"id\" FROM \"app_t\" U0 WHERE U0.\"a\" = 'x')",
         "UPDATE \"app_t\" SET \"n\" = (\"app_t\".\"n\" + 1)",
+        "INSERT INTO \"app_t\" (\"a\", \"b\") SELECT * FROM UNNEST((ARRAY[1, 2])::integer[], (ARRAY['x', 'y'])::text[]) RETURNING \"app_t\".\"id\"",
+        "UPDATE \"app_t\" SET \"a\" = (CASE WHEN (\"app_t\".\"id\" = 1) THEN 2 ELSE NULL END)::integer WHERE \"app_t\".\"id\" IN (1)",
+        // Hibernate
+        "merge into t as t1_0 using (select cast($1 as bigint) id, cast($2 as varchar) n) as s on (t1_0.id=s.id) \
+         when not matched then insert (id,n) values (s.id,s.n) when matched then update set n=s.n",
+        "update t t1_0 set n=$1 where t1_0.id=$2",
         // psql
         "insert into t values(1,'a'),(2,'b');",
         "delete from t *",
@@ -216,6 +222,7 @@ fn what_is_refused_says_so() {
         ("insert into t values (default) limit 1", "42601", "DEFAULT is not allowed in this context", 23),
         ("delete from t where a = default", "42601", "DEFAULT is not allowed in this context", 25),
         ("declare c cursor for insert into t values (1)", "42601", "syntax error at or near \"insert\"", 22),
+        ("declare c cursor for with q as (select 1) delete from t", "42601", "syntax error at or near \"delete\"", 43),
         ("delete from t where current of c", "0A000", "WHERE CURRENT OF is not supported", 32),
         (
             "insert into t values (1) on conflict (a text_ops) do nothing",

@@ -9,6 +9,8 @@
 //!   a hidden column, a whole row, a system column and `NATURAL JOIN` are what they would be on a table without it.
 //! * A common table expression gets a name of ours: whatever PostgreSQL thought of its scope, it could not mean a relation of
 //!   `pg_catalog` by it. Its references keep the client's name as their alias.
+//! * What writes (`modify`) has its target as a relation, never as a sub-query; where not all of its columns may be seen, `target` looks
+//!   at each name that could mean one of them.
 //! * Operands are in parentheses, operators between spaces: no two characters of different tokens can join.
 
 mod call;

@@ -63,8 +63,12 @@ fn missing(message: String, ident: &Ident) -> Error {
     }
 }
 
-fn whole_row() -> Error {
-    refuse("a whole row of a table with hidden columns")
+fn whole_row(ident: &Ident) -> Error {
+    let error = refuse("a whole row of a table with hidden columns");
+    match position(ident.span) {
+        Some(position) => error.with_position(position),
+        None => error,
+    }
 }
 
 impl Printer<'_> {
@@ -107,7 +111,7 @@ impl Printer<'_> {
             return Ok(());
         }
         if !target.hides(&name) && target.is_row(&name) {
-            return Err(whole_row());
+            return Err(whole_row(ident));
         }
         if target.hides(&name) || target.alone {
             return Err(missing(format!("column \"{name}\" does not exist"), ident));
@@ -134,7 +138,7 @@ impl Printer<'_> {
     /// `0A000` for the target's.
     pub(super) fn reads_row(&self, table: &Ident) -> Result<()> {
         match self.narrowed() {
-            Some(target) if target.is_row(&folded(table)) => Err(whole_row()),
+            Some(target) if target.is_row(&folded(table)) => Err(whole_row(table)),
             _ => Ok(()),
         }
     }
