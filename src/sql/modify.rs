@@ -11,6 +11,8 @@ use datafusion::sql::sqlparser::ast::{
     SetExpr, Visitor,
 };
 
+use crate::error::{Error, Result, SqlState};
+
 use super::position;
 use super::scope::{TableRef, folded, is_call, parts};
 use tree::{Action, Arbiter, Insert, Place, Then, Tree};
@@ -76,14 +78,20 @@ pub struct Written {
 }
 
 impl Modify {
-    /// Of a tree whose target has a name.
-    pub(super) fn of(tree: Tree) -> Option<Modify> {
+    /// Of a tree.
+    ///
+    /// # Errors
+    /// `42601` for a name of too many parts.
+    pub(super) fn of(tree: Tree) -> Result<Modify> {
         let mut names = parts(&tree.name);
-        if names.len() != tree.name.0.len() {
-            return None;
-        }
         let place = tree.name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span));
-        let (table, schema, catalog) = (names.pop()?, names.pop(), names.pop());
+        let place = place.unwrap_or(1);
+        let written = names.join(".");
+        let (table, schema, catalog) = (names.pop(), names.pop(), names.pop());
+        let Some(table) = table.filter(|_| names.is_empty()) else {
+            let message = format!("improper qualified name (too many dotted names): {written}");
+            return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position(place));
+        };
         let verb = match &tree.action {
             Action::Insert(_) => ModifyVerb::Insert,
             Action::Update(_) => ModifyVerb::Update,
@@ -91,8 +99,8 @@ impl Modify {
             Action::Merge(_) => ModifyVerb::Merge,
         };
         let label = tree.alias.as_ref().map_or_else(|| table.clone(), folded);
-        let target = TableRef { catalog, schema, table, position: place.unwrap_or(1) };
-        names.is_empty().then_some(Modify { verb, target, label, tree })
+        let target = TableRef { catalog, schema, table, position: place };
+        Ok(Modify { verb, target, label, tree })
     }
 
     /// PostgreSQL's command tag, without the number of rows: `INSERT` is sent as `INSERT 0 n`.

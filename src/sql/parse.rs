@@ -162,7 +162,7 @@ pub(super) fn modify(cursor: &Cursor<'_>) -> Result<StatementKind> {
     };
     view_functions::resolve(&mut tree);
     let found = allow::modify(&tree).map_err(|stop| stopped(cursor, stop))?;
-    let Some(modify) = Modify::of(tree) else { return Err(cursor.error()) };
+    let modify = Modify::of(tree)?;
     let tag = modify.tag();
     Ok(match found {
         None => StatementKind::Modify(Box::new(modify)),

@@ -160,7 +160,9 @@ pub(in crate::sql) fn plain_values(query: &Query) -> Option<Vec<&[Expr]>> {
         && query.fetch.is_none()
         && query.locks.is_empty();
     match query.body.as_ref() {
-        SetExpr::Values(values) if alone => Some(values.rows.iter().map(|row| row.content.as_slice()).collect()),
+        SetExpr::Values(values) if alone && !values.explicit_row && !values.value_keyword => {
+            Some(values.rows.iter().map(|row| row.content.as_slice()).collect())
+        }
         _ => None,
     }
 }

@@ -201,6 +201,7 @@ fn what_is_refused_says_so() {
         ("update t set a", "42601", "syntax error at end of input", 15),
         ("update t set a = 1 order by a", "42601", "syntax error at or near \"order\"", 20),
         ("update t set a = 1 limit 1", "42601", "syntax error at or near \"limit\"", 20),
+        ("update a.b.c.d set a = 1", "42601", "improper qualified name (too many dotted names): a.b.c.d", 8),
         ("update select set a = 1", "42601", "syntax error at or near \"select\"", 8),
         ("insert into t x values (1)", "42601", "syntax error at or near \"x\"", 15),
         ("insert into t (a) default values", "42601", "syntax error at or near \"default\"", 19),

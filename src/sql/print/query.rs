@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::literal::{quote_identifier, quote_literal};
 use super::{Dialect, refuse};
 use crate::error::Result;
+use crate::names::MAX_IDENTIFIER_BYTES;
 
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -214,6 +215,10 @@ impl Printer<'_> {
 
     /// A name in quotes, as it is.
     fn name(&mut self, name: &str) -> Result<()> {
+        // The source would cut it, and could then mean a name that was looked for in vain.
+        if self.narrowed.is_some() && name.len() > MAX_IDENTIFIER_BYTES {
+            return Err(refuse("a name of more than 63 bytes"));
+        }
         let quoted = quote_identifier(name)?;
         self.put(&quoted);
         Ok(())

@@ -297,3 +297,22 @@ fn a_whole_row_of_a_narrowed_target_is_refused() {
         }
     }
 }
+
+/// The source cuts names at 63 bytes: two that differ behind that are one to it.
+#[test]
+fn a_long_name_is_no_other_name_for_a_hidden_column() {
+    let long = "n".repeat(63);
+    for written in [
+        format!("update narrow {long}1 set a = 1 returning {long}2.secret"),
+        format!("update narrow {long} set a = 1 returning {long}2.secret"),
+        format!("update narrow {long}1 set a = 1 returning {long}2.*"),
+        format!("update narrow {long}1 set a = 1 returning (select {long}2)"),
+        format!("update narrow {long} set a = 1 returning (select row_to_json({long}2))"),
+        format!("update narrow {long} set a = (select {long}1) from u"),
+        format!("delete from narrow using u {long}1"),
+    ] {
+        let error = printed(&written).map(|printed| printed.sql).expect_err(&written);
+        assert_eq!(error.message(), "a name of more than 63 bytes cannot be sent to a source", "{written}");
+    }
+    assert!(printed(&format!("update narrow {long} set a = {long}.c returning {long}.a as {long}")).is_ok());
+}
