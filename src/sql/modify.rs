@@ -209,9 +209,12 @@ impl Modify {
 
     /// Whether `name.*` may be of the target.
     fn means(&self, name: &ObjectName) -> bool {
-        parts(name).pop().is_none_or(|name| name == self.label)
+        parts(name).pop().is_none_or(|name| name == self.label || ROWS.contains(&name.as_str()))
     }
 }
+
+/// Names that mean rows of the target beside its own: those of ON CONFLICT, and of RETURNING since PostgreSQL 18.
+const ROWS: &[&str] = &["excluded", "old", "new"];
 
 /// How many columns a query has, if it is without a star.
 pub(super) fn width(query: &Query) -> Option<usize> {
@@ -241,7 +244,7 @@ impl Reading<'_> {
         match idents {
             [.., table, _] => {
                 let table = folded(table);
-                table == self.of.label || table == "excluded"
+                table == self.of.label || ROWS.contains(&table.as_str())
             }
             [one] => !is_call(one) && !is_default(one),
             [] => true,

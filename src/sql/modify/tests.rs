@@ -47,6 +47,8 @@ fn what_is_written_and_read() {
         ("update t set a = current_role", &[(Update, Some(&["a"]))], false, false),
         ("update t set a = 1 returning *", &[(Update, Some(&["a"]))], true, true),
         ("update t set a = u.b from u returning u.*", &[(Update, Some(&["a"]))], true, false),
+        ("update t set a = 1 returning old.a", &[(Update, Some(&["a"]))], true, true),
+        ("update t set a = 1 returning new.*", &[(Update, Some(&["a"]))], true, true),
         ("delete from t", &[(Delete, None)], false, false),
         ("delete from t where a = 1", &[(Delete, None)], false, true),
         ("delete from t using u where count(t.*) > 1", &[(Delete, None)], false, true),

@@ -35,7 +35,7 @@ use crate::names::MAX_IDENTIFIER_BYTES;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::ast::{Ident, Query};
-use super::super::modify::{Modify, ModifyVerb};
+use super::super::modify::Modify;
 use super::super::places::Places;
 use super::super::position;
 use super::super::scope::{TableRef, folded};
@@ -138,7 +138,7 @@ pub fn print_modify(request: &ModifyRequest<'_>) -> Result<PrintedQuery> {
         visible: visible.clone(),
         hidden: request.all.iter().filter(|column| !visible.contains(column)).cloned().collect(),
         active: false,
-        excluded: modify.verb == ModifyVerb::Insert,
+        rows: target::rows_of(modify),
         alone: modify.tree.sources().is_empty(),
     });
     printer.modify(&modify.tree, target, &modify.label)?;

@@ -13,7 +13,7 @@ use super::super::super::ast::{
     TableFactor, TableWithJoins,
 };
 use super::super::super::modify::tree::Place;
-use super::super::super::modify::width;
+use super::super::super::modify::{Modify, ModifyVerb, width};
 use super::super::super::position;
 use super::super::super::scope::{folded, parts};
 use super::{Printer, refuse};
@@ -35,8 +35,8 @@ pub(super) struct Narrowed {
     pub(super) hidden: Vec<String>,
     /// It is in scope where the printer is.
     pub(super) active: bool,
-    /// It is that of an INSERT, where `excluded` is a row of it too.
-    pub(super) excluded: bool,
+    /// What else is a row of it there.
+    pub(super) rows: Vec<String>,
     /// Nothing but it is in scope there.
     pub(super) alone: bool,
 }
@@ -47,12 +47,24 @@ impl Narrowed {
     }
 
     fn is_row(&self, name: &str) -> bool {
-        name == self.label || (self.excluded && name == "excluded")
+        name == self.label || self.rows.iter().any(|row| row == name)
     }
 
     fn hides(&self, name: &str) -> bool {
         self.hidden.iter().any(|hidden| hidden == name) || SYSTEM.contains(&name)
     }
+}
+
+/// Names that mean rows of the target beside its own: `excluded` of INSERT, and `old` and `new`, which RETURNING has since PostgreSQL 18
+/// where nothing else in FROM is called so.
+pub(super) fn rows_of(modify: &Modify) -> Vec<String> {
+    let others: Vec<String> = modify.tree.sources().iter().filter_map(|source| labels(source).ok()).flatten().collect();
+    let mut rows: Vec<String> = ["old", "new"].map(str::to_owned).to_vec();
+    rows.retain(|row| !others.contains(row));
+    if modify.verb == ModifyVerb::Insert {
+        rows.push("excluded".to_owned());
+    }
+    rows
 }
 
 fn missing(message: String, ident: &Ident) -> Error {

@@ -117,6 +117,10 @@ fn a_narrowed_target_has_its_visible_columns_only() {
              WHERE \"n\".\"a\" = \"x\".\"secret\" RETURNING \"n\".\"a\", \"n\".\"b\"\"\", \"n\".\"c\", \"u\".*, \"x\".*",
         ),
         (
+            "update narrow set a = new.secret from v new returning new.x, new.*",
+            "UPDATE \"s\"\"x\".\"narrow\" AS \"narrow\" SET \"a\" = \"new\".\"secret\" FROM \"s\"\"x\".\"v\" AS \"new\" RETURNING \"new\".\"x\", \"new\".*",
+        ),
+        (
             "delete from narrow where a in (select narrow.a from narrow where c = 1)",
             "DELETE FROM \"s\"\"x\".\"narrow\" AS \"narrow\" WHERE \"a\" IN (SELECT \"narrow\".\"a\" FROM (SELECT \"a\", \"b\"\"\", \"c\" FROM \"s\"\"x\".\"narrow\") \
              AS \"narrow\" WHERE \"c\" = 1)",
@@ -179,6 +183,12 @@ const WAYS: &[(&str, &str)] = &[
     ("update narrow set a = 1 returning @narrow.row_to_json", "column narrow.row_to_json does not exist"),
     ("update narrow set a = 1 returning @narrow.text", "column narrow.text does not exist"),
     ("update narrow set a = 1 where (@narrow.to_json)::text = ''", "column narrow.to_json does not exist"),
+    // PostgreSQL 18 knows these.
+    ("update narrow set a = 1 returning @old.secret", "column old.secret does not exist"),
+    ("delete from narrow returning lower(@old.secret)", "column old.secret does not exist"),
+    ("insert into narrow (a) values (1) returning (select @new.secret)", "column new.secret does not exist"),
+    ("update narrow set a = 1 from u returning @new.to_json", "column new.to_json does not exist"),
+    ("update narrow set a = (select 1 from u old) returning @old.secret", "column old.secret does not exist"),
     ("delete from narrow where @secret = 1", COLUMN),
     ("delete from narrow using u where u.a = @secret", COLUMN),
     ("delete from narrow using u where @narrow.secret = u.a", "column narrow.secret does not exist"),
@@ -273,6 +283,11 @@ fn a_whole_row_of_a_narrowed_target_is_refused() {
         "update narrow n set a = 1 where n = n",
         "update narrow n set a = n",
         "update narrow n set a = 1 where (select n) is not null",
+        "update narrow n set a = 1 returning new",
+        "update narrow n set a = 1 returning old::text",
+        "update narrow n set a = 1 returning new.*",
+        "update narrow n set a = 1 returning count(old.*)",
+        "update narrow n set a = 1 returning (select x from (select old.*) x)",
         "delete from narrow where narrow::text like '%x%'",
         "delete from narrow where narrow.* = row(1)",
         "delete from narrow using u natural join v returning *",

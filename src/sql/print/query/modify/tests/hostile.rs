@@ -216,6 +216,7 @@ fn reached(text: &str, insert: bool) -> Option<String> {
         let other = !insert && at(i.checked_sub(2)) == "\"excluded\"";
         match lexed.value(lexeme) {
             "x" => at(i.checked_sub(1)) != "AS" && (at(Some(i + 1)) != "." || at(Some(i + 2)) == "*"),
+            "old" | "new" => at(Some(i + 1)) != "." || at(Some(i + 2)) == "*",
             "excluded" => insert && (at(Some(i + 1)) != "." || at(Some(i + 2)) == "*"),
             name => ["secret", "ctid", "xmin", "to_json"].contains(&name) && !other,
         }
