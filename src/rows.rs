@@ -121,6 +121,8 @@ pub enum CommandTag {
     Move(u64),
     /// `COPY n`, likewise.
     Copy,
+    /// `UPDATE n`, `INSERT 0 n`: so many rows were written, or as many as this execution sent.
+    Modified(&'static str, Option<u64>),
     /// A word or two without a count: `SET`, `BEGIN`, `EXPLAIN`.
     Plain(&'static str),
 }
@@ -134,6 +136,8 @@ impl CommandTag {
             CommandTag::Fetch => format!("FETCH {rows}"),
             CommandTag::Move(passed) => format!("MOVE {passed}"),
             CommandTag::Copy => format!("COPY {rows}"),
+            CommandTag::Modified("INSERT", written) => format!("INSERT 0 {}", written.unwrap_or(rows)),
+            CommandTag::Modified(verb, written) => format!("{verb} {}", written.unwrap_or(rows)),
             CommandTag::Plain(text) => (*text).to_owned(),
         }
     }

@@ -46,7 +46,7 @@ impl App {
             .collect::<Result<Vec<_>>>()?;
         let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone(), &LAST_ID));
         let policy = Arc::new(Policy::new(&settings));
-        let registry = Arc::new(SessionRegistry::new());
+        let registry = Arc::new(SessionRegistry::keeping(settings.cache.plans));
         let (running, events) = (Running::default(), Events::default());
         let engine = Arc::new(Federated::new(
             &settings.engine,
@@ -131,9 +131,11 @@ async fn serve_http(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let sources = Arc::clone(catalog);
+    let (measured, meters) = (Arc::clone(catalog), metrics.clone());
     let state = HttpState {
         metrics: metrics.clone(),
         ready: settings.http.ready,
+        measure: Arc::new(move || measure(&measured, &meters)),
         sources: Arc::new(move || sources.sources().iter().map(health).collect()),
     };
     // Not one of the tasks that the drain waits for: it says that the daemon drains.
@@ -144,6 +146,21 @@ async fn serve_http(
         }
     });
     Ok(Some(bound.to_string()))
+}
+
+/// The gauges that nobody counts as they change.
+fn measure(catalog: &SchemaCache, metrics: &Metrics) {
+    for source in catalog.sources() {
+        if let Some(pool) = source.connector.pool() {
+            for (state, count) in [("used", pool.in_use), ("idle", pool.idle), ("waiting", pool.waiting)] {
+                metrics.pool_connections(&source.name, state).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        }
+        let read = source.status().schema_read_at.and_then(|at| at.elapsed().ok());
+        if let Some(age) = read {
+            metrics.cache_age(&source.name).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        }
+    }
 }
 
 fn health(source: &Mounted) -> SourceHealth {

@@ -41,6 +41,8 @@ pub struct HttpState {
     pub metrics: Metrics,
     /// Which sources must be up for `/readyz`.
     pub ready: Ready,
+    /// Brings up to date what is measured only when it is looked at; must not block.
+    pub measure: Arc<dyn Fn() + Send + Sync>,
     /// How each source is now; must not block.
     pub sources: Arc<dyn Fn() -> Vec<SourceHealth> + Send + Sync>,
 }
@@ -82,6 +84,7 @@ fn router(pages: Pages) -> Router {
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {
+    (pages.state.measure)();
     match pages.state.metrics.render() {
         Ok(text) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
         Err(error) => {
@@ -139,6 +142,7 @@ mod tests {
         let state = HttpState {
             metrics: Metrics::new().unwrap(),
             ready: Ready::All,
+            measure: Arc::new(|| ()),
             sources: Arc::new({
                 let up = Arc::clone(&up);
                 move || {

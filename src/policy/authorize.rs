@@ -98,27 +98,45 @@ where
 /// Holds rows to be added to a table, by the columns that they set, against the identity's grants.
 ///
 /// # Errors
-/// `42P01` for a table that it may not read either: for it, there is none. `42501` for one that it may read, where it may not add
-/// rows or not set each of the columns.
+/// As [`authorize_writes`].
 pub fn authorize_insert<T>(
     identity: &Identity,
     table: &TableName,
     columns: &[String],
     value: T,
 ) -> Result<Authorized<T>> {
-    if identity.access(table).is_none() {
-        return Err(no_table(table));
-    }
-    let access = identity.access_for(table, Privilege::Insert);
-    match access.filter(|access| columns.iter().all(|column| access.allows(column))) {
-        Some(access) => {
-            let tables = vec![(table.clone(), Privilege::Insert, access)];
-            Ok(Authorized { value, permit: Permit { user: identity.user().to_owned(), tables } })
+    let nothing = Authorized { value, permit: Permit { user: identity.user().to_owned(), tables: Vec::new() } };
+    authorize_writes(identity, [(table.clone(), columns, Privilege::Insert)], nothing)
+}
+
+/// Holds what is written to tables, by the columns that are set, against the identity's grants, too.
+///
+/// # Errors
+/// `42P01` for a table that it may not read: for it, there is none. `42501` for one that it may read, where it may not do this, or not to
+/// each of the columns.
+pub fn authorize_writes<T, C>(
+    identity: &Identity,
+    requested: impl IntoIterator<Item = (TableName, C, Privilege)>,
+    authorized: Authorized<T>,
+) -> Result<Authorized<T>>
+where
+    C: IntoIterator,
+    C::Item: AsRef<str>,
+{
+    let Authorized { value, mut permit } = authorized;
+    for (table, columns, privilege) in requested {
+        if identity.access(&table).is_none() {
+            return Err(no_table(&table));
         }
-        None => {
-            Err(Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for table {}", table.table)))
-        }
+        let access = identity.access_for(&table, privilege);
+        let Some(access) = access.filter(|access| columns.into_iter().all(|column| access.allows(column.as_ref())))
+        else {
+            let message = format!("permission denied for table {}", table.table);
+            return Err(Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, message));
+        };
+        permit.tables.push((table, privilege, access));
     }
+    Ok(Authorized { value, permit })
 }
 
 /// PostgreSQL's words for a missing table; it does not quote the parts.

@@ -9,7 +9,7 @@ mod report;
 mod role;
 
 pub use admission::{Admission, ConnectionTicket, Ticket};
-pub use authorize::{Authorized, Permit, authorize, authorize_insert};
+pub use authorize::{Authorized, Permit, authorize, authorize_insert, authorize_writes};
 pub use grant::{Columns, RowFilter, TableAccess};
 pub use quota::Quota;
 pub use report::report;

@@ -5,6 +5,7 @@ mod load;
 
 use std::sync::Arc;
 
+use super::execute::Pace;
 use super::prepare;
 use super::{Query, RunningStatement, execute};
 use crate::catalog::{Relation, TableKind, World, existing};
@@ -52,7 +53,7 @@ impl CopyOut {
 /// Runs a COPY up to its first byte of data.
 pub(super) async fn copy(
     query: &Query,
-    session: &Session,
+    session: &mut Session,
     identity: &Arc<Identity>,
     running: &RunningStatement,
     statement: &Statement,
@@ -88,7 +89,9 @@ pub(super) async fn copy(
     let quoted = quoted(&options, &shape, columns.as_ref())?;
     let encoding = encoding(&options)?;
     execute::warn_of_stale(&world, &planned, running);
-    let rows = execute::rows(query, identity, (running, running.bounds().clone()), &planned, Vec::new()).await?;
+    let how = (running, running.bounds().clone(), Pace::Whole);
+    let rows = execute::rows(query, session, identity, how, &planned, Vec::new()).await?.rows;
+    let rows = rows.ok_or_else(|| Error::internal("a statement that reads has no rows"))?;
     Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding, quoted })))
 }
 
@@ -140,16 +143,6 @@ fn twice(name: &str) -> Error {
     Error::client(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
 }
 
-/// Whether a role sees every table that foreign keys of this one lead to.
-fn references_seen(world: &World, relation: &Relation) -> bool {
-    let Relation::Table(table) = relation else { return true };
-    table.remote.constraints.iter().filter_map(|constraint| constraint.references.as_ref()).all(|leads| {
-        world.tables().any(|other| {
-            other.source == table.source && other.remote.schema == leads.schema && other.remote.name == leads.table
-        })
-    })
-}
-
 /// The table that COPY names, as this role sees it.
 struct Table {
     relation: Relation,
@@ -159,13 +152,19 @@ struct Table {
     columns: Vec<(String, bool)>,
     /// The columns that are copied, by their place.
     list: Vec<usize>,
-    /// The role sees every table that its foreign keys lead to.
-    references_seen: bool,
+    /// Where it was found.
+    world: Arc<World>,
 }
 
 impl Table {
     /// Resolves a name, and the columns: those listed, or all that the source does not compute.
-    fn find(query: &Query, session: &Session, world: &World, table: &TableRef, columns: &[String]) -> Result<Table> {
+    fn find(
+        query: &Query,
+        session: &Session,
+        world: &Arc<World>,
+        table: &TableRef,
+        columns: &[String],
+    ) -> Result<Table> {
         if let Some(schema) = table.schema.as_ref().filter(|_| table.catalog.is_none())
             && existing(world, std::slice::from_ref(schema)).is_empty()
         {
@@ -186,8 +185,7 @@ impl Table {
                 (table.schema_name().to_owned(), table.name().to_owned(), columns)
             }
         };
-        let references_seen = references_seen(world, &relation);
-        let mut table = Table { relation, schema, name, columns: all, list: Vec::new(), references_seen };
+        let mut table = Table { relation, schema, name, columns: all, list: Vec::new(), world: Arc::clone(world) };
         table.list = table.listed(columns)?;
         Ok(table)
     }

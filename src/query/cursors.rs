@@ -13,9 +13,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Permit, Privilege};
 use crate::rows::{Bounds, CommandTag, Rows};
-use crate::session::{
-    Cursor, Declared, Open, Portal, PortalState, Prepared, PreparedStatement, Scroll, Session, TransactionStatus,
-};
+use crate::session::{Cursor, Declared, Open, Portal, PortalState, Prepared, PreparedStatement, Scroll, Session};
 use crate::sql::{self, Declare, Direction, Fetch, StatementKind};
 
 /// What an open portal keeps beside its rows.
@@ -100,10 +98,11 @@ pub(super) async fn open(
     let Some(rows) = rows else { return Ok(Opened { open: None, tag }) };
     let bounds = run.running.bounds();
     let mut scroll = Scroll::new(rows, bounds.clone(), None);
-    if matches!(prepared.statement.kind, StatementKind::Fetch(_)) {
-        // The cursor has moved by what was asked for, however much of it this portal gives at once.
+    // The cursor has moved, or the rows are written, however many of them this portal gives at once.
+    if matches!(prepared.statement.kind, StatementKind::Fetch(_)) || matches!(tag, CommandTag::Modified(..)) {
         bounds.guard(scroll.hold(run.query.parts.engine.row_store(true))).await?;
     }
+
     let grounds = read.or_else(|| grounds(run, plan));
     let open = opened(scroll, &tag, run.running, grounds);
     Ok(Opened { open: Some(open), tag })
@@ -252,11 +251,8 @@ fn no_rows() -> Error {
     Error::unsupported("FETCH from a portal whose statement returns no rows is not supported")
 }
 
-/// COMMIT holds the cursors WITH HOLD first. Who asked ends the block where that fails: it may be cancelled in the midst.
+/// COMMIT of a block that has not failed holds the cursors WITH HOLD first. Who asked ends the block where that fails: it may be cancelled in the midst.
 pub(super) async fn before_commit(run: &mut Execution<'_>) -> Result<()> {
-    if run.session.transaction.status() == TransactionStatus::Failed {
-        return Ok(());
-    }
     hold(run.query, run.session, run.identity, run.running).await
 }
 

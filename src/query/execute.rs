@@ -4,27 +4,31 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cursors::Grounds;
+use super::fresh::still_true;
 use super::plan::Planned;
 use super::prepare::{self, Prepared};
+use super::upstream::{self, Wants};
 use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, probes, utility};
-use crate::catalog::{Relation, World};
+use crate::catalog::{SchemaCache, World};
 use crate::engine::datafusion::StatementContext;
+use crate::engine::passthrough::{Place, Savepoint, Started};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Entry, Events};
 use crate::metrics::Metrics;
 use crate::policy::{Authorized, Identity, Ticket};
 use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
-use crate::session::{PreparedStatement, Session};
-use crate::sql::{Scope, StatementKind};
+use crate::session::{PreparedStatement, Session, TransactionStatus};
+use crate::sql::{Scope, Statement, StatementKind};
 
 /// How the rows of a statement are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,9 @@ impl From<Outcome> for Produced {
     }
 }
 
+/// So long rows of a source are waited for before a task is made to carry them.
+const AT_ONCE: Duration = Duration::from_millis(2);
+
 /// Functions that act on the session, or look at what others of the same statement did.
 pub(super) const ACTING: [&str; 6] = [
     "set_config",
@@ -108,10 +115,11 @@ pub(super) async fn execute(
             StatementKind::Explain { .. } => prepared::explain(run, &prepared.statement).await,
             StatementKind::Fetch(fetch) => cursors::fetch(run, fetch).await,
             StatementKind::Move(fetch) => cursors::advance(run, fetch).await,
-            StatementKind::Commit { .. } => {
-                cursors::before_commit(run).await?;
-                utility::run(run.session, run.running, &prepared.statement).map(Produced::from)
-            }
+            StatementKind::Commit { .. }
+            | StatementKind::Rollback { .. }
+            | StatementKind::Savepoint(_)
+            | StatementKind::ReleaseSavepoint(_)
+            | StatementKind::RollbackToSavepoint(_) => transact(run, &prepared.statement).await,
             StatementKind::Lock { .. } | StatementKind::Maintain(_) => {
                 let (query, identity, running) = (run.query, run.identity, run.running);
                 let done = utility::maintain(query, run.session, identity, running, &prepared.statement).await;
@@ -126,7 +134,38 @@ pub(super) async fn execute(
     }
 }
 
-/// Runs a statement that reads.
+/// Runs a statement that ends a transaction or goes back in it: at its source, too, if it holds anything there.
+async fn transact(run: &mut Execution<'_>, statement: &Statement) -> Result<Produced> {
+    let named = match &statement.kind {
+        StatementKind::ReleaseSavepoint(name) | StatementKind::RollbackToSavepoint(name) => {
+            run.session.transaction.savepoint(name)
+        }
+        StatementKind::Commit { .. } if run.session.transaction.status() != TransactionStatus::Failed => {
+            cursors::before_commit(run).await?;
+            upstream::commit(run.session).await?;
+            None
+        }
+        StatementKind::Commit { .. } | StatementKind::Rollback { .. } => {
+            upstream::roll_back(run.session).await;
+            None
+        }
+        _ => None,
+    };
+    let outcome = utility::run(run.session, run.running, statement)?;
+    let last = run.session.transaction.depth().checked_sub(1);
+    let savepoint = match &statement.kind {
+        StatementKind::Savepoint(_) => last.map(Savepoint::Set),
+        StatementKind::ReleaseSavepoint(_) => named.map(Savepoint::Release),
+        StatementKind::RollbackToSavepoint(_) => named.map(Savepoint::RollBackTo),
+        _ => None,
+    };
+    if let Some(savepoint) = savepoint {
+        upstream::savepoint(run.session, run.running, savepoint).await?;
+    }
+    Ok(outcome.into())
+}
+
+/// Runs a statement that reads or writes.
 pub(super) async fn read(
     run: &mut Execution<'_>,
     prepared: &Arc<PreparedStatement>,
@@ -134,27 +173,26 @@ pub(super) async fn read(
     parameters: Vec<ArrayRef>,
 ) -> Result<Produced> {
     let (query, identity, running) = (run.query, run.identity, run.running);
-    let (fresh, world) = still_true(query, run.session, identity, running, prepared, planned).await?;
+    let (fresh, world) = still_true(query, run.session, identity, running, (prepared, planned)).await?;
     let planned = fresh.as_deref().unwrap_or(planned);
-    running.entry().update(|progress| progress.route = planned.route.target.name());
+    prepare::note(running, planned);
     if calls(&planned.scope, &ACTING) {
         run.session.arm_acts();
     }
     warn_of_stale(&world, planned, running);
-    let outcome = |rows, tag| Outcome { rows: Some(rows), tag };
     match planned.explain {
         Some(wanted) => {
             let _ticket = admit(query, identity, running, planned).await?;
             let rows = explain::explain(query, run.session, running, (planned, wanted), &parameters).await?;
-            Ok(Produced::from(outcome(rows, CommandTag::Plain("EXPLAIN"))))
+            Ok(Outcome { rows: Some(rows), tag: CommandTag::Plain("EXPLAIN") }.into())
         }
         None => {
             let bounds = match run.pace {
                 Pace::Whole => running.bounds().clone(),
                 Pace::Parts => running.bounds().of_parts(),
             };
-            let rows = rows(query, identity, (running, bounds), planned, parameters).await?;
-            Ok(Produced { outcome: outcome(rows, CommandTag::Select), plan: Some(planned.plan.clone()), grounds: None })
+            let outcome = rows(query, run.session, identity, (running, bounds, run.pace), planned, parameters).await?;
+            Ok(Produced { outcome, plan: Some(planned.plan.clone()), grounds: None })
         }
     }
 }
@@ -177,90 +215,44 @@ pub(super) async fn admit(
 /// Admits a planned statement and starts it: its rows, within these bounds, accounted and watched.
 pub(super) async fn rows(
     query: &Query,
+    session: &mut Session,
     identity: &Identity,
-    (running, bounds): (&RunningStatement, Bounds),
+    (running, bounds, pace): (&RunningStatement, Bounds, Pace),
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
-) -> Result<Rows> {
+) -> Result<Outcome> {
     let ticket = admit(query, identity, running, planned).await?;
     let runtime = query.parts.threads.of(planned.route.target);
-    let rows = start(query, running, planned, parameters).await?;
-    let mut rows = relay(runtime, running, bounds, rows, ticket);
+    let started = start(query, session, (running, pace), planned, parameters).await;
+    let Started { rows, written, ahead } =
+        started.inspect_err(|error| drifted(&query.parts.catalog, &planned.route.sources, error))?;
+    let tag = planned.plan.value().tag(written);
+    let Some(rows) = rows else { return Ok(Outcome { rows: None, tag }) };
+    let mut rows = match planned.route.target {
+        _ if !ahead => Rows { shape: rows.shape, batches: accounted(running, pump(rows.batches, bounds)) },
+        Target::Passthrough => carry(runtime, running, bounds, rows, ticket),
+        _ => relay(runtime, running, bounds, rows, ticket),
+    };
     watch_for_drift(query, planned, &mut rows);
-    Ok(rows)
+    Ok(Outcome { rows: Some(rows), tag })
 }
 
-/// Checks a plan against the catalog and the policy of this moment. `None`: it still holds. A statement whose tables or grants changed, or whose functions
-/// tell of this moment, is planned again, and keeps that plan; if clients would see another result type, PostgreSQL's error says so.
-pub(super) async fn still_true(
-    query: &Query,
-    session: &Session,
-    identity: &Arc<Identity>,
-    running: &RunningStatement,
-    prepared: &PreparedStatement,
-    planned: &Prepared,
-) -> Result<(Option<Arc<Prepared>>, Arc<World>)> {
-    let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
-    let now = prepare::relations(query, session, &world, &planned.scope)?;
-    let same = Arc::ptr_eq(&planned.identity, identity)
-        && now.len() == planned.relations.len()
-        && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
-    // What virtual tables and their functions tell is the world's, which the plan holds.
-    let virtual_tables = planned.plan.value().reads_virtual();
-    let same_world = !virtual_tables || Arc::ptr_eq(&planned.world, &world);
-    if same && same_world && prepared.is_fresh(session, virtual_tables, tells_time(&planned.scope)) {
-        return Ok((None, world));
-    }
-    let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
-    let again = prepare::plan(query, session, identity, running, &prepared.statement, &types).await?;
-    if planned.explain.is_none() && !again.plan.value().shape().same_for_clients(planned.plan.value().shape()) {
-        return Err(Error::unsupported("cached plan must not change result type"));
-    }
-    let again = Arc::new(again);
-    prepared.replanned(session, Arc::clone(&again) as _);
-    Ok((Some(again), world))
-}
-
-/// Whether a function may tell of this moment or of the daemon's state, so that its value must not be kept: by the start of its name, where
-/// too many cost a planning and too few a wrong answer.
-fn tells_time(scope: &Scope) -> bool {
-    const STARTS: &[&str] = &[
-        "now",
-        "current_",
-        "local",
-        "clock_",
-        "statement_",
-        "transaction_",
-        "timeofday",
-        "age",
-        "random",
-        "gen_random",
-        "uuid",
-        "txid_",
-        "pg_",
-        "has_",
-        "inet_",
-        "set_config",
-        "setseed",
-        "nextval",
-        "currval",
-        "lastval",
-        "version",
-    ];
-    scope.functions.iter().any(|function| {
-        let known = function.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
-        !known || STARTS.iter().any(|start| function.name.starts_with(start))
-    })
-}
-
-fn same_relation(a: &Relation, b: &Relation) -> bool {
-    match (a, b) {
-        (Relation::Table(a), Relation::Table(b)) => {
-            Arc::ptr_eq(&a.remote, &b.remote) && a.shape == b.shape && a.name == b.name
-        }
-        (Relation::Virtual(a), Relation::Virtual(b)) => Arc::ptr_eq(a, b),
-        _ => false,
-    }
+/// Carries rows of a source. If all of them are there at once, as those of a look-up are, no task is needed for it.
+fn carry(runtime: &Handle, running: &RunningStatement, bounds: Bounds, rows: Rows, ticket: Option<Ticket>) -> Rows {
+    let Rows { shape, mut batches } = rows;
+    let runtime = runtime.clone();
+    let carried = stream::once(async move {
+        let Ok(first) = tokio::time::timeout(AT_ONCE, batches.next()).await else {
+            return relayed(&runtime, batches, ticket);
+        };
+        let rest = match batches.next().now_or_never() {
+            Some(None) => stream::empty().boxed(),
+            Some(Some(next)) => relayed(&runtime, stream::iter([next]).chain(batches).boxed(), ticket),
+            None => relayed(&runtime, batches, ticket),
+        };
+        stream::iter(first).chain(rest).boxed()
+    });
+    Rows { shape, batches: accounted(running, pump(carried.flatten().boxed(), bounds)) }
 }
 
 /// Warns of each source that is served from its last good schema and of which the statement tells something.
@@ -274,13 +266,14 @@ pub(super) fn warn_of_stale(world: &World, planned: &Prepared, running: &Running
 }
 
 /// Makes the plan ready and starts it on the runtime of its route.
-pub(super) async fn start(
+async fn start(
     query: &Query,
-    running: &RunningStatement,
+    session: &mut Session,
+    (running, pace): (&RunningStatement, Pace),
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
-) -> Result<Rows> {
-    let context = StatementContext::new(running.query_id(), running.stop().clone());
+) -> Result<Started> {
+    let context = StatementContext::new(running.remote_name(), running.stop().clone());
     let begun = |sql: Vec<String>| {
         running.entry().update(|progress| {
             progress.remote_sql = sql;
@@ -291,16 +284,26 @@ pub(super) async fn start(
     let plan = match planned.plan.value() {
         Planned::Federated(plan) => planned.plan.clone().with(Arc::clone(plan)),
         Planned::Passthrough(plan) => {
+            let wants = plan.writes.map_or(Wants::Read, Wants::Write);
+            let upstream = upstream::of_statement(query, session, running, (plan.source(), wants)).await?;
             begun(vec![format!("{}: {}", plan.source(), plan.sql())]);
+            let place = match &upstream {
+                Some(upstream) => Place::In { upstream, parts: pace == Pace::Parts },
+                None => Place::Alone,
+            };
             let plan = planned.plan.clone().with(Arc::clone(plan));
-            return query.parts.passthrough.start(&plan, &parameters, context);
+            return query.parts.passthrough.start(&plan, &parameters, context, place).await;
         }
     };
+    if planned.route.target == Target::Federated {
+        upstream::may_read_outside(session)?;
+    }
     let engine = Arc::clone(&query.parts.engine);
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
     begun(ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect());
     let started = query.parts.threads.of(planned.route.target).spawn(async move { ready.start() });
-    running.bounds().guard(async { started.await.map_err(died)? }).await
+    let rows = running.bounds().guard(async { started.await.map_err(died)? }).await?;
+    Ok(Started { rows: Some(rows), written: None, ahead: true })
 }
 
 /// Carries batches from the runtime that makes them to the one of sockets, one at a time, within these bounds. Dropping the
@@ -312,8 +315,12 @@ pub(super) fn relay(
     rows: Rows,
     ticket: Option<Ticket>,
 ) -> Rows {
+    let Rows { shape, batches } = rows;
+    Rows { shape, batches: accounted(running, pump(relayed(runtime, batches, ticket), bounds)) }
+}
+
+fn relayed(runtime: &Handle, mut batches: BatchStream, ticket: Option<Ticket>) -> BatchStream {
     let (sender, receiver) = mpsc::channel(1);
-    let Rows { shape, mut batches } = rows;
     let task = runtime.spawn(async move {
         let _ticket = ticket;
         while let Some(batch) = batches.next().await {
@@ -323,15 +330,17 @@ pub(super) fn relay(
             }
         }
     });
-    let inner: BatchStream = Box::pin(Relay { receiver, task: AbortOnDropHandle::new(task), ended: false });
-    let bounded = pump(inner, bounds);
+    Box::pin(Relay { receiver, task: AbortOnDropHandle::new(task), ended: false })
+}
+
+/// Batches of a statement, which has failed if they do.
+fn accounted(running: &RunningStatement, batches: BatchStream) -> BatchStream {
     let running = running.clone();
-    let accounted = bounded.inspect(move |batch| {
+    Box::pin(batches.inspect(move |batch| {
         if let Err(error) = batch {
             running.failed(error);
         }
-    });
-    Rows { shape, batches: Box::pin(accounted) }
+    }))
 }
 
 /// A source whose tables are no longer what the catalog says is asked again by the next statement.
@@ -343,14 +352,19 @@ fn watch_for_drift(query: &Query, planned: &Prepared, rows: &mut Rows) {
     let catalog = Arc::clone(&query.parts.catalog);
     let inner = std::mem::replace(&mut rows.batches, Box::pin(futures::stream::empty()));
     rows.batches = Box::pin(inner.inspect(move |batch| {
-        let Err(error) = batch else { return };
-        let drifted = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN];
-        if error.fault() == Fault::Source && drifted.contains(&error.state()) {
-            for source in &sources {
-                let _ = catalog.refresh(source);
-            }
+        if let Err(error) = batch {
+            drifted(&catalog, &sources, error);
         }
     }));
+}
+
+fn drifted(catalog: &SchemaCache, sources: &[String], error: &Error) {
+    let drifted = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN];
+    if error.fault() == Fault::Source && drifted.contains(&error.state()) {
+        for source in sources {
+            let _ = catalog.refresh(source);
+        }
+    }
 }
 
 struct Relay {

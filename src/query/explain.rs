@@ -16,6 +16,7 @@ use super::plan::Planned;
 use super::prepare::Prepared;
 use super::{Query, RunningStatement};
 use crate::engine::datafusion::{Explained, RemoteRead, ScanMeter, StatementContext};
+use crate::engine::passthrough::Place;
 use crate::error::{Error, Result, SqlState};
 use crate::rows::{RowShape, Rows};
 use crate::session::{Session, Source};
@@ -180,7 +181,7 @@ pub(super) async fn explain(
     (planned, wanted): (&Prepared, Explain),
     parameters: &[ArrayRef],
 ) -> Result<Rows> {
-    let context = StatementContext::new(running.query_id(), running.stop().clone());
+    let context = StatementContext::new(running.remote_name(), running.stop().clone());
     let meter = Arc::clone(&context.meter);
     let analysis = Analysis { query, running, planned, wanted, meter };
     let (explained, planning, ran) = match planned.plan.value() {
@@ -190,7 +191,7 @@ pub(super) async fn explain(
             let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
             let planning = analysis.planning();
             let again = ready.clone();
-            let ran = analysis.run(move || again.start()).await?;
+            let ran = analysis.run(async move { again.start() }).await?;
             let timed = wanted.analyze && wanted.timing;
             (query.parts.engine.explain(&ready, timed, wanted.verbose), planning, ran)
         }
@@ -198,9 +199,18 @@ pub(super) async fn explain(
             let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
             let lines = vec![format!("Passthrough: source={}", plan.source())];
             let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
+            let writes = plan.writes;
             let plan = planned.plan.clone().with(Arc::clone(plan));
             let planning = analysis.planning();
-            let ran = analysis.run(move || engine.start(&plan, &parameters, context)).await?;
+            if let (true, Some(verb)) = (wanted.analyze, writes) {
+                return Err(Error::unsupported(format!("EXPLAIN ANALYZE of {verb} is not supported")));
+            }
+            let ran = analysis
+                .run(async move {
+                    let started = engine.start(&plan, &parameters, context, Place::Alone).await?;
+                    started.rows.ok_or_else(|| Error::internal("a statement that reads has no rows"))
+                })
+                .await?;
             (Explained { lines, remote: vec![remote], rows: None }, planning, ran)
         }
     };
@@ -241,13 +251,13 @@ impl Analysis<'_> {
     }
 
     /// With ANALYZE, runs the statement to its end.
-    async fn run(&self, start: impl FnOnce() -> Result<Rows> + Send + 'static) -> Result<Option<Ran>> {
+    async fn run(&self, start: impl Future<Output = Result<Rows>> + Send + 'static) -> Result<Option<Ran>> {
         if !self.wanted.analyze {
             return Ok(None);
         }
         let (running, begun) = (self.running, std::time::Instant::now());
         let runtime = self.query.parts.threads.of(self.planned.route.target);
-        let started = runtime.spawn(async move { start() });
+        let started = runtime.spawn(start);
         let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
         let mut rows = relay(runtime, running, running.bounds().clone(), rows, None).batches;
         while let Some(batch) = rows.next().await {

@@ -167,7 +167,7 @@ impl Service for Fake {
 
     async fn copy(
         &self,
-        _session: &Session,
+        _session: &mut Session,
         _identity: &Arc<Identity>,
         running: &RunningStatement,
         prepared: &PreparedStatement,
@@ -202,5 +202,17 @@ impl Service for Fake {
 
     async fn hold(&self, _: &mut Session, _: &Arc<Identity>, _: &RunningStatement) -> Result<()> {
         Ok(())
+    }
+
+    async fn commit(&self, _: &Session) -> Result<()> {
+        Ok(())
+    }
+
+    async fn reuse(&self, _: &Session, _: &Arc<Identity>, _: &RunningStatement, _: &PreparedStatement) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn is_lasting(&self, _: &PreparedStatement) -> bool {
+        false
     }
 }

@@ -8,6 +8,7 @@ mod explain;
 mod facts;
 #[cfg(test)]
 pub(crate) mod fake;
+mod fresh;
 mod pass;
 mod plan;
 mod prepare;
@@ -15,6 +16,7 @@ mod prepared;
 mod probes;
 mod route;
 mod running;
+mod upstream;
 mod utility;
 mod world;
 
@@ -77,6 +79,21 @@ pub trait Service: Send + Sync {
         parameter_types: &[u32],
     ) -> Result<PreparedStatement>;
 
+    /// A statement of this message's text that the session has run before, if its plan still holds.
+    ///
+    /// # Errors
+    /// `57014`: cancelled while it waited for what there is now.
+    async fn reuse(
+        &self,
+        session: &Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &PreparedStatement,
+    ) -> Result<bool>;
+
+    /// Whether a statement's plan may serve when the same text comes again.
+    fn is_lasting(&self, prepared: &PreparedStatement) -> bool;
+
     /// Runs a prepared statement. `parameters` has one array of one row for each of its parameters, of their types' storage.
     ///
     /// # Errors
@@ -96,7 +113,7 @@ pub trait Service: Send + Sync {
     /// Whatever is known before the data; later errors come with them.
     async fn copy(
         &self,
-        session: &Session,
+        session: &mut Session,
         identity: &Arc<Identity>,
         running: &RunningStatement,
         prepared: &PreparedStatement,
@@ -127,6 +144,13 @@ pub trait Service: Send + Sync {
     /// # Errors
     /// What their statements say; `53100` and `53200` where there is no room. The transaction must fail then.
     async fn hold(&self, session: &mut Session, identity: &Arc<Identity>, running: &RunningStatement) -> Result<()>;
+
+    /// Commits at its source what a transaction has done there that ends with this message. It is not cancelled: nobody would know whether
+    /// it had happened.
+    ///
+    /// # Errors
+    /// What deferred constraints say; `08007` where the source did not say what happened. The transaction must fail then.
+    async fn commit(&self, session: &Session) -> Result<()>;
 }
 
 /// The runtimes of statements.
@@ -257,6 +281,21 @@ impl Service for Query {
             .inspect_err(|error| running.failed(error))
     }
 
+    async fn reuse(
+        &self,
+        session: &Session,
+        identity: &Arc<Identity>,
+        running: &RunningStatement,
+        prepared: &PreparedStatement,
+    ) -> Result<bool> {
+        fresh::reusable(self, session, identity, running, prepared).await
+    }
+
+    fn is_lasting(&self, prepared: &PreparedStatement) -> bool {
+        let planned = prepared.plan::<prepare::Prepared>();
+        planned.is_some_and(|planned| fresh::is_lasting(&planned, &prepared.statement.text))
+    }
+
     async fn execute(
         &self,
         session: &mut Session,
@@ -292,7 +331,7 @@ impl Service for Query {
 
     async fn copy(
         &self,
-        session: &Session,
+        session: &mut Session,
         identity: &Arc<Identity>,
         running: &RunningStatement,
         prepared: &PreparedStatement,
@@ -300,5 +339,9 @@ impl Service for Query {
         copy::copy(self, session, identity, running, &prepared.statement)
             .await
             .inspect_err(|error| running.failed(error))
+    }
+
+    async fn commit(&self, session: &Session) -> Result<()> {
+        if session.transaction.goes_on() { Ok(()) } else { upstream::commit(session).await }
     }
 }

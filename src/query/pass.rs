@@ -9,12 +9,12 @@ use bytes::BytesMut;
 use super::{Query, Route, RunningStatement, Target};
 use crate::catalog::{Relation, Viewer, World};
 use crate::engine::datafusion::SessionFacts;
-use crate::engine::passthrough::{CannotPass, PassPlan, PassRequest, Passthrough, can_pass};
+use crate::engine::passthrough::{CannotPass, PassPlan, PassRequest, Passthrough, Upstream, can_pass};
 use crate::error::{Error, Result, SqlState};
 use crate::names;
 use crate::session::Session;
 use crate::sql::print::{OwnValues, set_session};
-use crate::sql::{Statement, TableRef};
+use crate::sql::{Statement, StatementKind, TableRef};
 use crate::types::{self, FormatOptions, PgType, text_encoder};
 
 /// Settings of the session that decide what a statement says.
@@ -23,8 +23,11 @@ const SETTINGS: [&str; 5] = ["TimeZone", "DateStyle", "IntervalStyle", "bytea_ou
 /// What `tusk.route` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
+    /// There, or not at all.
     Passthrough,
-    /// `auto` too, for now.
+    /// There, if it can be.
+    Auto,
+    /// Not there.
     Federated,
 }
 
@@ -44,27 +47,42 @@ pub(super) struct Choice<'a> {
     pub(super) statement: &'a Statement,
     pub(super) named: &'a [(TableRef, Relation)],
     pub(super) parameters: &'a [Option<PgType>],
+    /// The other engine has refused it.
+    pub(super) last_resort: bool,
 }
 
 impl Choice<'_> {
     fn wish(&self) -> Wish {
         match self.session.setting("tusk.route").as_str() {
+            // No other engine writes.
+            _ if matches!(self.statement.kind, StatementKind::Modify(_)) => Wish::Passthrough,
+            "federated" => Wish::Federated,
             "passthrough" => Wish::Passthrough,
-            _ => Wish::Federated,
+            _ if self.last_resort => Wish::Passthrough,
+            _ => Wish::Auto,
         }
     }
 
     /// The source that a statement may be passed to. `Ok(None)`: it is not wished, or not even asked.
     fn source(&self, world: &World) -> Result<Option<Arc<str>>, CannotPass> {
-        let wish = self.wish();
         let reads = self.named.iter().any(|(_, relation)| matches!(relation, Relation::Table(_)));
         let views = self.named.iter().any(|(_, relation)| matches!(relation, Relation::Virtual(_)));
-        // What reads no source is answered from memory; what reads nothing at all may be asked of a source for comparison.
-        let asked = reads || !views;
-        if wish != Wish::Passthrough || !asked {
+        let asked = match self.wish() {
+            Wish::Federated => false,
+            Wish::Auto => reads,
+            // What reads no source is answered from memory; what reads nothing at all may be asked of a source for comparison.
+            Wish::Passthrough => reads || !views,
+        };
+        if !asked {
             return Ok(None);
         }
         can_pass(self.named.iter().map(|(_, relation)| relation), world, &self.session.search_path()).map(Some)
+    }
+
+    /// Whether a statement that reads nothing, and failed here with this error, may be a source's.
+    pub(super) fn is_for_sources(&self, error: &Error) -> bool {
+        let unknown = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::UNDEFINED_FUNCTION];
+        self.named.is_empty() && self.wish() == Wish::Auto && unknown.contains(&error.state())
     }
 
     /// The plan of a statement that its source runs, with its route; or that the other engine has it. `route` is what it is without.
@@ -72,16 +90,20 @@ impl Choice<'_> {
         let source = match self.source(&viewer.world) {
             Ok(Some(source)) => source,
             Ok(None) => return Ok(Passed::No(None)),
+            // Of several sources nobody asks why they are no single one.
+            Err(CannotPass(_)) if self.wish() == Wish::Auto => return Ok(Passed::No(None)),
             Err(CannotPass(why)) => return self.refused(&format!("It {why}.")),
         };
-        let printed = self.print(&source, viewer, facts).await;
-        let planned = match printed {
-            Ok(printed) => {
-                let engine = Arc::clone(&self.query.parts.passthrough);
-                self.running.bounds().guard(engine.plan(printed)).await
+        let printed = match self.print(&source, viewer, facts).await {
+            Ok(printed) => printed,
+            Err(error) if error.state() == SqlState::FEATURE_NOT_SUPPORTED => {
+                return self.refused(&sentence(error.message()));
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         };
+        let upstream = self.session.transaction.remote::<Upstream>();
+        let engine = &self.query.parts.passthrough;
+        let planned = self.running.bounds().guard(engine.plan(printed, upstream.as_deref())).await;
         match planned {
             Ok(plan) => {
                 let reason = match self.named {
@@ -91,7 +113,10 @@ impl Choice<'_> {
                 let sources = if route.sources.is_empty() { vec![source.to_string()] } else { route.sources.clone() };
                 Ok(Passed::Yes(Arc::new(plan), Route { target: Target::Passthrough, reason, sources }))
             }
-            Err(error) if error.state() == SqlState::FEATURE_NOT_SUPPORTED => self.refused(&sentence(error.message())),
+            // A transaction that the source was asked in has failed with it.
+            Err(error) if error.state() == SqlState::FEATURE_NOT_SUPPORTED && upstream.is_none() => {
+                self.refused(&sentence(error.message()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -114,7 +139,8 @@ impl Choice<'_> {
         let session: Arc<str> = settings(self.session)?.into();
         let (statement, named) = (self.statement.clone(), self.named.to_vec());
         let (parameters, source) = (self.parameters.to_vec(), Arc::clone(source));
-        let query_id = self.running.query_id().to_owned();
+        let query_id = self.running.remote_name();
+        let sees = sees(&viewer.world, &source);
         let printing = async move {
             Passthrough::print(&PassRequest {
                 statement: &statement,
@@ -124,10 +150,17 @@ impl Choice<'_> {
                 session,
                 parameters: &parameters,
                 query_id: &query_id,
+                sees,
             })
         };
         self.query.deep(self.running, printing).await
     }
+}
+
+/// Whether a role sees the table of this name at a source. (The source's messages tell no schema.)
+pub(super) fn sees(world: &Arc<World>, source: &Arc<str>) -> Arc<dyn Fn(&str) -> bool + Send + Sync> {
+    let (world, source) = (Arc::clone(world), Arc::clone(source));
+    Arc::new(move |name| world.tables().any(|table| table.source == source && table.remote.name == name))
 }
 
 /// A message as a sentence.
@@ -137,7 +170,8 @@ fn sentence(message: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-fn settings(session: &Session) -> Result<String> {
+/// Statements that set what of the session decides what a statement says.
+pub(super) fn settings(session: &Session) -> Result<String> {
     set_session(&SETTINGS.map(|name| (name, session.setting(name))))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalog::TableSchema;
 use crate::engine::datafusion::Plan;
 use crate::engine::passthrough::PassPlan;
-use crate::rows::RowShape;
+use crate::rows::{CommandTag, RowShape};
 use crate::types::PgType;
 
 /// What was planned for a statement that reads.
@@ -40,6 +40,22 @@ impl Planned {
         match self {
             Planned::Federated(plan) => &plan.tables,
             Planned::Passthrough(plan) => &plan.tables,
+        }
+    }
+
+    /// What CommandComplete says; `written`: rows that it has written, where that is known.
+    pub(super) fn tag(&self, written: Option<u64>) -> CommandTag {
+        match self.writes() {
+            Some(verb) => CommandTag::Modified(verb, written),
+            None => CommandTag::Select,
+        }
+    }
+
+    /// It writes: the word of its tag.
+    pub(super) fn writes(&self) -> Option<&'static str> {
+        match self {
+            Planned::Federated(_) => None,
+            Planned::Passthrough(plan) => plan.writes,
         }
     }
 

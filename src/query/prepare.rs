@@ -10,12 +10,13 @@ use super::pass::{Choice, Passed};
 use super::plan::Planned;
 use super::probes::asks_catalogs;
 use super::{Query, Route, RunningStatement, Target, route, utility};
-use crate::catalog::{Needed, Relation, Setting, Settings, Viewer, World, existing, resolve};
-use crate::engine::datafusion::PlanRequest;
+use crate::catalog::{Needed, Relation, Setting, Settings, TableSchema, Viewer, World, existing, resolve};
+use crate::engine::datafusion::{PlanRequest, SessionFacts};
 use crate::error::{Error, Result, SqlState};
+use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Privilege};
 use crate::session::{Kind, PreparedStatement, Session, Shown};
-use crate::sql::{ExplainOption, Scope, Statement, StatementKind, TableRef};
+use crate::sql::{ExplainOption, Modify, Scope, Statement, StatementKind, TableRef, WriteAction, Written};
 use crate::types::PgType;
 
 /// A statement that reads, planned for one identity.
@@ -32,6 +33,8 @@ pub(super) struct Prepared {
     pub(super) relations: Vec<Relation>,
     /// Where it found them.
     pub(super) world: Arc<World>,
+    /// It asks what there is.
+    pub(super) catalogs: bool,
     /// Who was authorised: a reload of the policy makes another.
     pub(super) identity: Arc<Identity>,
 }
@@ -66,7 +69,7 @@ pub(super) async fn prepare(
         let shape = Explain::read(options)?.shape();
         return Ok(PreparedStatement::utility(statement, Some(shape)));
     }
-    if !matches!(read.kind, StatementKind::Query(_)) {
+    if !matches!(read.kind, StatementKind::Query(_) | StatementKind::Modify(_)) {
         if explain.is_some() {
             return Err(Error::unsupported(format!("EXPLAIN of {} is not supported", read.verb())));
         }
@@ -82,9 +85,10 @@ pub(super) async fn prepare(
     };
     let types = planned.plan.value().parameters().to_vec();
     let declares = matches!(statement.kind, StatementKind::DeclareCursor(_));
+    let silent = declares || (explain.is_none() && planned.plan.value().writes().is_some() && shape.columns.is_empty());
     let mut prepared = PreparedStatement::planned(statement, types, shape, Arc::new(planned));
-    if declares {
-        // It plans its query and returns nothing.
+    if silent {
+        // It returns nothing.
         prepared.shape = None;
     }
     Ok(prepared)
@@ -113,32 +117,78 @@ pub(super) async fn plan(
     }
     let facts = facts(session, &viewer, (&scope, running), query.started);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
-    let choice = Choice { query, session, running, statement: read, named: &named, parameters };
-    let (planned, route) = match choice.passed(&viewer, &facts, &route).await? {
-        Passed::Yes(plan, route) => {
-            note_route(running, &route, &relations);
-            (Planned::Passthrough(plan), route)
-        }
-        Passed::No(why) => {
-            let route = route.because(why.as_deref());
-            let engine = Arc::clone(&query.parts.engine);
-            let (statement, parameters) = (read.clone(), parameters.to_vec());
-            let planning = async move {
-                let request =
-                    PlanRequest { statement: &statement, relations: named, viewer, facts, parameters: &parameters };
-                engine.plan(request).await.map(Arc::new)
-            };
-            (Planned::Federated(query.deep(running, planning).await?), route)
-        }
-    };
+    let choice = Choice { query, session, running, statement: read, named: &named, parameters, last_resort: false };
+    let (planned, route) = choose(choice, viewer, facts, route).await?;
+    note_route(running, &route, &relations);
     let wanted = planned.tables().iter().map(|table| {
         let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
         (table.name.clone(), columns, Privilege::Select)
     });
+    let writes = match (&read.kind, planned.tables().first()) {
+        (StatementKind::Modify(modify), Some(target)) => writes(modify, target),
+        _ => Vec::new(),
+    };
     let plan = policy::authorize(identity, wanted, planned.clone())?;
+    let plan = policy::authorize_writes(identity, writes, plan)?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
     let explain = explain.map(Explain::read).transpose()?;
-    Ok(Prepared { plan, route, explain, scope, relations, world, identity: Arc::clone(identity) })
+    Ok(Prepared { plan, route, explain, scope, relations, world, catalogs, identity: Arc::clone(identity) })
+}
+
+/// The privileges that a statement needs on the table that it writes, with the columns.
+fn writes(modify: &Modify, target: &TableSchema) -> Vec<(TableName, Vec<String>, Privilege)> {
+    let columns = |written: Written| match (written.columns, written.action) {
+        (Some(columns), _) => columns,
+        (None, WriteAction::Delete) => Vec::new(),
+        // As many of those that it may see as it has values.
+        (None, _) => {
+            let seen = target.arrow.fields().iter().map(|field| field.name().clone());
+            seen.take(modify.insert_width().unwrap_or(usize::MAX)).collect()
+        }
+    };
+    let privilege = |action| match action {
+        WriteAction::Insert => Privilege::Insert,
+        WriteAction::Update => Privilege::Update,
+        WriteAction::Delete => Privilege::Delete,
+    };
+    let each = modify.writes().into_iter();
+    each.map(|written| {
+        let privilege = privilege(written.action);
+        (target.name.clone(), columns(written), privilege)
+    })
+    .collect()
+}
+
+/// The plan of one of the engines.
+async fn choose(
+    choice: Choice<'_>,
+    viewer: Arc<Viewer>,
+    facts: SessionFacts,
+    route: Route,
+) -> Result<(Planned, Route)> {
+    let why = match choice.passed(&viewer, &facts, &route).await? {
+        Passed::Yes(plan, route) => return Ok((Planned::Passthrough(plan), route)),
+        Passed::No(why) => why,
+    };
+    let engine = Arc::clone(&choice.query.parts.engine);
+    let (statement, parameters) = (choice.statement.clone(), choice.parameters.to_vec());
+    let relations = choice.named.to_vec();
+    let (seen, known) = (Arc::clone(&viewer), facts.clone());
+    let planning = async move {
+        let request = PlanRequest { statement: &statement, relations, viewer, facts, parameters: &parameters };
+        engine.plan(request).await.map(Arc::new)
+    };
+    match choice.query.deep(choice.running, planning).await {
+        Ok(plan) => Ok((Planned::Federated(plan), route.because(why.as_deref()))),
+        Err(error) if choice.is_for_sources(&error) => {
+            // What Tusk does not have a PostgreSQL may; if none has it either, ours is the better word.
+            match (Choice { last_resort: true, ..choice }).passed(&seen, &known, &route).await {
+                Ok(Passed::Yes(plan, route)) => Ok((Planned::Passthrough(plan), route)),
+                Ok(Passed::No(_)) | Err(_) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The world that a statement of this scope is resolved in.
@@ -249,6 +299,12 @@ fn note_route(running: &RunningStatement, route: &Route, relations: &[Relation])
         progress.sources.clone_from(&route.sources);
         progress.tables = tables(relations);
     });
+}
+
+/// Notes what a plan does, in the history of the statement that runs it.
+pub(super) fn note(running: &RunningStatement, planned: &Prepared) {
+    running.entry().update(|progress| progress.asks_catalogs = planned.catalogs);
+    note_route(running, &planned.route, &planned.relations);
 }
 
 fn given(parameter_types: &[u32]) -> Result<Vec<Option<PgType>>> {

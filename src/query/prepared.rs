@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use futures::StreamExt;
 
-use super::execute::{Execution, Pace, Produced, admit, execute as run_prepared, read, still_true};
+use super::execute::{Execution, Pace, Produced, admit, execute as run_prepared, read};
+use super::fresh::still_true;
 use super::prepare::{self, Prepared as Planned};
 use super::{Outcome, explain as explaining};
 use crate::engine::datafusion::semantics;
@@ -88,7 +89,7 @@ pub(super) async fn explain(run: &mut Execution<'_>, statement: &Statement) -> R
     let (Prepared::Statement(prepared), Some(planned)) = (&prepared, planned) else {
         return Err(Error::unsupported("EXPLAIN of a utility statement is not supported"));
     };
-    let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, prepared, &planned).await?;
+    let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, (prepared, &planned)).await?;
     let planned = fresh.as_deref().unwrap_or(&planned);
     let wanted = explaining::Explain::read(wanted)?;
     let _ticket = admit(run.query, run.identity, run.running, planned).await?;

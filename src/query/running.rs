@@ -58,6 +58,15 @@ impl RunningStatement {
         &self.0.entry.begun.query_id
     }
 
+    /// What it is called at its sources: the user and its id.
+    #[must_use]
+    pub fn remote_name(&self) -> String {
+        let begun = &self.0.entry.begun;
+        // A long name must not cut the id.
+        let user: String = begun.user_name.chars().take(20).collect();
+        format!("{user}:{}", begun.query_id)
+    }
+
     /// Says that it failed; the first word counts.
     pub fn failed(&self, error: &Error) {
         self.0.entry.ended(Err(error.clone()));

@@ -135,7 +135,10 @@ fn begin(session: &mut Session, modes: TransactionModes, notices: &Notices) -> R
 }
 
 fn discard(session: &mut Session, what: Discard) -> Result<()> {
-    // Plans are made anew when the catalog changes; there are no sequences and no temporary tables.
+    if what == Discard::Plans {
+        session.plans.clear();
+    }
+    // There are no sequences and no temporary tables.
     if what != Discard::All {
         return Ok(());
     }

@@ -4,6 +4,7 @@
 mod acts;
 mod notify;
 mod objects;
+mod plans;
 mod portal;
 mod prepared;
 mod registry;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use acts::Acts;
 pub use notify::{Mailbox, Note, Notification};
 pub use objects::Objects;
+pub use plans::{Plans, Room};
 pub use portal::{CursorRow, Declared, Open, Portal, PortalState, Portals, RowCursor};
 pub use prepared::{Prepared, PreparedStatement, PreparedStatements};
 pub use registry::{Activity, CancelKey, NewSession, SessionEntry, SessionGuard, SessionRegistry, SessionRow};
@@ -53,6 +55,8 @@ pub struct Session {
     pub transaction: Transaction,
     /// Its prepared statements.
     pub prepared: PreparedStatements,
+    /// Plans of what it has run.
+    pub plans: Plans,
     /// Its portals.
     pub portals: Portals,
     /// What other sessions may see of it, and how it is cancelled. Out of the registry when dropped.
@@ -75,6 +79,7 @@ impl Session {
             vars,
             transaction: Transaction::default(),
             prepared: PreparedStatements::new(entry.objects().statements()),
+            plans: Plans::new(entry.room()),
             portals: Portals::new(entry.objects()),
             entry,
             acts,
@@ -252,6 +257,7 @@ impl Session {
         self.unlisten(None);
         self.portals.clear();
         self.prepared.clear();
+        self.plans.clear();
         self.vars.reset_all();
     }
 }

@@ -77,6 +77,12 @@ impl PreparedStatement {
         PreparedStatement { parameters, plan, ..PreparedStatement::utility(statement, Some(shape)) }
     }
 
+    /// The same statement by another name. Their plan is one.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        PreparedStatement { name: name.to_owned(), created_at: SystemTime::now(), ..self.clone() }
+    }
+
     /// Whether it is one that is planned.
     #[must_use]
     pub fn is_planned(&self) -> bool {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 use super::notify::{Hub, Mailbox};
-use super::{Objects, TransactionStatus};
+use super::{Objects, Room, TransactionStatus};
 use crate::error::{Error, Result};
 
 /// Bytes of a statement that other sessions may see; the history has it whole.
@@ -312,6 +313,7 @@ struct Sessions {
 pub struct SessionRegistry {
     sessions: Arc<Mutex<Sessions>>,
     hub: Hub,
+    room: Room,
 }
 
 /// A session's place in the registry; given up when dropped.
@@ -340,6 +342,10 @@ impl SessionGuard {
     pub(super) fn hub(&self) -> Hub {
         self.registry.hub.clone()
     }
+
+    pub(super) fn room(&self) -> Room {
+        Arc::clone(&self.registry.room)
+    }
 }
 
 impl Drop for SessionGuard {
@@ -353,6 +359,12 @@ impl SessionRegistry {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No session yet; together they keep at most so many plans.
+    #[must_use]
+    pub fn keeping(plans: usize) -> Self {
+        SessionRegistry { room: Arc::new(AtomicUsize::new(plans)), ..Self::default() }
     }
 
     /// Enters a session, with a process id and a key of its own.

@@ -1,6 +1,8 @@
 //! Transactions as clients see them: blocks, failed blocks, savepoints, and the implicit one around each message.
 //! Must not know: what statements do, where they run.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
@@ -63,6 +65,8 @@ pub struct Transaction {
     queried: bool,
     /// Changes with each transaction.
     serial: u64,
+    /// What it holds at a source, whatever the query path wants to find again; undone there if it is dropped.
+    remote: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Transaction {
@@ -121,6 +125,29 @@ impl Transaction {
     /// A statement reads data: from now on isolation cannot change.
     pub fn note_query(&mut self) {
         self.queried = true;
+    }
+
+    /// What it holds at a source.
+    #[must_use]
+    pub fn remote<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.remote.as_ref()?).downcast().ok()
+    }
+
+    /// From now on it holds something at a source: whoever ends it must have that committed before.
+    pub fn hold_remote(&mut self, remote: Arc<dyn Any + Send + Sync>) {
+        self.remote = Some(remote);
+    }
+
+    /// Whether it goes on after this message.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        matches!(self.state, State::Block | State::Failed)
+    }
+
+    /// The number of the savepoint of this name, from 0; `None`: there is none.
+    #[must_use]
+    pub fn savepoint(&self, name: &str) -> Option<usize> {
+        self.place(name).ok()
     }
 
     /// Refuses what may not run in a failed block.
@@ -230,6 +257,7 @@ impl Session {
         self.transaction.savepoints.clear();
         self.transaction.started_at = None;
         self.transaction.begun = None;
+        self.transaction.remote = None;
         self.transaction.serial += 1;
         self.entry.transaction_ended();
     }

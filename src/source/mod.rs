@@ -6,6 +6,7 @@ pub mod files;
 mod keys;
 pub mod postgres;
 pub mod sqlite;
+mod transaction;
 mod whole;
 
 use std::any::Any;
@@ -24,7 +25,10 @@ use futures::Stream;
 
 pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
-pub use whole::{Argument, Described, DescribedColumn, SESSION_SETTINGS, StatementRunner, WholeStatement, Words};
+pub use transaction::{Modified, Opening, RemoteTransaction, Savepoint};
+pub use whole::{
+    Argument, Described, DescribedColumn, SESSION_SETTINGS, StatementRunner, Target, WholeStatement, Words,
+};
 
 use crate::config::SourceKind;
 use crate::error::{Error, Result};
@@ -57,9 +61,9 @@ pub trait Connector: Debug + Send + Sync {
     /// How its rows are read.
     fn access(&self) -> Access<'_>;
 
-    /// How rows are added to its tables; `None`: it is read-only.
-    fn loader(&self) -> Option<&dyn Loader> {
-        None
+    /// Whether statements may write to its tables.
+    fn writable(&self) -> bool {
+        false
     }
 
     /// How it runs whole statements; `None`: it does not.
@@ -74,7 +78,7 @@ pub trait Connector: Debug + Send + Sync {
 }
 
 /// A pool as views show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolStatus {
     /// Connections that a statement uses.
     pub in_use: usize,
@@ -82,6 +86,14 @@ pub struct PoolStatus {
     pub idle: usize,
     /// Connections at most.
     pub maximum: usize,
+    /// Statements that wait for a connection.
+    pub waiting: usize,
+    /// Connections that have been made.
+    pub opened: u64,
+    /// Attempts to connect that have failed.
+    pub failed: u64,
+    /// Why nobody tries to connect at this moment: the last attempt failed just now.
+    pub broken: Option<String>,
 }
 
 /// The two ways to read.
@@ -99,17 +111,7 @@ pub trait SqlReader: Send + Sync {
     fn read(&self, query: RemoteQuery) -> BatchStream;
 }
 
-/// A source that takes rows.
-#[async_trait]
-pub trait Loader: Send + Sync {
-    /// Opens a transaction and begins to load rows in it.
-    ///
-    /// # Errors
-    /// `08001` where there is no connection; whatever the source says of the statement.
-    async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>>;
-}
-
-/// Rows on their way into a source, in a transaction of their own. Nobody sees them before [`Load::commit`]; dropping it undoes it.
+/// Rows on their way into a source, in a transaction. Dropped before [`Load::finish`], the statement has failed.
 #[async_trait]
 pub trait Load: Debug + Send + Sync {
     /// Hands over more of the data, as it came. Waits until the source takes it.
@@ -123,29 +125,17 @@ pub trait Load: Debug + Send + Sync {
     /// # Errors
     /// What is wrong with the data, in the source's words.
     async fn finish(&mut self) -> Result<u64>;
-
-    /// Makes the rows last.
-    ///
-    /// # Errors
-    /// What a deferred constraint says; `08007` where nobody knows whether they do.
-    async fn commit(self: Box<Self>) -> Result<()>;
 }
 
 /// A statement that takes rows.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct LoadQuery {
-    /// Opens the transaction.
-    pub begin: String,
     /// The statement, as it is sent. For PostgreSQL: `COPY … FROM STDIN`.
     pub sql: String,
-    /// Names the statement at the source.
-    pub query_id: String,
-    /// The table's schema and name at the source, and as the client knows them: for what the source says of it.
-    pub names: (String, String),
-    /// Whether the client may read what the source says of the row that failed, all of its columns included.
-    pub tells_rows: bool,
-    /// Whether the client may read all tables that foreign keys of this one lead to.
-    pub tells_references: bool,
+    /// The settings of the session that decide how text is read.
+    pub session: Arc<str>,
+    /// How its errors are told.
+    pub words: Arc<Words>,
 }
 
 /// A source of files.

@@ -1,12 +1,13 @@
 //! Whole statements: a source that runs what a client said, re-printed, and says itself what comes back.
 //! Must not know: how a statement was printed, who asks.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BatchStream, ScanMeter};
+use super::{BatchStream, Opening, RemoteTransaction, ScanMeter};
 use crate::error::Result;
 use crate::types::PgType;
 
@@ -22,6 +23,12 @@ pub trait StatementRunner: Send + Sync {
     /// Starts a statement when the stream is first polled. The stream owns its connection; dropping it cancels the statement at the
     /// source within a second and never leaves a connection in an unknown state in the pool.
     fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream;
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// `08001` where there is no connection; `22023` for a setting that the source does not take.
+    async fn begin(&self, opening: Opening) -> Result<Arc<dyn RemoteTransaction>>;
 }
 
 /// A statement, as it is sent.
@@ -87,6 +94,21 @@ pub struct Argument {
     pub binary: bool,
 }
 
+/// The table that a statement writes, as far as it decides what the client is told of rows that the source does not take.
+#[derive(Clone)]
+pub struct Target {
+    /// The client sees all of its columns: it may read what the source says of a row and of the table's rules.
+    pub whole: bool,
+    /// Whether the client sees the source's table of this name.
+    pub sees: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("whole", &self.whole).finish_non_exhaustive()
+    }
+}
+
 /// How errors of a statement are told to the client: at places of its text, in its names, and never in others.
 #[derive(Debug, Default)]
 pub struct Words {
@@ -100,6 +122,8 @@ pub struct Words {
     pub schemas: Vec<(String, String)>,
     /// Names that may be told although the client did not write them: columns that it may see.
     pub known: Vec<String>,
+    /// What it writes; `None`: nothing.
+    pub target: Option<Target>,
 }
 
 impl Words {
@@ -177,6 +201,7 @@ mod tests {
             schemas: vec![("public".into(), "shop".into())],
             known: vec!["Price".into()],
             places: vec![(3, 8), (10, 20)],
+            target: None,
         };
         let told = |message: &str| words.told(message);
         assert_eq!(told("column o.nope does not exist").as_deref(), Some("column o.nope does not exist"));

@@ -19,7 +19,7 @@ mod literal;
 mod query;
 mod statement;
 
-pub use copy::{begin_copy_from, copy_from, set_session};
+pub use copy::{begin_transaction, copy_from, set_session};
 pub use expression::{CastType, CompareOp, Expr};
 pub use literal::{Literal, quote_identifier, quote_literal};
 pub use query::{ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, print_modify, print_query};

@@ -435,8 +435,6 @@ impl Statement {
     pub fn refusal(&self) -> Option<Error> {
         let (tag, why) = match &self.kind {
             StatementKind::Refused { tag, why } => (*tag, *why),
-            // Nothing above sends these anywhere yet.
-            StatementKind::Modify(modify) => (modify.tag(), Refusal::ReadOnly),
             // What holds a statement that is refused is refused for it.
             StatementKind::Explain { statement, .. } | StatementKind::Prepare { statement, .. } => {
                 return statement.refusal();

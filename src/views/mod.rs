@@ -2,6 +2,7 @@
 //! Must not know: how the engine scans them, who may look (the viewer says).
 
 mod events;
+mod pools;
 mod queries;
 mod sessions;
 mod sources;
@@ -28,6 +29,7 @@ pub fn all(
 ) -> Vec<Arc<dyn VirtualTable>> {
     vec![
         Arc::new(events::Events::new(events.clone())),
+        Arc::new(pools::Pools::new(Arc::clone(catalog))),
         Arc::new(queries::Queries::new(running.clone())),
         Arc::new(sessions::Sessions::new(Arc::clone(registry))),
         Arc::new(sources::Sources::new(Arc::clone(catalog))),

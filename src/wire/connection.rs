@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::copy_in::Loaded;
 use super::framing::{Allowed, Frame};
 use super::io::{CHUNK, Ended, Io, Stop, administrator};
 use super::messages::{FrontendMessage, Severity, decode};
@@ -43,8 +42,6 @@ pub(super) struct Connection {
     liveness: Liveness,
     /// What Parse has begun and Execute goes on with, if both come in one batch: one statement with one clock, as in PostgreSQL.
     pub(super) begun: Option<(Arc<PreparedStatement>, RunningStatement)>,
-    /// What a COPY FROM of this batch has loaded.
-    pub(super) loaded: Option<Loaded>,
 }
 
 impl Connection {
@@ -58,16 +55,15 @@ impl Connection {
             batch: false,
             liveness: Liveness::DEFAULT,
             begun: None,
-            loaded: None,
         }
     }
 
     /// The session, from its first ReadyForQuery to its end.
     pub(super) async fn run(mut self) {
         let ended = self.serve().await;
-        let Connection { mut io, session, begun, loaded, .. } = self;
+        let Connection { mut io, session, begun, .. } = self;
         // Rows that wait and statements end before the farewell, which may take its time.
-        drop((session, begun, loaded));
+        drop((session, begun));
         if let Ended::Fatal(error) = ended {
             io.farewell(&error).await;
         }
@@ -216,7 +212,6 @@ impl Connection {
     fn failed(&mut self, error: &Error, running: Option<&RunningStatement>) {
         self.io.entry.end_statement();
         self.begun = None;
-        self.loaded = None;
         if let Some(running) = running {
             self.tell(running.bounds());
         }

@@ -13,7 +13,7 @@ use super::io::Stop;
 use super::messages::{BackendWriter, CopyFormat as WireFormat};
 use crate::error::Result;
 use crate::query::{CopyFormat, CopyOut, Copying, RunningStatement};
-use crate::rows::{CommandTag, RowShape};
+use crate::rows::RowShape;
 use crate::session::{PreparedStatement, RowCursor};
 use crate::types::{ColumnEncoder, CopyForm, CopyText, FieldStyle, FormatOptions};
 
@@ -21,25 +21,18 @@ use crate::types::{ColumnEncoder, CopyForm, CopyText, FieldStyle, FormatOptions}
 const BINARY_HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 impl Connection {
-    /// Runs a COPY, from its response to its CommandComplete.
-    ///
-    /// `at_once`: rows that it loads are committed now, not at Sync.
-    pub(super) async fn copy(
-        &mut self,
-        running: &RunningStatement,
-        prepared: &PreparedStatement,
-        at_once: bool,
-    ) -> Result<(), Stop> {
+    /// Runs a COPY, from its response to its data's end: how many rows there were.
+    pub(super) async fn copy(&mut self, running: &RunningStatement, prepared: &PreparedStatement) -> Result<u64, Stop> {
         self.session.transaction.note_query();
         let service = Arc::clone(&self.shared.service);
-        let work = service.copy(&self.session, &self.identity, running, prepared);
+        let work = service.copy(&mut self.session, &self.identity, running, prepared);
         match self.io.watch(running.bounds(), work).await? {
             Copying::Out(out) => self.copy_out(running, *out).await,
-            Copying::In(copy) => self.copy_in(running, *copy, at_once).await,
+            Copying::In(copy) => self.copy_in(running, *copy).await,
         }
     }
 
-    async fn copy_out(&mut self, running: &RunningStatement, out: CopyOut) -> Result<(), Stop> {
+    async fn copy_out(&mut self, running: &RunningStatement, out: CopyOut) -> Result<u64, Stop> {
         self.tell(running.bounds());
         let mut encoder = CopyEncoder::new(&out, self.session.vars.format())?;
         let format = if out.options.format == CopyFormat::Binary { WireFormat::Binary } else { WireFormat::Text };
@@ -52,8 +45,7 @@ impl Connection {
         let sent = self.pour(&mut cursor, &mut encoder, bounds, None).await?.rows;
         encoder.end(&mut self.io.out)?;
         self.io.out.copy_done();
-        self.io.out.command_complete(&CommandTag::Copy.text(sent));
-        Ok(())
+        Ok(sent)
     }
 }
 

@@ -10,22 +10,11 @@ use super::messages::{CopyFormat as WireFormat, FrontendMessage, Severity, decod
 use super::respond;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{CopyIn, RunningStatement};
-use crate::rows::{Bounds, CommandTag};
-
-/// Rows that a source has taken and that are committed at Sync, as everything of an extended batch.
-pub(super) struct Loaded {
-    copy: CopyIn,
-    running: RunningStatement,
-}
+use crate::rows::Bounds;
 
 impl Connection {
-    /// Takes the data, and answers with how many rows they were. `at_once`: commits; otherwise [`Connection::commit_loaded`] does.
-    pub(super) async fn copy_in(
-        &mut self,
-        running: &RunningStatement,
-        mut copy: CopyIn,
-        at_once: bool,
-    ) -> Result<(), Stop> {
+    /// Takes the data: how many rows they were.
+    pub(super) async fn copy_in(&mut self, running: &RunningStatement, mut copy: CopyIn) -> Result<u64, Stop> {
         let format = if copy.binary { WireFormat::Binary } else { WireFormat::Text };
         self.io.out.copy_in_response(format, copy.columns)?;
         let bounds = running.bounds();
@@ -41,31 +30,7 @@ impl Connection {
                 kind => return Err(self.out_of_step(kind, running)),
             }
         }
-        let rows = self.io.watch(bounds, copy.finish()).await?;
-        if at_once {
-            copy.commit().await?;
-        } else {
-            self.loaded = Some(Loaded { copy, running: running.clone() });
-        }
-        self.io.out.command_complete(&CommandTag::Copy.text(rows));
-        Ok(())
-    }
-
-    /// Commits what a COPY FROM of this batch has loaded.
-    pub(super) async fn commit_loaded(&mut self) -> Result<(), (Stop, Option<RunningStatement>)> {
-        match self.loaded.take() {
-            Some(Loaded { copy, running }) => copy.commit().await.map_err(|error| (error.into(), Some(running))),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses a statement behind a COPY FROM in one transaction: it would not see the rows, which PostgreSQL's would.
-    pub(super) fn nothing_loaded(&self) -> Result<()> {
-        match &self.loaded {
-            Some(_) => Err(Error::unsupported("a statement behind COPY FROM in the same transaction is not supported")
-                .with_hint("Send Sync behind the COPY FROM.")),
-            None => Ok(()),
-        }
+        self.io.watch(bounds, copy.finish()).await
     }
 
     /// The next message of the client, within the statement's bounds; silence has an end, too.

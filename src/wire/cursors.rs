@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::encode::Formats;
 use super::extended::{Run, plain};
 use super::io::Stop;
+use crate::error::Result;
 use crate::query::{Opened, RunningStatement, next_part, statement_of};
 use crate::rows::{Bounds, CommandTag, deadline_after};
 use crate::session::{Open, Portal, PortalState, Prepared, PreparedStatement, RowCursor};
@@ -98,8 +99,13 @@ impl Connection {
             self.hold_cursors(&running).await.map_err(|stop| (stop, Some(running.clone())))?;
             self.io.entry.end_statement();
         }
-        self.commit_loaded().await?;
-        self.session.finish_message().map_err(|error| (error.into(), None))
+        self.finish_message().await.map_err(|error| (error.into(), None))
+    }
+
+    /// A message, or everything up to a Sync, has ended well: its implicit transaction commits.
+    pub(super) async fn finish_message(&mut self) -> Result<()> {
+        self.shared.service.commit(&self.session).await?;
+        self.session.finish_message()
     }
 
     /// The tag of a portal that has run to its end and is run again: it gives no more rows.

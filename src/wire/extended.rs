@@ -91,6 +91,11 @@ impl Connection {
         text: &str,
         types: &[u32],
     ) -> Result<Prepared, Stop> {
+        if let Some(kept) = self.kept(running, text, types).await? {
+            self.session.prepared.check_new(name)?;
+            self.session.plans.keep(text, types, Arc::clone(&kept));
+            return Ok(Prepared::Statement(Arc::new(kept.named(name))));
+        }
         let parsing = self.shared.service.parse(running, text);
         let mut statements = self.io.watch(running.bounds(), parsing).await?;
         if statements.len() > 1 {
@@ -107,7 +112,11 @@ impl Connection {
         let mut prepared = self.io.watch(running.bounds(), preparing).await?;
         prepared.planned_in(&self.session);
         name.clone_into(&mut prepared.name);
-        Ok(Prepared::Statement(Arc::new(prepared)))
+        let prepared = Arc::new(prepared);
+        if self.shared.service.is_lasting(&prepared) {
+            self.session.plans.keep(text, types, Arc::clone(&prepared));
+        }
+        Ok(Prepared::Statement(prepared))
     }
 
     /// Bind.
@@ -192,7 +201,6 @@ impl Connection {
 
     /// Execute: runs a portal, or goes on with it. `max_rows` of zero or less means all.
     pub(super) async fn execute(&mut self, name: &str, max_rows: i32) -> Run<()> {
-        self.nothing_loaded().map_err(plain)?;
         let mut portal = self.session.portals.take(name).map_err(plain)?;
         self.session.start_statement(false).map_err(plain)?;
         let transaction = self.session.transaction.serial();
@@ -236,7 +244,9 @@ impl Connection {
                 let running = self.begin(&prepared);
                 if prepared.statement.is_copy() {
                     portal.state = PortalState::Done(CommandTag::Copy, 0);
-                    return self.copy(&running, &prepared, false).await.map_err(|stop| (stop, Some(running)));
+                    let copied = self.copy(&running, &prepared).await.map_err(|stop| (stop, Some(running)))?;
+                    self.io.out.command_complete(&CommandTag::Copy.text(copied));
+                    return Ok(());
                 }
                 let done = match limit {
                     None => self.run_whole(portal, &prepared, &running).await,

@@ -7,7 +7,16 @@ use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
 use crate::query::{Outcome, RunningStatement};
+use crate::rows::CommandTag;
 use crate::session::{PreparedStatement, RowCursor};
+
+/// A statement of a message.
+enum Work {
+    /// It came before, and its plan still holds.
+    Kept(Arc<PreparedStatement>),
+    /// It is to be planned.
+    New(crate::session::Statement),
+}
 
 impl Connection {
     /// Query: its statements one after the other, in one implicit transaction, until one fails.
@@ -15,7 +24,6 @@ impl Connection {
     /// # Errors
     /// What the client is told, and the statement that it is about.
     pub(super) async fn query(&mut self, text: &str) -> Result<(), (Stop, Option<RunningStatement>)> {
-        self.nothing_loaded().map_err(|error| (error.into(), None))?;
         // As PostgreSQL: a Query is the end of the unnamed statement.
         self.session.prepared.remove("");
         self.session.portals.close("");
@@ -25,26 +33,34 @@ impl Connection {
         }
         self.refresh_identity().map_err(|ended| (ended.into(), None))?;
         let mut running = self.shared.service.begin(&self.session, &self.identity, text);
-        let parsing = self.shared.service.parse(&running, text);
-        let statements = match self.io.watch(running.bounds(), parsing).await {
-            Ok(statements) => statements,
+        let work = match self.work(&running, text).await {
+            Ok(work) => work,
             Err(stop) => return Err((stop, Some(running))),
         };
-        let several = statements.len() > 1;
-        if statements.is_empty() {
+        let several = work.len() > 1;
+        if work.is_empty() {
             self.io.out.empty_query_response();
         }
-        let count = statements.len();
-        for (index, statement) in statements.into_iter().enumerate() {
-            if several {
+        let count = work.len();
+        for (index, work) in work.into_iter().enumerate() {
+            if let (true, Work::New(statement)) = (several, &work) {
                 // Each has its own time and its own entry.
                 running = self.shared.service.begin(&self.session, &self.identity, &statement.text);
             }
             if let Err(error) = self.session.start_statement(several) {
                 return Err((error.into(), Some(running)));
             }
-            let done = match self.prepare_simple(&running, statement).await {
-                Ok(prepared) => self.run_simple(&running, &prepared, index + 1 == count).await,
+            let prepared = match work {
+                Work::Kept(prepared) => Ok(prepared),
+                Work::New(statement) => self.prepare_simple(&running, statement).await,
+            };
+            let done = match prepared {
+                Ok(prepared) => {
+                    if !several {
+                        self.keep(text, &prepared);
+                    }
+                    self.run_simple(&running, &prepared, index + 1 == count).await
+                }
                 Err(stop) => Err(stop),
             };
             if let Err(stop) = done {
@@ -56,8 +72,45 @@ impl Connection {
         self.end_query().await
     }
 
+    /// What a message asks for: its statements, or the one that came before in the same words.
+    async fn work(&mut self, running: &RunningStatement, text: &str) -> Result<Vec<Work>, Stop> {
+        if self.session.plans.has(text, &[]) {
+            self.session.start_statement(false)?;
+            if let Some(prepared) = self.kept(running, text, &[]).await? {
+                return Ok(vec![Work::Kept(prepared)]);
+            }
+        }
+        let parsing = self.shared.service.parse(running, text);
+        let statements = self.io.watch(running.bounds(), parsing).await?;
+        Ok(statements.into_iter().map(Work::New).collect())
+    }
+
+    /// Keeps a statement for the next message of the same words.
+    fn keep(&mut self, text: &str, prepared: &Arc<PreparedStatement>) {
+        if self.shared.service.is_lasting(prepared) {
+            self.session.plans.keep(text, &[], Arc::clone(prepared));
+        }
+    }
+
+    /// The statement of this text that came before, if its plan still holds.
+    pub(super) async fn kept(
+        &mut self,
+        running: &RunningStatement,
+        text: &str,
+        types: &[u32],
+    ) -> Result<Option<Arc<PreparedStatement>>, Stop> {
+        let Some(prepared) = self.session.plans.take(text, types) else { return Ok(None) };
+        self.session.check_may_run(&prepared.statement)?;
+        let service = Arc::clone(&self.shared.service);
+        let asked = service.reuse(&self.session, &self.identity, running, &prepared);
+        if !self.io.watch(running.bounds(), asked).await? {
+            return Ok(None);
+        }
+        Ok(Some(prepared))
+    }
+
     async fn end_query(&mut self) -> Result<(), (Stop, Option<RunningStatement>)> {
-        self.session.finish_message().map_err(|error| (error.into(), None))?;
+        self.finish_message().await.map_err(|error| (error.into(), None))?;
         self.ready().await.map_err(|ended| (ended.into(), None))
     }
 
@@ -84,8 +137,8 @@ impl Connection {
         last: bool,
     ) -> Result<(), Stop> {
         if prepared.statement.is_copy() {
-            self.copy(running, prepared, true).await?;
-            return if last { self.hold_cursors(running).await } else { Ok(()) };
+            let copied = self.copy(running, prepared).await?;
+            return self.complete(running, &CommandTag::Copy.text(copied), last).await;
         }
         let binary = self.session.fetches_binary(&prepared.statement);
         let Outcome { rows, tag } = self.start(running, prepared, Vec::new()).await?;
@@ -101,11 +154,16 @@ impl Connection {
             encode::describe(&mut self.io.out, cursor.shape(), &formats)?;
             sent = self.deliver(&mut cursor, &formats, bounds, None).await?.rows;
         }
+        self.complete(running, &tag.text(sent), last).await
+    }
+
+    /// Tells that a statement is complete; the `last` of its message commits what the message did before.
+    async fn complete(&mut self, running: &RunningStatement, tag: &str, last: bool) -> Result<(), Stop> {
         if last {
             self.hold_cursors(running).await?;
-            self.session.finish_message()?;
+            self.finish_message().await?;
         }
-        self.io.out.command_complete(&tag.text(sent));
+        self.io.out.command_complete(tag);
         Ok(())
     }
 }

@@ -94,7 +94,7 @@ async fn time_is_counted_for_each_fetch() {
     // A FETCH that waits is ended in its time, and the source is told.
     let watch = postgres.connect().await;
     let running = async || {
-        let sql = "select 1 from pg_stat_activity where state = 'active' and query like '%silent%' and application_name <> 'harness'";
+        let sql = "select 1 from pg_stat_activity where state = 'active' and wait_event = 'PgSleep' and application_name <> 'harness'";
         watch.query(sql, &[]).await.unwrap().len()
     };
     raw.ask("begin; declare c cursor for select * from shop.silent");

@@ -21,10 +21,15 @@ async fn route_reason_and_remote_sql() {
     let text = plan(&mut tusk, "explain select * from tusk.sources");
     assert!(text.contains("Route: catalog"), "{text}");
 
-    let text = plan(
-        &mut tusk,
-        "explain select o_orderkey from shop.orders where o_custkey = 7 and o_orderdate >= date '1995-01-01' limit 3",
-    );
+    let one =
+        "explain select o_orderkey from shop.orders where o_custkey = 7 and o_orderdate >= date '1995-01-01' limit 3";
+    let text = plan(&mut tusk, one);
+    assert!(text.contains("Route: passthrough (every relation is in shop)"), "{text}");
+    let sent = text.lines().find(|line| line.starts_with("Sent to shop: ")).unwrap_or_else(|| panic!("{text}"));
+    assert!(sent.contains("FROM \"public\".\"orders\"") && sent.contains("LIMIT 3"), "{sent}");
+    tusk.ask("set tusk.route = federated");
+    let text = plan(&mut tusk, one);
+    tusk.ask("reset tusk.route");
     assert!(text.contains("Route: federated (reads one source: shop)"), "{text}");
     let sent = text.lines().find(|line| line.starts_with("Sent to shop: ")).unwrap_or_else(|| panic!("{text}"));
     // Projection, filters and limit go to the source; columns that nobody asked for do not come.

@@ -42,7 +42,7 @@ async fn views_show_sources_sessions_and_queries() {
          duration_ms > 0, session_id, state <> '' from tusk.queries where user_name = 'ana'",
     );
     let row = texts(&row);
-    assert_eq!(row[..6], ["ana", "reader", "report", "federated", "shop", "shop.silent"]);
+    assert_eq!(row[..6], ["ana", "reader", "report", "passthrough", "shop", "shop.silent"]);
     assert!(row[6].contains("from shop.silent"), "{row:?}");
     assert_eq!((row[7], row[8], row[9], row[11]), ("t", "t", "t", "t"));
 
@@ -72,6 +72,8 @@ async fn metrics_and_health_over_http() {
     let mut federation = Federation::start().await;
     let mut ana = Raw::login(federation.tusk.port(), "ana", "tusk");
     assert_eq!(rows(&ana.ask("select * from shop.orders")).len(), 1500);
+    ana.ask("set tusk.route = federated");
+    assert_eq!(rows(&ana.ask("select * from shop.orders limit 1")).len(), 1);
     error(&ana.ask("select * from shop.nothing"));
     error(&ana.ask("selec"));
     let (status, page) = federation.tusk.page("/metrics");
@@ -81,10 +83,14 @@ async fn metrics_and_health_over_http() {
             page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} is missing in\n{page}"));
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
-    assert_eq!(value("tusk_queries_total{route=\"federated\",status=\"ok\"}"), 1.0);
+    for route in ["passthrough", "federated"] {
+        assert_eq!(value(&format!("tusk_queries_total{{route=\"{route}\",status=\"ok\"}}")), 1.0);
+    }
+    assert!(value("tusk_pool_connections{source=\"shop\",state=\"idle\"}") >= 1.0);
+    assert!(value("tusk_schema_cache_age_seconds{source=\"shop\"}") >= 0.0);
     assert_eq!(value("tusk_connections"), 1.0);
     assert_eq!(value("tusk_queries_running"), 0.0);
-    assert_eq!(value("tusk_rows_returned_total"), 1500.0);
+    assert_eq!(value("tusk_rows_returned_total"), 1501.0);
     assert!(value("tusk_bytes_returned_total") > 10_000.0);
     assert!(value("tusk_source_rows_read_total{source=\"shop\"}") >= 1500.0);
     assert!(value("tusk_query_duration_seconds_count{route=\"federated\"}") >= 1.0);

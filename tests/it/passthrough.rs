@@ -4,6 +4,8 @@
 mod denied;
 mod failures;
 mod same;
+mod transactions;
+mod writes;
 
 use crate::harness::daemon::Daemon;
 use crate::harness::federation::over;
@@ -45,4 +47,54 @@ fn passing(daemon: &Daemon, user: &str) -> Raw {
     let mut raw = Raw::login(daemon.port(), user, "tusk");
     raw.ask("set tusk.route = passthrough");
     raw
+}
+
+/// Roles that write: `wes` everything, `nan` some columns of `stock`.
+const WRITERS: &str = r#"
+[[role]]
+name = "writer"
+[[role.grant]]
+tables = ["shop.*"]
+privileges = ["select", "insert", "update", "delete"]
+[[role]]
+name = "narrow"
+[[role.grant]]
+tables = ["shop.stock"]
+columns = ["id", "name", "amount"]
+privileges = ["select"]
+[[role.grant]]
+tables = ["shop.stock"]
+columns = ["id", "name"]
+privileges = ["insert", "update"]
+[[role.grant]]
+tables = ["shop.emps"]
+privileges = ["insert", "delete"]
+[[user]]
+name = "wes"
+roles = ["writer"]
+[[user]]
+name = "nan"
+roles = ["narrow"]
+"#;
+
+/// Tables to write to, in the source and in the database `oracle`.
+const STOCK: &str = "
+create table @.places (id int primary key, name text not null);
+create table @.stock (id int primary key, name text not null default 'nameless', amount int check (amount >= 0), secret text default 'classified',
+    made int generated always as (amount * 2) stored, place int references @.places, late int unique deferrable initially deferred);
+create table @.log (n int generated always as identity, note text, at date default '2020-01-01');
+insert into @.places values (1, 'attic'), (2, 'cellar');
+insert into @.stock (id, name, amount, place) select i, 'thing ' || i, i * 10, 1 + i % 2 from generate_series(1, 10) i;
+";
+
+/// A source that may be written to.
+async fn writable(rest: &str) -> (TestPostgres, Daemon) {
+    let postgres = TestPostgres::start();
+    postgres.exec("create database oracle").await;
+    let tables = format!("{TABLES}{STOCK}");
+    postgres.exec(&tables.replace('@', "public")).await;
+    let oracle = postgres.connect_to("oracle").await;
+    oracle.batch_execute(&format!("create schema shop; {}", tables.replace('@', "shop"))).await.unwrap();
+    let daemon = over(&postgres, "writable = true\nconnect_timeout = \"2s\"", &format!("{WRITERS}{rest}"));
+    (postgres, daemon)
 }

@@ -56,8 +56,8 @@ pub struct StatementContext {
 impl StatementContext {
     /// Of a statement with this id, that has read nothing yet.
     #[must_use]
-    pub fn new(query_id: &str, stop: Stop) -> Self {
-        StatementContext { query_id: query_id.to_owned(), meter: Arc::default(), stop }
+    pub fn new(query_id: String, stop: Stop) -> Self {
+        StatementContext { query_id, meter: Arc::default(), stop }
     }
 }
 

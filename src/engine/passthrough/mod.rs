@@ -3,6 +3,7 @@
 
 mod arguments;
 mod candidate;
+mod upstream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use arrow::datatypes::Field;
 use futures::StreamExt;
 
 pub use candidate::{CannotPass, can_pass};
+pub use upstream::{Savepoint, Upstream};
 
 use super::datafusion::StatementContext;
 use crate::catalog::{Relation, SchemaCache, TableSchema};
@@ -19,8 +21,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::metrics::Metrics;
 use crate::policy::Authorized;
 use crate::rows::{ColumnShape, RowShape, Rows};
-use crate::source::{Described, StatementRunner, WholeStatement, Words};
-use crate::sql::print::{OwnValues, PrintRequest, PrintedQuery, RemoteTable, print_query};
+use crate::source::{Described, StatementRunner, Target, WholeStatement, Words};
+use crate::sql::print::{ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, print_modify, print_query};
 use crate::sql::{Statement, StatementKind, TableRef};
 use crate::types::{self, PgType};
 
@@ -32,7 +34,7 @@ pub struct Passthrough {
 
 /// What is to be passed through.
 pub struct PassRequest<'a> {
-    /// A statement that reads.
+    /// A statement that reads or writes.
     pub statement: &'a Statement,
     /// Its relations, in the order of its scope: all of one source.
     pub relations: &'a [(TableRef, Relation)],
@@ -46,6 +48,8 @@ pub struct PassRequest<'a> {
     pub parameters: &'a [Option<PgType>],
     /// Names the statement at the source.
     pub query_id: &'a str,
+    /// Whether the source's table of this name may be seen.
+    pub sees: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 /// A statement as its source understood it.
@@ -59,6 +63,32 @@ pub struct PassPlan {
     pub parameters: Vec<PgType>,
     /// The tables that it reads.
     pub tables: Vec<Arc<TableSchema>>,
+    /// It writes: the word of its tag.
+    pub writes: Option<&'static str>,
+}
+
+/// Where a plan runs, and how its rows are taken.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// On a connection of its own.
+    Alone,
+    /// In a transaction; `parts`: other statements may run before all of its rows are taken.
+    In {
+        /// The transaction, at the plan's source.
+        upstream: &'a Upstream,
+        /// Other statements of it may run before all rows are taken.
+        parts: bool,
+    },
+}
+
+/// A plan that has been started.
+pub struct Started {
+    /// Its rows; `None`: it returns none.
+    pub rows: Option<Rows>,
+    /// Rows that it wrote, where it has done so already and returns none.
+    pub written: Option<u64>,
+    /// Its rows may be read before they are asked for: nothing else waits for the connection meanwhile.
+    pub ahead: bool,
 }
 
 impl fmt::Debug for PassPlan {
@@ -86,6 +116,7 @@ pub struct Printed {
     source: Arc<str>,
     whole: WholeStatement,
     tables: Vec<Arc<TableSchema>>,
+    writes: Option<&'static str>,
 }
 
 impl Passthrough {
@@ -98,11 +129,9 @@ impl Passthrough {
     /// Prints a statement for its source. Deep statements need a deep stack: call it where there is one.
     ///
     /// # Errors
-    /// `0A000` for what cannot be passed through, in words that say why: another route may do.
+    /// `0A000` for what cannot be passed through, in words that say why: another route may do. Of what writes, too: a column that may not
+    /// be seen is missing (`42703`).
     pub fn print(request: &PassRequest<'_>) -> Result<Printed> {
-        let StatementKind::Query(query) = &request.statement.kind else {
-            return Err(Error::unsupported("only queries are passed through"));
-        };
         let mut tables = Vec::new();
         let mut relations = Vec::new();
         let (mut known, mut schemas) = (Vec::new(), Vec::new());
@@ -115,27 +144,34 @@ impl Passthrough {
             relations.push((reference.clone(), remote(table)));
             tables.push(Arc::clone(table));
         }
-        let printing = PrintRequest { statement: request.statement, query, relations: &relations, own: &request.own };
-        let PrintedQuery { sql, places, renamed } = print_query(&printing)?;
+        let (PrintedQuery { sql, places, renamed }, writes) = printed(request, &relations, &tables)?;
+        let target = tables
+            .first()
+            .filter(|_| writes.is_some())
+            .map(|table| Target { whole: is_whole(table), sees: Arc::clone(&request.sees) });
         let text = request.statement.text.to_lowercase();
         let whole = WholeStatement {
             sql: sql.into(),
             parameters: request.parameters.iter().map(|ty| ty.map_or(0, |ty| ty.oid)).collect(),
             session: Arc::clone(&request.session),
             query_id: request.query_id.to_owned(),
-            words: Arc::new(Words { text, places, renamed, schemas, known }),
+            words: Arc::new(Words { text, places, renamed, schemas, known, target }),
             meter: Arc::default(),
         };
-        Ok(Printed { source: Arc::clone(&request.source), whole, tables })
+        Ok(Printed { source: Arc::clone(&request.source), whole, tables, writes })
     }
 
-    /// Has the source describe a statement.
+    /// Has the source describe a statement: in the transaction that is held there, if one is, which fails if that fails.
     ///
     /// # Errors
     /// What the source says of it; `08001` where it cannot be reached; `0A000` where a column has no form here.
-    pub async fn plan(&self, printed: Printed) -> Result<PassPlan> {
-        let Printed { source, whole, tables } = printed;
-        let described = Arc::new(self.runner(&source)?.describe(&whole).await?);
+    pub async fn plan(&self, printed: Printed, upstream: Option<&Upstream>) -> Result<PassPlan> {
+        let Printed { source, whole, tables, writes } = printed;
+        let described = match upstream.filter(|upstream| *upstream.source() == *source) {
+            Some(upstream) => upstream.remote().describe(&whole).await?,
+            None => self.runner(&source)?.describe(&whole).await?,
+        };
+        let described = Arc::new(described);
         let columns = described.columns.iter().map(|column| {
             let field = Arc::new(types::field(&column.name, column.ty, true));
             let (table_oid, attnum) = column.origin.and_then(|origin| seen_origin(&tables, origin)).unwrap_or((0, 0));
@@ -143,33 +179,54 @@ impl Passthrough {
         });
         let shape = Arc::new(RowShape { columns: columns.collect() });
         let parameters = described.parameters.iter().map(|(ty, _)| *ty).collect();
-        Ok(PassPlan { source, whole, described, shape, parameters, tables })
+        Ok(PassPlan { source, whole, described, shape, parameters, tables, writes })
     }
 
     /// Starts a plan with these parameters (arrays of one row, of the parameters' types). Dropping the rows stops it.
     ///
     /// # Errors
-    /// A parameter that has no form at the source; later errors come with the rows.
-    pub fn start(
+    /// A parameter that has no form at the source, and what the source says before the first row of a transaction's statement; later
+    /// errors come with the rows.
+    pub async fn start(
         &self,
         plan: &Authorized<Arc<PassPlan>>,
         parameters: &[ArrayRef],
         context: StatementContext,
-    ) -> Result<Rows> {
+        place: Place<'_>,
+    ) -> Result<Started> {
         let plan = plan.value();
         let fields: Vec<Field> = plan.parameters.iter().map(|ty| types::field("", *ty, true)).collect();
         let own: Vec<bool> = plan.described.parameters.iter().map(|(ty, oid)| ty.oid == *oid).collect();
         let arguments = arguments::of(&fields, &own, parameters)?;
         let StatementContext { query_id, meter, .. } = context;
         let whole = WholeStatement { query_id, meter, ..plan.whole.clone() };
-        let batches = self.runner(&plan.source)?.run(whole, Arc::clone(&plan.described), arguments);
-        let read = self.metrics.source_rows(&plan.source);
-        let counted = batches.inspect(move |batch| {
-            if let Ok(batch) = batch {
-                read.inc_by(batch.num_rows() as u64);
+        let described = Arc::clone(&plan.described);
+        let mut written = None;
+        let batches = match (place, plan.writes) {
+            (Place::Alone, None) => Some(self.runner(&plan.source)?.run(whole, described, arguments)),
+            (Place::Alone, Some(_)) => return Err(Error::internal("a statement that writes needs a transaction")),
+            (Place::In { upstream, .. }, Some(_)) => {
+                upstream.writes();
+                let modified = upstream.remote().modify(whole, described, arguments).await?;
+                written = modified.count;
+                modified.rows
             }
+            (Place::In { upstream, parts: true }, None) => {
+                Some(upstream.remote().open(whole, described, arguments).await?)
+            }
+            (Place::In { upstream, parts: false }, None) => Some(upstream.remote().run(whole, described, arguments)),
+        };
+        let read = self.metrics.source_rows(&plan.source);
+        let rows = batches.map(|batches| {
+            let counted = batches.inspect(move |batch| {
+                if let Ok(batch) = batch {
+                    read.inc_by(batch.num_rows() as u64);
+                }
+            });
+            Rows { shape: Arc::clone(&plan.shape), batches: Box::pin(counted) }
         });
-        Ok(Rows { shape: Arc::clone(&plan.shape), batches: Box::pin(counted) })
+        let ahead = !matches!(place, Place::In { parts: true, .. });
+        Ok(Started { rows, written, ahead })
     }
 
     fn runner(&self, source: &str) -> Result<&dyn StatementRunner> {
@@ -178,6 +235,36 @@ impl Passthrough {
             Error::source_fault(SqlState::CONNECT_FAILED, format!("could not connect to source \"{source}\""))
         })
     }
+}
+
+/// The statement for the source, and what it writes: the word of its tag.
+fn printed(
+    request: &PassRequest<'_>,
+    relations: &[(TableRef, RemoteTable)],
+    tables: &[Arc<TableSchema>],
+) -> Result<(PrintedQuery, Option<&'static str>)> {
+    let (statement, own) = (request.statement, &request.own);
+    match &statement.kind {
+        StatementKind::Query(query) => {
+            print_query(&PrintRequest { statement, query, relations, own }).map(|printed| (printed, None))
+        }
+        StatementKind::Modify(_) if tables.first().is_some_and(|target| !target.remote.whole) => {
+            // What of it is hidden could not be told from what is not there.
+            Err(Error::unsupported("a table with columns that Tusk does not know cannot be written to"))
+        }
+        StatementKind::Modify(modify) => {
+            let target = tables.first().map(|table| table.remote.columns.iter().map(|column| column.name.clone()));
+            let all: Vec<String> = target.into_iter().flatten().collect();
+            let request = ModifyRequest { statement, modify, relations, all: &all, own };
+            print_modify(&request).map(|printed| (printed, Some(modify.tag())))
+        }
+        _ => Err(Error::unsupported("only queries and what writes rows are passed through")),
+    }
+}
+
+/// Whether all of a table may be seen.
+fn is_whole(table: &TableSchema) -> bool {
+    table.remote.whole && table.columns.len() == table.remote.columns.len()
 }
 
 /// Table and column as this role numbers them.
@@ -190,7 +277,7 @@ fn seen_origin(tables: &[Arc<TableSchema>], (oid, number): (u32, i16)) -> Option
 
 /// What stands for a table at its source: itself, where all of it may be seen.
 fn remote(table: &TableSchema) -> RemoteTable {
-    let all = table.remote.whole && table.columns.len() == table.remote.columns.len();
+    let all = is_whole(table);
     let names = table.columns.iter().filter_map(|at| table.remote.columns.get(*at)).map(|column| column.name.clone());
     RemoteTable {
         schema: table.remote.schema.clone(),

@@ -5,18 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::super::{Query, RunningStatement, died};
+use super::super::pass::{sees, settings};
+use super::super::upstream::{self, Wants};
+use super::super::{Query, RunningStatement};
 use super::Table;
-use crate::catalog::{Connector, Load, LoadQuery, Relation, TableSchema};
+use crate::catalog::{Load, LoadQuery, Relation, TableSchema, Target, Words};
 use crate::error::{Error, Result, SqlState};
-use crate::policy::{self, Authorized, Columns, Identity, Ticket};
+use crate::policy::{self, Columns, Identity, Ticket};
 use crate::session::Session;
-use crate::sql::print::{self, begin_copy_from, copy_from};
+use crate::sql::print::{self, copy_from};
 use crate::sql::{Copy, CopyFormat, CopyOptions, ForceColumns};
 
-/// Rows on their way into a source. Nobody sees them before [`CopyIn::commit`]; dropping it undoes it.
+/// Rows on their way into a source, in the session's transaction. Dropped before its end, the transaction must fail.
 pub struct CopyIn {
     load: Box<dyn Load>,
     /// Columns of each row.
@@ -48,41 +49,26 @@ impl CopyIn {
     pub async fn finish(&mut self) -> Result<u64> {
         self.load.finish().await
     }
-
-    /// Makes the rows last.
-    ///
-    /// # Errors
-    /// What a deferred constraint says; `08007` where nobody knows whether they do.
-    pub async fn commit(self) -> Result<()> {
-        self.load.commit().await
-    }
 }
 
 /// Begins a COPY FROM at its source.
 pub(super) async fn load(
     query: &Query,
-    session: &Session,
+    session: &mut Session,
     identity: &Arc<Identity>,
     running: &RunningStatement,
     copy: &Copy,
     table: &Table,
 ) -> Result<CopyIn> {
     let Relation::Table(schema) = &table.relation else { return Err(read_only()) };
-    let connector = match query.parts.catalog.source(&schema.source) {
-        Some(source) if source.connector.loader().is_some() => Arc::clone(&source.connector),
-        _ => return Err(read_only()),
-    };
-    if session.vars.is_on("transaction_read_only") {
-        return Err(read_only());
-    }
+    upstream::may_write(query, session, &schema.source, "COPY FROM")?;
     let columns = table.names();
     let permitted = policy::authorize_insert(identity, &schema.name, &columns, ())?;
     let options = super::options(copy)?;
-    check(session, copy, table, &options)?;
-    let mut load = load_query(session, schema, &columns, &options)?;
-    running.query_id().clone_into(&mut load.query_id);
-    load.tells_rows = identity.access(&schema.name).is_some_and(|access| access.columns == Columns::All);
-    load.tells_references = table.references_seen;
+    check(copy, table, &options)?;
+    let whole = identity.access(&schema.name).is_some_and(|access| access.columns == Columns::All);
+    let target = Target { whole, sees: sees(&table.world, &schema.source) };
+    let load = load_query(session, schema, (&columns, target), &options)?;
     let load = permitted.with(load);
     running.entry().update(|progress| {
         progress.route = "passthrough";
@@ -93,7 +79,11 @@ pub(super) async fn load(
     });
     let ticket = query.parts.admission.admit(identity, &running.bounds().cancel).await?;
     running.entry().update(|progress| progress.state = "running");
-    let load = start(query, running, connector, load).await?;
+    let wants = (&*schema.source, Wants::Write("COPY FROM"));
+    let upstream = upstream::of_statement(query, session, running, wants).await?;
+    let upstream = upstream.ok_or_else(|| Error::internal("a COPY FROM without a transaction"))?;
+    upstream.writes();
+    let load = running.bounds().guard(upstream.load(load.into_parts().0)).await?;
     Ok(CopyIn { load, columns: columns.len(), binary: options.format == CopyFormat::Binary, _ticket: ticket })
 }
 
@@ -102,11 +92,7 @@ fn read_only() -> Error {
 }
 
 /// What cannot be kept is refused before anything is written.
-fn check(session: &Session, copy: &Copy, table: &Table, options: &CopyOptions) -> Result<()> {
-    if session.transaction.is_block() {
-        return Err(Error::unsupported("COPY FROM inside a transaction block is not supported")
-            .with_hint("Send it in a message of its own, outside of BEGIN and COMMIT: it commits by itself."));
-    }
+fn check(copy: &Copy, table: &Table, options: &CopyOptions) -> Result<()> {
     if copy.filtered {
         return Err(Error::unsupported("COPY FROM with WHERE is not supported"));
     }
@@ -119,37 +105,18 @@ fn check(session: &Session, copy: &Copy, table: &Table, options: &CopyOptions) -
 }
 
 /// The statement for the source.
-fn load_query(session: &Session, table: &TableSchema, columns: &[String], options: &CopyOptions) -> Result<LoadQuery> {
-    let target = print::Table { schema: Some(table.remote.schema.clone()), name: table.remote.name.clone() };
-    // What decides how text is read: the source must read it as this session's client means it.
-    let setting = |name| (name, session.vars.text(name));
-    let settings = [setting("DateStyle"), setting("IntervalStyle"), setting("TimeZone")];
+fn load_query(
+    session: &Session,
+    table: &TableSchema,
+    (columns, target): (&[String], Target),
+    options: &CopyOptions,
+) -> Result<LoadQuery> {
+    let remote = print::Table { schema: Some(table.remote.schema.clone()), name: table.remote.name.clone() };
+    let schemas = vec![(table.remote.schema.clone(), table.name.schema.clone())];
     Ok(LoadQuery {
-        begin: begin_copy_from(session.vars.text("transaction_isolation"), &settings)?,
-        sql: copy_from(&target, columns, options)?,
-        query_id: String::new(),
-        names: (
-            format!("{}.{}", table.remote.schema, table.remote.name),
-            format!("{}.{}", table.name.schema, table.name.table),
-        ),
-        tells_rows: false,
-        tells_references: false,
+        sql: copy_from(&remote, columns, options)?,
+        // What decides how text is read: the source must read it as this session's client means it.
+        session: settings(session)?.into(),
+        words: Arc::new(Words { schemas, target: Some(target), ..Words::default() }),
     })
-}
-
-/// Sends the statement, from the runtime of statements: the connection belongs there.
-async fn start(
-    query: &Query,
-    running: &RunningStatement,
-    connector: Arc<dyn Connector>,
-    load: Authorized<LoadQuery>,
-) -> Result<Box<dyn Load>> {
-    let loading = query.parts.threads.queries.spawn(async move {
-        match connector.loader() {
-            Some(loader) => loader.load(load.into_parts().0).await,
-            None => Err(read_only()),
-        }
-    });
-    let loading = AbortOnDropHandle::new(loading);
-    running.bounds().guard(async { loading.await.map_err(died)? }).await
 }

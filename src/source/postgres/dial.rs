@@ -251,11 +251,11 @@ fn share(deadline: Instant, parts: usize) -> Instant {
     now + deadline.saturating_duration_since(now) / parts
 }
 
-/// `tusk <source>`, and the statement's id behind it. Only plain characters: it goes into SQL.
-pub(super) fn application_name(source: &str, query_id: &str) -> String {
-    let text = format!("tusk {source} {query_id}");
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "_-. ".contains(c) { c } else { '_' };
-    text.trim_end().chars().map(plain).take(crate::names::MAX_IDENTIFIER_BYTES).collect()
+/// `tusk:<user>:<id of the statement>`. Only plain characters: it goes into SQL.
+pub(super) fn application_name(query_id: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_-.: ".contains(c) { c } else { '_' };
+    let text = format!("tusk:{query_id}");
+    text.chars().map(plain).take(crate::names::MAX_IDENTIFIER_BYTES).collect()
 }
 
 /// What sets the session settings of scans.
@@ -265,10 +265,11 @@ pub(super) static DEFAULT_SESSION: LazyLock<Arc<str>> = LazyLock::new(|| {
 });
 
 fn session_setup(settings: &PostgresSettings) -> String {
-    // Of a writable source too: what writes opens its transaction READ WRITE by name.
+    // Of a writable source too: what writes opens its transaction READ WRITE by name. Portals that are taken in parts are cursors there,
+    // and are to be planned as what they are.
     let mut setup = format!(
         "SET standard_conforming_strings = on; SET search_path = ''; {}; \
-         SET client_min_messages = warning; SET default_transaction_read_only = on",
+         SET client_min_messages = warning; SET default_transaction_read_only = on; SET cursor_tuple_fraction = 1",
         *DEFAULT_SESSION
     );
     if !settings.statement_timeout.is_zero() {
@@ -285,9 +286,8 @@ mod tests {
 
     #[test]
     fn application_names_are_plain_and_short() {
-        assert_eq!(application_name("shop", ""), "tusk shop");
-        assert_eq!(application_name("shop", "01-ab"), "tusk shop 01-ab");
-        assert_eq!(application_name("a'; drop", "é\\"), "tusk a__ drop __");
-        assert!(application_name("shop", &"x".repeat(100)).len() <= 63);
+        assert_eq!(application_name("ana:01-ab"), "tusk:ana:01-ab");
+        assert_eq!(application_name("a'; drop:é\\"), "tusk:a__ drop:__");
+        assert!(application_name(&"x".repeat(100)).len() <= 63);
     }
 }

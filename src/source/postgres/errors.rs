@@ -146,8 +146,8 @@ fn unreachable_source(source: &str) -> Error {
 /// Every connection of the pool was in use for as long as one may wait.
 pub(super) fn busy(source: &str, maximum: usize, waited: Duration) -> Error {
     let seconds = waited.as_secs_f64();
-    unreachable_source(source)
-        .with_detail(format!("The source is busy: all {maximum} connections were in use for {seconds} seconds."))
+    Error::source_fault(SqlState::TOO_MANY_CONNECTIONS, format!("source \"{source}\" is busy"))
+        .with_detail(format!("All {maximum} connections of its pool were in use for {seconds} seconds."))
 }
 
 /// The source did not answer in time.

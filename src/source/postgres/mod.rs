@@ -2,7 +2,9 @@
 //! a statement's rows as Arrow batches. Must not know: who asks, how the SQL it runs came about.
 
 mod ask;
+mod block;
 mod copy;
+mod cursor;
 mod declared;
 mod dial;
 mod errors;
@@ -13,6 +15,7 @@ mod keys;
 mod load;
 mod pool;
 mod read;
+mod rows;
 mod socket;
 mod tls;
 mod whole;
@@ -29,8 +32,8 @@ pub use self::ask::{Answer, ask};
 pub use self::pool::Lease;
 use self::pool::Pool;
 use super::{
-    Access, Argument, BatchStream, Connector, Described, Load, LoadQuery, Loader, PoolStatus, RemoteQuery,
-    RemoteSchema, SqlReader, StatementRunner, WholeStatement,
+    Access, Argument, BatchStream, Connector, Described, Opening, PoolStatus, RemoteQuery, RemoteSchema,
+    RemoteTransaction, SqlReader, StatementRunner, WholeStatement,
 };
 use crate::config::{Patterns, PostgresSettings, SourceKind};
 use crate::error::Result;
@@ -114,8 +117,8 @@ impl Connector for PostgresConnector {
         Access::Sql(self)
     }
 
-    fn loader(&self) -> Option<&dyn Loader> {
-        self.writable.then_some(self)
+    fn writable(&self) -> bool {
+        self.writable
     }
 
     fn runner(&self) -> Option<&dyn StatementRunner> {
@@ -128,13 +131,6 @@ impl Connector for PostgresConnector {
 }
 
 #[async_trait]
-impl Loader for PostgresConnector {
-    async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {
-        load::load(&self.pool, query).await
-    }
-}
-
-#[async_trait]
 impl StatementRunner for PostgresConnector {
     async fn describe(&self, statement: &WholeStatement) -> Result<Described> {
         whole::describe(&self.pool, statement).await
@@ -142,6 +138,10 @@ impl StatementRunner for PostgresConnector {
 
     fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream {
         whole::run(Arc::clone(&self.pool), statement, described, arguments)
+    }
+
+    async fn begin(&self, opening: Opening) -> Result<Arc<dyn RemoteTransaction>> {
+        block::begin(&self.pool, opening).await
     }
 }
 

@@ -3,16 +3,16 @@
 //! Must not know: what statements say.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::{Client, Statement};
 
-use super::dial::{Connection, DEFAULT_SESSION, Dialer, application_name};
+use super::dial::{Canceler, Connection, DEFAULT_SESSION, Dialer, application_name};
 use super::errors;
 use super::kept::Key;
 use crate::config::PostgresSettings;
@@ -21,6 +21,10 @@ use crate::source::PoolStatus;
 
 /// For so long a failure to connect answers everybody at once: no storm of logins on a server that refuses them.
 const BREAKER_TIME: Duration = Duration::from_secs(1);
+/// How long a statement may go on after a request to cancel it, before the request is made again.
+const CANCEL_AGAIN: Duration = Duration::from_millis(200);
+/// How long it may go on after the first, before its connection is cut.
+const CANCEL_TIME: Duration = Duration::from_secs(2);
 /// A connection is not used for longer than this: names move, backends grow.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
@@ -36,6 +40,25 @@ pub(super) struct Pool {
     epoch: AtomicU64,
     /// After a failure one at a time tries.
     trying: tokio::sync::Mutex<()>,
+    waiting: AtomicUsize,
+    opened: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// One more that waits.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn in_turn(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Waits(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
@@ -54,12 +77,31 @@ impl Pool {
             breaker: Mutex::new(None),
             epoch: AtomicU64::new(0),
             trying: tokio::sync::Mutex::new(()),
+            waiting: AtomicUsize::new(0),
+            opened: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
         }))
     }
 
     /// The source's name.
     pub(super) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Cancels what runs on a connection, until nothing does: a request that comes between two messages of one statement is forgotten by
+    /// the server. Whether the connection answers after that; if not within two seconds, it will not.
+    pub(super) async fn quiet(&self, client: &Client, canceler: impl Fn() -> Canceler) -> bool {
+        let quiet = async {
+            // It is answered when everything before it has ended; whatever that still said has gone.
+            let mut answered = std::pin::pin!(client.batch_execute(""));
+            loop {
+                self.dialer.cancel(canceler()).await;
+                if let Ok(answer) = timeout(CANCEL_AGAIN, &mut answered).await {
+                    return answer.is_ok();
+                }
+            }
+        };
+        timeout(CANCEL_TIME, quiet).await.unwrap_or(false)
     }
 
     /// Time for a connection.
@@ -75,10 +117,16 @@ impl Pool {
     /// As views show it.
     pub(super) fn status(&self) -> PoolStatus {
         let idle = self.idle.lock().len();
+        let broken = self.breaker.lock();
+        let broken = broken.as_ref().filter(|(at, _)| at.elapsed() < BREAKER_TIME);
         PoolStatus {
             in_use: self.maximum.saturating_sub(self.permits.available_permits()),
             idle,
             maximum: self.maximum,
+            waiting: self.waiting.load(Ordering::Relaxed),
+            opened: self.opened.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            broken: broken.map(|(_, error)| error.message().to_owned()),
         }
     }
 
@@ -96,10 +144,16 @@ impl Pool {
     /// # Errors
     /// As [`Pool::lease`]; `22023` for a setting that the source does not take.
     pub(super) async fn lease_in(self: &Arc<Self>, query_id: &str, session: &Arc<str>) -> Result<Lease> {
-        let wait = timeout_at(Instant::now() + self.timeout(), Arc::clone(&self.permits).acquire_owned()).await;
-        let Ok(Ok(permit)) = wait else { return Err(errors::busy(&self.source, self.maximum, self.timeout())) };
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => Ok(Ok(permit)),
+            Err(_) => {
+                let _waits = Waits::in_turn(&self.waiting);
+                timeout_at(Instant::now() + self.timeout(), Arc::clone(&self.permits).acquire_owned()).await
+            }
+        };
+        let Ok(Ok(permit)) = permit else { return Err(errors::busy(&self.source, self.maximum, self.timeout())) };
         let deadline = Instant::now() + self.timeout();
-        let name = application_name(&self.source, query_id);
+        let name = application_name(query_id);
         let connection = match self.reuse(&name, deadline).await {
             Some(connection) => connection,
             None => self.connect(&name, deadline).await?,
@@ -120,7 +174,7 @@ impl Pool {
     pub(super) fn lease_idle(self: &Arc<Self>, query_id: &str, session: &Arc<str>) -> Option<(Lease, String)> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let connection = self.take_idle()?;
-        let mut first = format!("SET application_name = '{}'", application_name(&self.source, query_id));
+        let mut first = format!("SET application_name = '{}'", application_name(query_id));
         if connection.session.as_ref().is_none_or(|has| has != session) {
             first.push_str("; ");
             first.push_str(session);
@@ -183,9 +237,11 @@ impl Pool {
         match self.dialer.connect(name, deadline).await {
             Ok(connection) => {
                 *self.breaker.lock() = None;
+                self.opened.fetch_add(1, Ordering::Relaxed);
                 Ok(connection)
             }
             Err(failure) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
                 let error = failure.into_error(&self.source);
                 *self.breaker.lock() = Some((Instant::now(), error.clone()));
                 Err(error)
@@ -243,6 +299,21 @@ impl Lease {
     pub(super) fn settled(&mut self, session: &Arc<str>) {
         if let Some(connection) = &mut self.connection {
             connection.session = Some(Arc::clone(session));
+        }
+    }
+
+    /// Nobody knows which session settings the connection has now.
+    pub(super) fn unsettled(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.session = None;
+        }
+    }
+
+    /// Cancels what runs on the connection: see [`Pool::quiet`].
+    pub(super) async fn quiet(&self) -> bool {
+        match &self.connection {
+            Some(connection) => self.pool.quiet(&connection.client, || connection.canceler()).await,
+            None => false,
         }
     }
 
@@ -308,8 +379,8 @@ impl Drop for Lease {
         let unsure = Unsure(Some(connection));
         // Dropping happens anywhere, in aborted tasks too; the request to cancel is sent from where the statement was started.
         self.runtime.spawn(async move {
-            if let Some(canceler) = unsure.0.as_ref().map(Connection::canceler) {
-                pool.dialer.cancel(canceler).await;
+            if let Some(connection) = &unsure.0 {
+                pool.quiet(&connection.client, || connection.canceler()).await;
             }
             drop(unsure);
             drop(permit);

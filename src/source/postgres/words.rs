@@ -21,6 +21,9 @@ pub(super) fn told(
 
 /// In the source's words, where they are about the statement or its data.
 fn said(source: &str, db: &DbError, words: &Words, shift: u32) -> Option<Error> {
+    if let Some(refused) = refused_row(db, words) {
+        return Some(refused);
+    }
     let code = db.code().code();
     let state = state(code)?;
     let here = match db.position() {
@@ -45,13 +48,57 @@ fn said(source: &str, db: &DbError, words: &Words, shift: u32) -> Option<Error> 
     if let Some(detail) = db.detail().and_then(tell) {
         error = error.with_detail(detail);
     }
-    if let Some(hint) = db.hint().and_then(|hint| words.told(hint)) {
+    // The source looks for a name like the one that is missing, in columns that are hidden too.
+    let hides = words.target.as_ref().is_some_and(|target| !target.whole);
+    if let Some(hint) = db.hint().filter(|_| !hides).and_then(|hint| words.told(hint)) {
         error = error.with_hint(hint);
     }
     Some(match position {
         Some(position) => error.with_position(position),
         None => error,
     })
+}
+
+/// A row that a rule of the table or a trigger does not take, where the statement writes. The rules may be about any column and name any
+/// table, so who does not see all of that reads our words.
+pub(super) fn refused_row(db: &DbError, words: &Words) -> Option<Error> {
+    let (code, target) = (db.code().code(), words.target.as_ref()?);
+    let class = match code.get(..2)? {
+        "23" => SqlState::INTEGRITY_CONSTRAINT_VIOLATION,
+        "44" => SqlState::WITH_CHECK_OPTION_VIOLATION,
+        "P0" => SqlState::RAISE_EXCEPTION,
+        _ => return None,
+    };
+    let state = SqlState::from_code(code).unwrap_or(class);
+    let sees = |text: &str| tables(text).all(|table| (target.sees)(table));
+    if !target.whole || !sees(db.message()) {
+        return Some(Error::source_fault(state, broken_rule(code)));
+    }
+    let mut told = Error::source_fault(state, words.seen(db.message()));
+    if let Some(detail) = db.detail().filter(|detail| sees(detail)) {
+        told = told.with_detail(words.seen(detail));
+    }
+    if let Some(hint) = db.hint() {
+        told = told.with_hint(words.seen(hint));
+    }
+    Some(told)
+}
+
+/// The tables that a message names.
+fn tables(message: &str) -> impl Iterator<Item = &str> {
+    message.split("table \"").skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+/// What is said of a rule of the table that a row breaks.
+fn broken_rule(code: &str) -> &'static str {
+    match code {
+        "23502" => "null value violates a not-null constraint",
+        "23503" => "row violates a foreign key constraint",
+        "23505" => "duplicate key value violates a unique constraint",
+        "23514" => "row violates a check constraint",
+        _ if code.starts_with("P0") => "the source refused the row",
+        _ => "row violates a constraint",
+    }
 }
 
 /// The SQLSTATE of an error that the client's statement can have; one without a name here becomes its class's.
@@ -61,8 +108,30 @@ fn state(code: &str) -> Option<SqlState> {
         "22" => SqlState::DATA_EXCEPTION,
         // What is not granted there is no fault of the statement.
         "42" if code != "42501" => SqlState::SYNTAX_ERROR,
-        "0A" | "54" => SqlState::from_code(code)?,
+        "0A" | "40" | "54" => SqlState::from_code(code)?,
+        "55" if matches!(code, "55P03" | "55006") => SqlState::from_code(code)?,
         _ => return None,
     };
     Some(SqlState::from_code(code).unwrap_or(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_a_message() {
+        let message = "update or delete on table \"a\" violates foreign key constraint \"c\" on table \"b\"";
+        assert_eq!(tables(message).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(tables("null value in column \"x\" of relation \"t\"").count(), 0);
+    }
+
+    #[test]
+    fn rules_are_told_in_our_words() {
+        assert_eq!(broken_rule("23505"), "duplicate key value violates a unique constraint");
+        assert_eq!(
+            (broken_rule("23P01"), broken_rule("P0001")),
+            ("row violates a constraint", "the source refused the row")
+        );
+    }
 }

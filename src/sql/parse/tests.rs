@@ -81,11 +81,9 @@ fn queries_of_every_form() {
 }
 
 #[test]
-fn what_writes_is_refused_as_in_a_read_only_transaction() {
+fn what_changes_more_than_rows_is_refused_as_in_a_read_only_transaction() {
+    assert!(one("explain with x as (select 1) delete from t").refusal().is_none());
     for (sql, tag) in [
-        ("insert into t values (1)", "INSERT"),
-        ("update t set a = 1", "UPDATE"),
-        ("delete from t", "DELETE"),
         ("create table t (a int)", "CREATE TABLE"),
         ("create temp table t as select 1", "CREATE TABLE AS"),
         ("create or replace view v as select 1", "CREATE VIEW"),
@@ -98,8 +96,6 @@ fn what_writes_is_refused_as_in_a_read_only_transaction() {
         ("select 1 into t", "SELECT INTO"),
         ("select a from t for update", "SELECT FOR UPDATE"),
         ("select a from t for no key update", "SELECT FOR NO KEY UPDATE"),
-        ("with x as (select 1) delete from t", "DELETE"),
-        ("explain insert into t values (1)", "INSERT"),
     ] {
         let refusal = one(sql).refusal().unwrap_or_else(|| panic!("{sql}"));
         assert_eq!(refusal.state().code(), "25006", "{sql}");

@@ -23,11 +23,11 @@ pub fn copy_from(table: &Table, columns: &[String], options: &CopyOptions) -> Re
     Ok(out)
 }
 
-/// The statements that open the transaction of a COPY FROM: these settings decide how the source reads text.
+/// The statement that opens a transaction.
 ///
 /// # Errors
-/// `0A000` for an isolation that is none, or a value that has no safe form.
-pub fn begin_copy_from(isolation: &str, settings: &[(&str, &str)]) -> Result<String> {
+/// `0A000` for an isolation that is none.
+pub fn begin_transaction(isolation: &str, read_only: bool, deferrable: bool) -> Result<String> {
     let isolation = match isolation {
         "serializable" => "SERIALIZABLE",
         "repeatable read" => "REPEATABLE READ",
@@ -35,12 +35,9 @@ pub fn begin_copy_from(isolation: &str, settings: &[(&str, &str)]) -> Result<Str
         "read uncommitted" => "READ UNCOMMITTED",
         _ => return Err(refuse("an unknown isolation level")),
     };
-    let mut out = format!("BEGIN ISOLATION LEVEL {isolation} READ WRITE");
-    for (name, value) in settings {
-        let (name, value) = (quote_identifier(name)?, quote_literal(Dialect::Postgres, value)?);
-        out.push_str(&format!("; SET LOCAL {name} = {value}"));
-    }
-    Ok(out)
+    let access = if read_only { "READ ONLY" } else { "READ WRITE" };
+    let deferrable = if deferrable { ", DEFERRABLE" } else { "" };
+    Ok(format!("BEGIN ISOLATION LEVEL {isolation}, {access}{deferrable}"))
 }
 
 /// The statements that give a session these settings.
@@ -131,9 +128,13 @@ mod tests {
         );
         assert!(printed("copy t from stdin", &[]).is_err());
         assert_eq!(
-            begin_copy_from("serializable", &[("TimeZone", "it's")]).unwrap(),
-            "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE; SET LOCAL \"TimeZone\" = E'it''s'"
+            begin_transaction("serializable", true, true).unwrap(),
+            "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE"
         );
-        assert!(begin_copy_from("x; drop", &[]).is_err());
+        assert_eq!(
+            begin_transaction("read committed", false, false).unwrap(),
+            "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
+        );
+        assert!(begin_transaction("x; drop", false, false).is_err());
     }
 }

@@ -7,9 +7,9 @@ use super::{passing, start};
 use crate::harness::postgres::{TestPostgres, eventually};
 use crate::harness::raw::{Raw, bind, describe, error, execute, parse, rows};
 
-/// Statements of Tusk that run at the source now.
+/// Statements of Tusk that sleep at the source now.
 async fn running(postgres: &TestPostgres) -> i64 {
-    let sql = "select count(*) from pg_stat_activity where application_name like 'tusk shop%' and state = 'active'";
+    let sql = "select count(*) from pg_stat_activity where application_name like 'tusk:%' and wait_event = 'PgSleep'";
     postgres.connect().await.query_one(sql, &[]).await.unwrap().get(0)
 }
 
@@ -75,7 +75,7 @@ async fn a_source_that_goes_and_comes_back() {
     let mut raw = passing(&daemon, "ana");
     raw.query(ENDLESS);
     eventually("it runs", Duration::from_secs(5), async || running(&postgres).await == 1).await;
-    postgres.exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tusk shop%' and state = 'active'").await;
+    postgres.exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tusk:%' and wait_event = 'PgSleep'").await;
     let lost = error(&raw.until(b'Z'));
     assert_eq!((lost[&'C'].as_str(), lost[&'M'].as_str()), ("08006", "connection to source \"shop\" was lost"));
     eventually("it answers again", Duration::from_secs(10), async || {

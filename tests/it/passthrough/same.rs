@@ -111,7 +111,7 @@ const STATEMENTS: &[&str] = &[
     "select 2147483647 + id from shop.emps",
 ];
 
-fn oracle(port: u16) -> Raw {
+pub(super) fn oracle(port: u16) -> Raw {
     let mut raw = Raw::login(port, "postgres", "oracle");
     for set in ["set timezone = 'UTC'", "set datestyle = 'ISO, MDY'"] {
         raw.ask(set);
@@ -120,7 +120,7 @@ fn oracle(port: u16) -> Raw {
 }
 
 /// What a client sees of an answer: columns (names, types, sizes, modifiers, forms), rows, and errors with their place.
-fn seen(messages: &[Message]) -> Vec<String> {
+pub(super) fn seen(messages: &[Message]) -> Vec<String> {
     messages
         .iter()
         .filter_map(|message| match message.tag {
@@ -143,7 +143,7 @@ fn seen(messages: &[Message]) -> Vec<String> {
         .collect()
 }
 
-fn extended(raw: &mut Raw, sql: &str, format: i16) -> Vec<Message> {
+pub(super) fn extended(raw: &mut Raw, sql: &str, format: i16) -> Vec<Message> {
     raw.batch(&[
         parse("", sql, &[]),
         describe(b'S', ""),

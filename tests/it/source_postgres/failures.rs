@@ -127,7 +127,9 @@ async fn waiting_for_a_connection_is_bounded() {
     }
     let start = Instant::now();
     let error = rows(&shop, "select 1", &[("i", INT4)]).await.unwrap_err();
-    check_connect_error(&error, "The source is busy: all 2 connections were in use for 0.5 seconds.");
+    assert_eq!((error.state(), error.message()), (SqlState::TOO_MANY_CONNECTIONS, "source \"shop\" is busy"));
+    assert_eq!(error.detail(), Some("All 2 connections of its pool were in use for 0.5 seconds."));
+    assert_eq!(shop.pool().map(|pool| (pool.in_use, pool.waiting, pool.opened)), Some((2, 0, 2)));
     assert!(start.elapsed() < Duration::from_secs(2));
     assert_eq!(connected(&postgres.connect().await).await, 2, "never more than the pool's size");
     // One that ends makes place for one that waits.

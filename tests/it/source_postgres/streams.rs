@@ -113,7 +113,7 @@ async fn aborting_the_task_that_reads_ends_the_statement_too() {
     let task = tokio::spawn(async move { rows(&reader, "select pg_sleep(600)::text", &[("t", TEXT)]).await });
     eventually("it runs", Duration::from_secs(5), async || active(&watcher).await == 1).await;
     let name = "select application_name from pg_stat_activity where usename = 'tusk'";
-    assert_eq!(watcher.query_one(name, &[]).await.unwrap().get::<_, String>(0), "tusk shop q1");
+    assert_eq!(watcher.query_one(name, &[]).await.unwrap().get::<_, String>(0), "tusk:q1");
     task.abort();
     eventually("the statement is gone", GONE, async || active(&watcher).await == 0).await;
 }
@@ -156,7 +156,7 @@ async fn a_session_is_set_up_the_same_way_everywhere() {
         ("standard_conforming_strings", "on"),
         ("statement_timeout", "300ms"),
         ("client_connection_check_interval", "2s"),
-        ("application_name", "tusk shop q1"),
+        ("application_name", "tusk:q1"),
     ] {
         let batches = rows(&shop, &show(name), &[("t", TEXT)]).await.unwrap();
         assert_eq!(batches[0].column(0).as_string_view().value(0), value, "{name}");

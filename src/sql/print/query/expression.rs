@@ -101,7 +101,11 @@ impl Printer<'_> {
                 Ok(())
             }
             Expr::Array(array) => self.array(array),
-            Expr::Subquery(query) => self.sub_query(query),
+            Expr::Subquery(query) => {
+                let place = position(query.span()).and_then(|inside| self.places.last_before(inside, &["("], 0));
+                self.mark(place);
+                self.sub_query(query)
+            }
             Expr::Exists { subquery, negated } => {
                 self.put(if *negated { "NOT EXISTS " } else { "EXISTS " });
                 self.sub_query(subquery)
@@ -125,8 +129,8 @@ impl Printer<'_> {
             Expr::IsNotFalse(expr) => is(self, expr, " IS NOT FALSE"),
             Expr::IsUnknown(expr) => is(self, expr, " IS UNKNOWN"),
             Expr::IsNotUnknown(expr) => is(self, expr, " IS NOT UNKNOWN"),
-            Expr::IsDistinctFrom(left, right) => self.phrase(left, &[(" IS DISTINCT FROM ", right)]),
-            Expr::IsNotDistinctFrom(left, right) => self.phrase(left, &[(" IS NOT DISTINCT FROM ", right)]),
+            Expr::IsDistinctFrom(left, right) => self.distinct(left, "IS DISTINCT FROM ", right),
+            Expr::IsNotDistinctFrom(left, right) => self.distinct(left, "IS NOT DISTINCT FROM ", right),
             Expr::IsNormalized { expr, form, negated } => {
                 self.operand(expr)?;
                 self.put(if *negated { " IS NOT " } else { " IS " });
@@ -141,22 +145,40 @@ impl Printer<'_> {
             }
             Expr::InList { expr, list, negated } => {
                 self.operand(expr)?;
-                self.put(if *negated { " NOT IN (" } else { " IN (" });
+                self.word("in", list.first().and_then(start));
+                self.put(if *negated { "NOT IN (" } else { "IN (" });
                 self.expressions(list)?;
                 self.put(")");
                 Ok(())
             }
             Expr::InSubquery { expr, subquery, negated } => {
                 self.operand(expr)?;
-                self.put(if *negated { " NOT IN " } else { " IN " });
+                self.word("in", position(subquery.span()));
+                self.put(if *negated { "NOT IN " } else { "IN " });
                 self.sub_query(subquery)
             }
             Expr::Between { expr, negated, low, high } => {
-                let word = if *negated { " NOT BETWEEN " } else { " BETWEEN " };
-                self.phrase(expr, &[(word, low), (" AND ", high)])
+                self.operand(expr)?;
+                self.word("between", start(low));
+                self.put(if *negated { "NOT BETWEEN " } else { "BETWEEN " });
+                self.phrase(low, &[(" AND ", high)])
             }
             other => self.pattern(other),
         }
+    }
+
+    fn distinct(&mut self, left: &Expr, words: &str, right: &Expr) -> Result<()> {
+        self.operand(left)?;
+        self.word("is", start(right));
+        self.put(words);
+        self.operand(right)
+    }
+
+    /// What follows stands where the last such word does before a place, or the NOT in front of it.
+    fn word(&mut self, word: &str, behind: Option<u32>) {
+        let at = behind.and_then(|behind| self.places.last_before(behind, &[word], 0));
+        self.put(" ");
+        self.mark(at.map(|at| self.places.before_is(at, "not").unwrap_or(at)));
     }
 
     fn pattern(&mut self, expr: &Expr) -> Result<()> {
@@ -179,7 +201,7 @@ impl Printer<'_> {
         let place =
             start(pattern.0).and_then(|before| self.places.last_before(before, &["like", "ilike", "similar"], 0));
         self.put(" ");
-        self.mark(place);
+        self.mark(place.map(|place| self.places.before_is(place, "not").unwrap_or(place)));
         self.put(word.trim_start());
         if pattern.1 {
             self.put("ANY (");
@@ -267,7 +289,9 @@ impl Printer<'_> {
         }
         let table = self.unqualified(table)?;
         table.iter().try_for_each(|table| self.reads_column(table, column))?;
-        self.idents(table)?;
+        // All of it stands where the client's begins, the schema in front of it included.
+        self.mark(idents.first().and_then(|first| position(first.span)));
+        self.separated(table, ".", |printer, table| printer.name(&folded(table)))?;
         self.put(".");
         self.name(&folded(column))
     }

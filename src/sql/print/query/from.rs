@@ -245,6 +245,8 @@ impl Printer<'_> {
         match arg {
             FunctionArgExpr::Expr(expr) => self.expr(expr),
             FunctionArgExpr::Wildcard => {
+                let call = self.marks.last().map(|(_, call)| *call);
+                self.mark(call.and_then(|call| self.places.first_from(call, &["*"], 0)));
                 self.put("*");
                 Ok(())
             }

@@ -172,7 +172,8 @@ impl Printer<'_> {
                 self.put(" AS ");
                 self.ident(alias)
             }
-            SelectItem::Wildcard(_) => {
+            SelectItem::Wildcard(options) => {
+                self.mark_span(options.wildcard_token.0.span);
                 self.put("*");
                 Ok(())
             }

@@ -1,0 +1,88 @@
+//! A session's transaction at one source.
+//! Must not know: sessions, statements.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Passthrough;
+use crate::error::Result;
+use crate::source::{Load, LoadQuery, Opening, RemoteTransaction};
+
+pub use crate::source::Savepoint;
+
+/// A transaction that a session holds at a source. Dropped before it is committed, it is rolled back there.
+#[derive(Debug)]
+pub struct Upstream {
+    remote: Arc<dyn RemoteTransaction>,
+    wrote: AtomicBool,
+}
+
+impl Upstream {
+    /// The source's name.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.remote.source()
+    }
+
+    /// Whether a statement of it may have written.
+    #[must_use]
+    pub fn wrote(&self) -> bool {
+        self.wrote.load(Ordering::Acquire)
+    }
+
+    /// A statement writes now.
+    pub fn writes(&self) {
+        self.wrote.store(true, Ordering::Release);
+    }
+
+    /// Begins to load rows.
+    ///
+    /// # Errors
+    /// Whatever the source says.
+    pub async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {
+        self.remote.load(query).await
+    }
+
+    /// Sets a mark, forgets it, or goes back to it.
+    ///
+    /// # Errors
+    /// `08006` where the connection is lost.
+    pub async fn savepoint(&self, savepoint: Savepoint) -> Result<()> {
+        self.remote.savepoint(savepoint).await
+    }
+
+    /// Makes everything last.
+    ///
+    /// # Errors
+    /// What deferred constraints say; `08007` where the source did not say what happened.
+    pub async fn commit(&self) -> Result<()> {
+        self.remote.commit().await
+    }
+
+    /// Undoes everything.
+    pub async fn roll_back(&self) {
+        self.remote.roll_back().await;
+    }
+
+    pub(super) fn remote(&self) -> &dyn RemoteTransaction {
+        &*self.remote
+    }
+}
+
+impl Passthrough {
+    /// Begins a transaction at a source: with this statement, and so many savepoints at once.
+    ///
+    /// # Errors
+    /// `08001` where there is no connection.
+    pub async fn begin(
+        &self,
+        source: &str,
+        begin: String,
+        savepoints: usize,
+        (session, query_id): (Arc<str>, &str),
+    ) -> Result<Upstream> {
+        let opening = Opening { begin, savepoints, session, query_id: query_id.to_owned() };
+        let remote = self.runner(source)?.begin(opening).await?;
+        Ok(Upstream { remote, wrote: AtomicBool::new(false) })
+    }
+}

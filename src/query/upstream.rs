@@ -1,0 +1,142 @@
+//! What a transaction holds at its source: when it begins there, what may run beside it, how it ends.
+//! Must not know: statements, how a source does it.
+
+use std::sync::Arc;
+
+use super::{Query, RunningStatement, died, pass};
+use crate::engine::passthrough::{Savepoint, Upstream};
+use crate::error::{Error, Result, SqlState};
+use crate::session::Session;
+use crate::sql::print::begin_transaction;
+
+/// What a statement wants of the source that runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// To read.
+    Read,
+    /// To write: the command's tag.
+    Write(&'static str),
+}
+
+/// The transaction that a statement of this source runs in; `None`: it runs alone. It begins with the first statement of a block, and with
+/// the first that writes.
+///
+/// # Errors
+/// `0A000` where the transaction is at another source, and this one would be outside of it; `25006` for what may not write.
+pub(super) async fn of_statement(
+    query: &Query,
+    session: &mut Session,
+    running: &RunningStatement,
+    (source, wants): (&str, Wants),
+) -> Result<Option<Arc<Upstream>>> {
+    if let Wants::Write(tag) = wants {
+        may_write(query, session, source, tag)?;
+    }
+    if let Some(upstream) = session.transaction.remote::<Upstream>() {
+        if upstream.source() == source {
+            return Ok(Some(upstream));
+        }
+        return match wants {
+            Wants::Read => may_read_outside(session).map(|()| None),
+            Wants::Write(_) => Err(Error::unsupported(format!(
+                "a transaction at source \"{}\" cannot write to source \"{source}\"",
+                upstream.source()
+            ))
+            .with_hint("One transaction writes to one source: no two of them commit together.")),
+        };
+    }
+    if wants == Wants::Read && !session.transaction.goes_on() {
+        return Ok(None);
+    }
+    begin(query, session, running, source).await.map(Some)
+}
+
+/// Whether a statement may write to a source, in this transaction.
+///
+/// # Errors
+/// `25006`.
+pub(super) fn may_write(query: &Query, session: &Session, source: &str, tag: &str) -> Result<()> {
+    let writable = query.parts.catalog.source(source).is_some_and(|source| source.connector.writable());
+    if writable && !session.vars.is_on("transaction_read_only") {
+        return Ok(());
+    }
+    let message = format!("cannot execute {tag} in a read-only transaction");
+    Err(Error::client(SqlState::READ_ONLY_SQL_TRANSACTION, message))
+}
+
+async fn begin(
+    query: &Query,
+    session: &mut Session,
+    running: &RunningStatement,
+    source: &str,
+) -> Result<Arc<Upstream>> {
+    let writable = query.parts.catalog.source(source).is_some_and(|source| source.connector.writable());
+    let read_only = !writable || session.vars.is_on("transaction_read_only");
+    let deferrable = session.vars.is_on("transaction_deferrable");
+    let begin = begin_transaction(session.vars.text("transaction_isolation"), read_only, deferrable)?;
+    let savepoints = session.transaction.depth();
+    let settings: Arc<str> = pass::settings(session)?.into();
+    let (engine, source, query_id) = (Arc::clone(&query.parts.passthrough), source.to_owned(), running.remote_name());
+    // From the runtime of statements: the connection belongs there.
+    let beginning = query
+        .parts
+        .threads
+        .queries
+        .spawn(async move { engine.begin(&source, begin, savepoints, (settings, &query_id)).await });
+    let beginning = tokio_util::task::AbortOnDropHandle::new(beginning);
+    let upstream = Arc::new(running.bounds().guard(async { beginning.await.map_err(died)? }).await?);
+    session.transaction.hold_remote(Arc::clone(&upstream) as _);
+    Ok(upstream)
+}
+
+/// Whether a statement may read outside of what its transaction holds at a source.
+///
+/// # Errors
+/// `0A000` where it would not see what the transaction sees.
+pub(super) fn may_read_outside(session: &Session) -> Result<()> {
+    let Some(upstream) = session.transaction.remote::<Upstream>() else { return Ok(()) };
+    let committed = matches!(session.vars.text("transaction_isolation"), "read committed" | "read uncommitted");
+    if committed && !upstream.wrote() {
+        return Ok(());
+    }
+    let why = if upstream.wrote() {
+        format!("It would not see what the transaction has written to source \"{}\".", upstream.source())
+    } else {
+        format!("It would not see the snapshot that the transaction has of source \"{}\".", upstream.source())
+    };
+    Err(Error::unsupported(format!(
+        "a transaction at source \"{}\" can run only what that source runs whole",
+        upstream.source()
+    ))
+    .with_detail(why)
+    .with_hint("Run it in a transaction of its own."))
+}
+
+/// Commits what the transaction holds at its source, if it holds anything.
+///
+/// # Errors
+/// What deferred constraints say; `08006` where it is lost, `08007` where the source did not say what happened.
+pub(super) async fn commit(session: &Session) -> Result<()> {
+    match session.transaction.remote::<Upstream>() {
+        Some(upstream) => upstream.commit().await,
+        None => Ok(()),
+    }
+}
+
+/// Rolls back what the transaction holds at its source.
+pub(super) async fn roll_back(session: &Session) {
+    if let Some(upstream) = session.transaction.remote::<Upstream>() {
+        upstream.roll_back().await;
+    }
+}
+
+/// Does with a savepoint at the source what the session has done.
+///
+/// # Errors
+/// `08006` where the transaction is lost.
+pub(super) async fn savepoint(session: &Session, running: &RunningStatement, savepoint: Savepoint) -> Result<()> {
+    match session.transaction.remote::<Upstream>() {
+        Some(upstream) => running.bounds().guard(upstream.savepoint(savepoint)).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,394 @@
+//! A transaction at a PostgreSQL source: one connection, one statement after the other.
+//! Must not know: whose transaction it is, how statements are printed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::TryFutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
+
+use super::cursor::Cursor;
+use super::pool::{Lease, Pool};
+use super::rows::{On, Running, failed};
+use super::whole::{Refused, changed, describe_on, is_stale, start_on};
+use super::{errors, load, words};
+use crate::error::{Error, Result, SqlState};
+use crate::source::{
+    Argument, BatchStream, Described, Load, LoadQuery, Modified, Opening, RemoteTransaction, Savepoint, WholeStatement,
+    Words,
+};
+
+/// How long a COMMIT may take. It is not cancelled with its statement: nobody would know whether it had happened.
+const COMMIT_TIME: Duration = Duration::from_secs(60);
+/// How long a statement may go on after it was cancelled, or a ROLLBACK may take, before its connection is cut.
+const ROLLBACK_TIME: Duration = Duration::from_secs(2);
+
+/// A transaction. Dropped, it is rolled back.
+struct Block(Arc<Shared>);
+
+/// What a transaction and its cursors share.
+pub(super) struct Shared {
+    pool: Arc<Pool>,
+    /// `None`: the transaction is over, or its connection lost.
+    held: Arc<Mutex<Option<Held>>>,
+    runtime: Handle,
+}
+
+/// The connection of a transaction. Its lease counts as in the middle of a statement until the transaction is over, so that the
+/// connection is cut if it is dropped before.
+struct Held {
+    lease: Lease,
+    /// The settings that it has now; `None`: nobody knows.
+    session: Option<Arc<str>>,
+    /// They were set in the transaction, so that it may take them back.
+    changed: bool,
+    /// Errors of the connection before the statements that count.
+    errors: u64,
+    /// Cursors so far.
+    cursors: u64,
+    /// How errors of what was written are told, those of the COMMIT too.
+    words: Option<Arc<Words>>,
+}
+
+impl Held {
+    /// A statement writes; what it hides, the COMMIT hides, too.
+    fn writes(&mut self, words: &Arc<Words>) {
+        let whole = |words: &Words| words.target.as_ref().is_some_and(|target| target.whole);
+        if self.words.as_ref().is_none_or(|known| whole(known)) {
+            self.words = Some(Arc::clone(words));
+        }
+    }
+}
+
+/// A transaction's connection, for one statement. Dropped in the midst of it, the statement is cancelled, and the next one waits for that.
+pub(super) struct Turn {
+    guard: Option<OwnedMutexGuard<Option<Held>>>,
+    pool: Arc<Pool>,
+    runtime: Handle,
+    settled: bool,
+}
+
+/// Begins a transaction on a connection of the pool.
+pub(super) async fn begin(pool: &Arc<Pool>, opening: Opening) -> Result<Arc<dyn RemoteTransaction>> {
+    let lease = match at_once(pool, &opening).await? {
+        Some(lease) => lease,
+        None => {
+            let mut lease = pool.lease_in(&opening.query_id, &opening.session).await?;
+            let begun = lease.client()?.batch_execute(&opening.begin).await;
+            errors::checked(pool.source(), begun, lease.end())?;
+            lease
+        }
+    };
+    let errors = lease.errors();
+    let held =
+        Held { lease, session: Some(Arc::clone(&opening.session)), changed: false, errors, cursors: 0, words: None };
+    let held = Arc::new(Mutex::new(Some(held)));
+    let block = Block(Arc::new(Shared { pool: Arc::clone(pool), held, runtime: Handle::current() }));
+    for number in 0..opening.savepoints {
+        block.savepoint(Savepoint::Set(number)).await?;
+    }
+    Ok(Arc::new(block))
+}
+
+/// On an idle connection, in one round trip. `None`: there is none, or it turned out to be lost.
+async fn at_once(pool: &Arc<Pool>, opening: &Opening) -> Result<Option<Lease>> {
+    let Some((mut lease, first)) = pool.lease_idle(&opening.query_id, &opening.session) else { return Ok(None) };
+    let client = lease.client()?;
+    let both = async { tokio::join!(client.batch_execute(&first), client.batch_execute(&opening.begin)) };
+    match timeout(pool.timeout() / 2, both).await {
+        Ok((Ok(()), Ok(()))) => {
+            lease.settled(&opening.session);
+            Ok(Some(lease))
+        }
+        Ok((Err(error), _)) if error.as_db_error().is_some() => Err(errors::setting(pool.source(), error)),
+        Ok((Ok(()), Err(error))) if error.as_db_error().is_some() => {
+            Err(errors::statement(pool.source(), error, lease.end()).0)
+        }
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block").field("source", &self.0.pool.source()).finish_non_exhaustive()
+    }
+}
+
+fn lost(source: &str) -> Error {
+    Error::source_fault(SqlState::CONNECTION_FAILURE, format!("the transaction at source \"{source}\" is lost"))
+}
+
+impl Shared {
+    /// The connection, as soon as the statement before has ended.
+    pub(super) async fn turn(&self) -> Result<Turn> {
+        let source = self.pool.source();
+        let wait = timeout(self.pool.timeout(), Arc::clone(&self.held).lock_owned()).await;
+        let guard = wait.map_err(|_| errors::silent(source, self.pool.timeout()))?;
+        let mut turn =
+            Turn { guard: Some(guard), pool: Arc::clone(&self.pool), runtime: self.runtime.clone(), settled: true };
+        turn.held()?;
+        Ok(turn)
+    }
+
+    /// The same, with these settings.
+    async fn turn_in(&self, session: &Arc<str>) -> Result<Turn> {
+        let mut turn = self.turn().await?;
+        let held = turn.held()?;
+        if held.session.as_ref().is_some_and(|has| has == session) {
+            return Ok(turn);
+        }
+        held.changed = true;
+        held.session = None;
+        turn.settled = false;
+        let set = turn.held()?.lease.client()?.batch_execute(session).await;
+        match set {
+            Ok(()) => {
+                turn.settled = true;
+                turn.held()?.session = Some(Arc::clone(session));
+                Ok(turn)
+            }
+            Err(error) => {
+                turn.settled = error.as_db_error().is_some();
+                Err(errors::setting(self.pool.source(), error))
+            }
+        }
+    }
+
+    /// Runs statements of ours that return nothing.
+    async fn say(&self, sql: &str) -> Result<()> {
+        let mut turn = self.turn().await?;
+        turn.settled = false;
+        let said = turn.held()?.lease.client()?.batch_execute(sql).await;
+        match said {
+            Ok(()) => {
+                turn.settled = true;
+                Ok(())
+            }
+            Err(error) => {
+                let (error, healthy) = errors::statement(self.pool.source(), error, turn.end());
+                turn.settled = healthy;
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts a statement. `keep`: it may come again.
+    pub(super) async fn started(
+        &self,
+        whole: WholeStatement,
+        described: &Described,
+        (arguments, keep): (&[Argument], bool),
+    ) -> Result<Running> {
+        let mut turn = self.turn_in(&whole.session).await?;
+        turn.settled = false;
+        let started = start_on(&mut turn.held()?.lease, &whole, described, (arguments, keep)).await?;
+        let source = self.pool.source();
+        match started {
+            Ok(rows) => Ok(Running::new((rows, On::Turn(turn)), source, whole, described)),
+            Err(Refused::Said(error)) => {
+                if is_stale(&error) {
+                    self.pool.forget_prepared();
+                }
+                Err(failed(On::Turn(turn), source, error, &whole, described.shift))
+            }
+            Err(Refused::Changed) => {
+                self.pool.forget_prepared();
+                turn.settled = true;
+                Err(changed(source))
+            }
+        }
+    }
+
+    /// Ends the transaction with this statement, and gives the connection back.
+    async fn end(
+        &self,
+        mut turn: Turn,
+        sql: &str,
+        time: Duration,
+    ) -> Option<std::result::Result<(), tokio_postgres::Error>> {
+        let mut held = turn.guard.as_mut().and_then(|guard| guard.take())?;
+        turn.settled = true;
+        let ended = match held.lease.client() {
+            Ok(client) => timeout(time, client.batch_execute(sql)).await.ok(),
+            Err(_) => None,
+        };
+        if matches!(ended, Some(Ok(()))) {
+            if held.changed {
+                held.lease.unsettled();
+            }
+            held.lease.finish();
+        }
+        ended
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let held = Arc::clone(&self.0.held);
+        self.0.runtime.spawn(async move {
+            let Some(mut held) = held.lock().await.take() else { return };
+            let Ok(client) = held.lease.client() else { return };
+            if matches!(timeout(ROLLBACK_TIME, client.batch_execute("ROLLBACK")).await, Ok(Ok(()))) {
+                held.lease.unsettled();
+                held.lease.finish();
+            }
+        });
+    }
+}
+
+impl Turn {
+    fn held(&mut self) -> Result<&mut Held> {
+        let source = self.pool.source();
+        self.guard.as_mut().and_then(|guard| guard.as_mut()).ok_or_else(|| lost(source))
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// `08006` where it is lost.
+    pub(super) fn lease(&mut self) -> Result<&mut Lease> {
+        Ok(&mut self.held()?.lease)
+    }
+
+    /// Why the connection ended, if it did.
+    pub(super) fn end(&self) -> Option<&tokio_postgres::Error> {
+        self.guard.as_ref().and_then(|guard| guard.as_ref()).and_then(|held| held.lease.end())
+    }
+
+    /// The statement has ended, well or not: the connection may serve the next.
+    pub(super) fn settle(&mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(mut guard) = self.guard.take().filter(|_| !self.settled) else { return };
+        self.runtime.spawn(async move {
+            let quiet = match &*guard {
+                Some(held) => held.lease.quiet().await,
+                None => return,
+            };
+            if !quiet {
+                *guard = None;
+            }
+        });
+    }
+}
+
+#[async_trait]
+impl RemoteTransaction for Block {
+    fn source(&self) -> &str {
+        self.0.pool.source()
+    }
+
+    async fn describe(&self, statement: &WholeStatement) -> Result<Described> {
+        let mut turn = self.0.turn_in(&statement.session).await?;
+        turn.settled = false;
+        let said = describe_on(&mut turn.held()?.lease, statement).await?;
+        match said {
+            Ok(described) => {
+                turn.settled = true;
+                described
+            }
+            Err(error) => Err(failed(On::Turn(turn), self.0.pool.source(), error, statement, 0)),
+        }
+    }
+
+    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream {
+        let block = Arc::clone(&self.0);
+        let started = async move { block.started(statement, &described, (&arguments, true)).await };
+        Box::pin(started.map_ok(Running::into_stream).try_flatten_stream())
+    }
+
+    async fn open(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: Vec<Argument>,
+    ) -> Result<BatchStream> {
+        let name = {
+            let mut turn = self.0.turn().await?;
+            let held = turn.held()?;
+            held.cursors += 1;
+            format!("tusk_{}", held.cursors)
+        };
+        let cursor = Cursor::declare(Arc::clone(&self.0), name, (statement, described), &arguments).await?;
+        Ok(cursor.into_stream())
+    }
+
+    async fn modify(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: Vec<Argument>,
+    ) -> Result<Modified> {
+        self.0.turn().await?.held()?.writes(&statement.words);
+        if !described.columns.is_empty() {
+            return Ok(Modified { rows: Some(self.run(statement, described, arguments)), count: None });
+        }
+        let mut running = self.0.started(statement, &described, (&arguments, true)).await?;
+        running.next().await?;
+        Ok(Modified { rows: None, count: Some(running.affected()) })
+    }
+
+    async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {
+        let mut turn = self.0.turn_in(&query.session).await?;
+        turn.settled = false;
+        turn.held()?.writes(&query.words);
+        load::load(turn, self.0.pool.source(), query).await
+    }
+
+    async fn savepoint(&self, savepoint: Savepoint) -> Result<()> {
+        let sql = match savepoint {
+            Savepoint::Set(number) => format!("SAVEPOINT tusk_{number}"),
+            Savepoint::Release(number) => format!("RELEASE SAVEPOINT tusk_{number}"),
+            Savepoint::RollBackTo(number) => format!("ROLLBACK TO SAVEPOINT tusk_{number}"),
+        };
+        if let Err(error) = self.0.say(&sql).await {
+            // A request to cancel the statement before may have come late.
+            if error.state() != SqlState::QUERY_CANCELED {
+                return Err(error);
+            }
+            self.0.say(&sql).await?;
+        }
+        if matches!(savepoint, Savepoint::RollBackTo(_)) {
+            let mut turn = self.0.turn().await?;
+            let held = turn.held()?;
+            held.errors = held.lease.errors();
+            // It may have taken settings back.
+            held.session = held.session.take().filter(|_| !held.changed);
+        }
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<()> {
+        let source = self.0.pool.source().to_owned();
+        let mut turn = self.0.turn().await?;
+        let held = turn.held()?;
+        if held.lease.errors() != held.errors {
+            // It was ended there, or has failed, and would answer with ROLLBACK as if that were a success.
+            self.0.end(turn, "ROLLBACK", ROLLBACK_TIME).await;
+            return Err(lost(&source));
+        }
+        let words = held.words.take().unwrap_or_default();
+        match self.0.end(turn, "COMMIT", COMMIT_TIME).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) if error.as_db_error().is_some() => Err(words::told(&source, error, None, (&words, 0)).0),
+            _ => Err(Error::source_fault(
+                SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
+                format!("source \"{source}\" did not say whether it committed"),
+            )),
+        }
+    }
+
+    async fn roll_back(&self) {
+        if let Ok(turn) = self.0.turn().await {
+            self.0.end(turn, "ROLLBACK", ROLLBACK_TIME).await;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A cursor at a PostgreSQL source: its rows come by FETCH, each a statement of its own, so that others may run in between.
+//! Must not know: who takes the rows.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use futures::stream;
+
+use super::block::Shared;
+use super::rows::{BATCH_BYTES, Running};
+use crate::error::Result;
+use crate::source::{Argument, BatchStream, Described, WholeStatement};
+
+/// Rows of one FETCH at most.
+const MOST_ROWS: usize = 4096;
+
+/// A cursor of a transaction.
+pub(super) struct Cursor {
+    block: Arc<Shared>,
+    name: String,
+    whole: WholeStatement,
+    described: Arc<Described>,
+    /// Rows of the next FETCH: as many as its bytes seem to allow, as they are held until they are taken.
+    rows: usize,
+    /// Batches of the last FETCH, the first of them last.
+    ready: Vec<RecordBatch>,
+    ended: bool,
+}
+
+impl Cursor {
+    /// Declares it. It shows what there is at this moment.
+    ///
+    /// # Errors
+    /// Whatever the source says.
+    pub(super) async fn declare(
+        block: Arc<Shared>,
+        name: String,
+        (whole, described): (WholeStatement, Arc<Described>),
+        arguments: &[Argument],
+    ) -> Result<Cursor> {
+        let head = format!("DECLARE {name} NO SCROLL CURSOR FOR ");
+        let shift = described.shift.saturating_add(u32::try_from(head.len()).unwrap_or(u32::MAX));
+        let sql: Arc<str> = format!("{head}{}", described.sql).into();
+        let declare = Described { sql, columns: Vec::new(), shift, parameters: described.parameters.clone() };
+        block.started(whole.clone(), &declare, (arguments, false)).await?.next().await?;
+        Ok(Cursor { block, name, whole, described, rows: 1, ready: Vec::new(), ended: false })
+    }
+
+    /// Its batches.
+    pub(super) fn into_stream(self) -> BatchStream {
+        Box::pin(stream::try_unfold(self, |mut cursor| async move {
+            let batch = cursor.next().await?;
+            Ok(batch.map(|batch| (batch, cursor)))
+        }))
+    }
+
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if self.ready.is_empty() && !self.ended {
+            self.fetch().await?;
+        }
+        Ok(self.ready.pop())
+    }
+
+    async fn fetch(&mut self) -> Result<()> {
+        let sql: Arc<str> = format!("FETCH FORWARD {} FROM {}", self.rows, self.name).into();
+        let fetch = Described { sql, shift: 0, parameters: Vec::new(), columns: self.described.columns.clone() };
+        let mut running: Running = self.block.started(self.whole.clone(), &fetch, (&[], false)).await?;
+        let (mut rows, mut bytes) = (0, 1);
+        while let Some(batch) = running.next().await? {
+            rows += batch.num_rows();
+            bytes += batch.get_array_memory_size();
+            self.ready.push(batch);
+        }
+        self.ready.reverse();
+        self.ended = rows < self.rows;
+        let affordable = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).max(1);
+        self.rows = (self.rows * 8).min(MOST_ROWS).min(affordable);
+        Ok(())
+    }
+}

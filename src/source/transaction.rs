@@ -1,0 +1,103 @@
+//! Transactions at a source: one connection, from the first statement to the last; all of it or nothing.
+//! Must not know: whose transaction it is, how statements are printed.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Argument, BatchStream, Described, Load, LoadQuery, WholeStatement};
+use crate::error::Result;
+
+/// What a transaction begins with.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The statement that opens it.
+    pub begin: String,
+    /// Savepoints that follow it at once, as many as the client had before.
+    pub savepoints: usize,
+    /// The settings of the session that decide what statements say.
+    pub session: Arc<str>,
+    /// Names the transaction at the source.
+    pub query_id: String,
+}
+
+/// What a statement that writes gave.
+pub struct Modified {
+    /// Rows of RETURNING. The source has done everything before the first of them.
+    pub rows: Option<BatchStream>,
+    /// Rows that were written, where that is known before the rows of RETURNING are counted.
+    pub count: Option<u64>,
+}
+
+/// A mark within a transaction, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Savepoint {
+    /// SAVEPOINT.
+    Set(usize),
+    /// RELEASE.
+    Release(usize),
+    /// ROLLBACK TO.
+    RollBackTo(usize),
+}
+
+/// A transaction at a source. Its statements run one after the other; the next one waits until the rows of the last have been read or
+/// dropped. Dropped before [`RemoteTransaction::commit`], it is rolled back. After a statement has failed, all that helps is to roll back,
+/// to a mark or to the begin.
+#[async_trait]
+pub trait RemoteTransaction: Debug + Send + Sync {
+    /// The source's name.
+    fn source(&self) -> &str;
+
+    /// Has a statement parsed and described, without running it. If that fails, the transaction has failed.
+    ///
+    /// # Errors
+    /// As [`super::StatementRunner::describe`].
+    async fn describe(&self, statement: &WholeStatement) -> Result<Described>;
+
+    /// Starts a statement when the stream is first polled; its rows are to be read to the end or dropped before the next one can start.
+    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream;
+
+    /// Starts a statement that reads and whose rows are taken in parts, with other statements in between: it sees what there is now.
+    ///
+    /// # Errors
+    /// Whatever the source says before the first row.
+    async fn open(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: Vec<Argument>,
+    ) -> Result<BatchStream>;
+
+    /// Runs a statement that writes; one that returns rows when their stream is first polled.
+    ///
+    /// # Errors
+    /// Whatever the source says of it.
+    async fn modify(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: Vec<Argument>,
+    ) -> Result<Modified>;
+
+    /// Begins to load rows.
+    ///
+    /// # Errors
+    /// Whatever the source says of the statement.
+    async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>>;
+
+    /// Sets a mark, forgets it, or goes back to it.
+    ///
+    /// # Errors
+    /// `08006` where the connection is lost: the transaction is rolled back then.
+    async fn savepoint(&self, savepoint: Savepoint) -> Result<()>;
+
+    /// Makes everything last.
+    ///
+    /// # Errors
+    /// What deferred constraints say: it is rolled back then. `08007` where the source did not say what happened.
+    async fn commit(&self) -> Result<()>;
+
+    /// Undoes everything, and waits a moment for the source to do it. (It will, whether or not that is seen.)
+    async fn roll_back(&self);
+}

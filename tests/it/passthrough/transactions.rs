@@ -1,0 +1,346 @@
+//! Blocks at one source: isolation, savepoints, cursors, COPY, and every way that they can end.
+//! Must not know: what single statements do.
+
+use std::time::Duration;
+
+use super::same::{oracle, seen};
+use super::writable;
+use crate::harness::postgres::{TestPostgres, eventually};
+use crate::harness::raw::{Message, Raw, bind, error, execute, frame, parse, rows, transcript};
+
+/// Transactions of Tusk that the source has open.
+async fn open(postgres: &TestPostgres) -> i64 {
+    let sql = "select count(*) from pg_stat_activity where application_name like 'tusk:%' and xact_start is not null";
+    postgres.connect().await.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+async fn none_open(postgres: &TestPostgres) {
+    eventually("the source has no open transaction", Duration::from_secs(5), async || open(postgres).await == 0).await;
+}
+
+/// Scripts: one message after the other, each compared.
+const SCRIPTS: &[&[&str]] = &[
+    &[
+        "begin",
+        "update shop.stock set amount = 99 where id = 1",
+        "select amount from shop.stock where id = 1",
+        "commit",
+    ],
+    &[
+        "begin",
+        "delete from shop.stock where id = 2",
+        "select count(*) from shop.stock",
+        "rollback",
+        "select count(*) from shop.stock",
+    ],
+    &[
+        "begin",
+        "insert into shop.log (note) values ('a')",
+        "select 1 / 0 from shop.log",
+        "select 1",
+        "commit",
+        "select count(*) from shop.log",
+    ],
+    &[
+        "begin",
+        "insert into shop.log (note) values ('b')",
+        "savepoint s",
+        "insert into shop.log (note) values ('c')",
+        "savepoint s",
+        "insert into shop.stock (id) values (1)",
+        "select 1",
+        "rollback to s",
+        "insert into shop.log (note) values ('d')",
+        "release s",
+        "rollback to s",
+        "select note from shop.log order by note",
+        "release s",
+        "rollback to s",
+        "rollback to savepoint t",
+        "commit",
+        "select note from shop.log order by note",
+    ],
+    // Savepoints that stood before the first statement of the source.
+    &[
+        "begin",
+        "savepoint a",
+        "savepoint b",
+        "update shop.stock set amount = 1",
+        "rollback to a",
+        "select sum(amount) from shop.stock",
+        "commit",
+    ],
+    &[
+        "insert into shop.log (note) values ('m1'); insert into shop.log (note) values ('m2')",
+        "select count(*) from shop.log",
+    ],
+    &[
+        "insert into shop.log (note) values ('n1'); insert into shop.log (note) values (1 / 0)",
+        "select count(*) from shop.log",
+    ],
+    &[
+        "insert into shop.log (note) values ('o1'); begin; insert into shop.log (note) values ('o2')",
+        "rollback",
+        "select count(*) from shop.log",
+    ],
+    &[
+        "begin; insert into shop.log (note) values ('p1'); commit; insert into shop.log (note) values (1 / 0)",
+        "select count(*) from shop.log",
+    ],
+    &[
+        "begin",
+        "insert into shop.log (note) values ('q')",
+        "commit and chain",
+        "insert into shop.log (note) values ('r')",
+        "rollback and chain",
+        "rollback",
+        "select count(*) from shop.log",
+    ],
+    // Checked at the end.
+    &[
+        "begin",
+        "insert into shop.stock (id, late) values (70, 1), (71, 1)",
+        "select count(*) from shop.stock",
+        "commit",
+        "select count(*) from shop.stock",
+    ],
+    &["begin read only", "update shop.stock set amount = 1", "rollback"],
+    &["begin", "set transaction read only", "delete from shop.stock", "commit"],
+    &[
+        "begin isolation level serializable",
+        "select count(*) from shop.stock",
+        "update shop.stock set amount = 7 where id = 7",
+        "commit",
+    ],
+    // A cursor shows what there was when it was declared.
+    &[
+        "begin",
+        "declare c cursor for select id, amount from shop.stock order by id",
+        "fetch 2 from c",
+        "update shop.stock set amount = amount + 1000",
+        "fetch 3 from c",
+        "select min(amount) from shop.stock",
+        "fetch all from c",
+        "fetch 1 from c",
+        "close c",
+        "rollback",
+    ],
+    &[
+        "begin",
+        "insert into shop.log (note) values ('held')",
+        "declare h cursor with hold for select note from shop.log order by n",
+        "fetch 1 from h",
+        "commit",
+        "fetch all from h",
+        "close h",
+    ],
+    &[
+        "begin",
+        "set local timezone = 'Asia/Tokyo'",
+        "select made::text from shop.items where id = 1",
+        "rollback",
+        "select made::text from shop.items where id = 1",
+    ],
+    &[
+        "begin",
+        "select made::text from shop.items where id = 1",
+        "savepoint s",
+        "set timezone = 'Asia/Tokyo'",
+        "select made::text from shop.items where id = 1",
+        "rollback to s",
+        "select made::text from shop.items where id = 1",
+        "commit",
+        "select made::text from shop.items where id = 1",
+    ],
+    &[
+        "begin",
+        "prepare p as select count(*) from shop.log",
+        "insert into shop.log (note) values ('s')",
+        "execute p",
+        "rollback",
+        "execute p",
+        "deallocate p",
+    ],
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_go_as_at_the_source() {
+    let (postgres, daemon) = writable("").await;
+    let (mut ours, mut theirs) = (Raw::login(daemon.port(), "wes", "tusk"), oracle(postgres.port()));
+    ours.ask("set timezone = 'UTC'");
+    theirs.ask("set timezone = 'UTC'");
+    let status = |messages: &[Message]| messages.last().map(|message| message.body.clone());
+    for script in SCRIPTS {
+        for sql in *script {
+            let (a, b) = (ours.ask(sql), theirs.ask(sql));
+            // The source's place of an error is not known in each case; the words are.
+            assert_eq!(seen(&a), seen(&b), "{sql} of {script:?}");
+            assert_eq!(status(&a), status(&b), "{sql} of {script:?}");
+        }
+        let all = "select * from shop.stock order by id";
+        assert_eq!(rows(&ours.ask(all)), rows(&theirs.ask(all)), "{script:?}");
+    }
+    none_open(&postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_see_it_when_it_is_committed_and_snapshots_stay() {
+    let (postgres, daemon) = writable("").await;
+    let port = daemon.port();
+    let (mut a, mut b) = (Raw::login(port, "wes", "tusk"), Raw::login(port, "wes", "tusk"));
+    let sum = |raw: &mut Raw| rows(&raw.ask("select sum(amount) from shop.stock"))[0][0].clone().unwrap();
+    assert_eq!(sum(&mut b), "550");
+    // A block holds nothing at the source before its first statement there.
+    a.ask("begin");
+    a.ask("select 1");
+    assert_eq!(open(&postgres).await, 0);
+    a.ask("update shop.stock set amount = amount + 1");
+    assert_eq!(open(&postgres).await, 1);
+    assert_eq!((sum(&mut a), sum(&mut b)), ("560".to_owned(), "550".to_owned()));
+    b.ask("begin isolation level repeatable read");
+    assert_eq!(sum(&mut b), "550");
+    a.ask("commit");
+    assert_eq!((sum(&mut a), sum(&mut b)), ("560".to_owned(), "550".to_owned()));
+    let conflict = error(&b.ask("update shop.stock set amount = 0 where id = 1"));
+    assert_eq!(
+        (conflict[&'C'].as_str(), conflict[&'M'].as_str()),
+        ("40001", "could not serialize access due to concurrent update")
+    );
+    b.ask("rollback");
+    assert_eq!(sum(&mut b), "560");
+    // Without a block a statement that waits for a lock times out, and nothing of it stays.
+    a.ask("begin");
+    a.ask("update shop.stock set amount = 0 where id = 1");
+    b.ask("set statement_timeout = '300ms'");
+    assert_eq!(error(&b.ask("update shop.stock set amount = 5 where id = 1"))[&'C'], "57014");
+    b.ask("begin");
+    b.ask("savepoint s");
+    assert_eq!(error(&b.ask("update shop.stock set amount = 5 where id = 1"))[&'C'], "57014");
+    // The block goes on behind the savepoint, on the same connection.
+    b.ask("rollback to s");
+    assert_eq!(transcript(&b.ask("update shop.stock set amount = 5 where id = 2")), "C UPDATE 1\\x00\nZ T\n");
+    b.ask("commit");
+    a.ask("rollback");
+    assert_eq!(
+        rows(&a.ask("select amount from shop.stock where id in (1, 2) order by id")).concat(),
+        [Some("11".to_owned()), Some("5".to_owned())]
+    );
+    none_open(&postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_and_portals_belong_to_the_block() {
+    let (postgres, daemon) = writable("").await;
+    let (mut ours, mut theirs) = (Raw::login(daemon.port(), "wes", "tusk"), oracle(postgres.port()));
+    let copy = |raw: &mut Raw, data: &[u8]| {
+        raw.query("copy shop.log (note) from stdin");
+        assert_eq!(raw.read().tag, b'G');
+        raw.bytes(&[frame(b'd', data), frame(b'c', b"")].concat());
+        transcript(&raw.until(b'Z'))
+    };
+    for raw in [&mut ours, &mut theirs] {
+        raw.ask("begin");
+        assert_eq!(copy(raw, b"x\ny\n"), "C COPY 2\\x00\nZ T\n");
+        assert_eq!(rows(&raw.ask("select count(*) from shop.log")), [[Some("2".to_owned())]]);
+        raw.ask("savepoint s");
+        assert!(copy(raw, b"x\ty\n").contains("22P04"));
+        raw.ask("rollback to s");
+        assert_eq!(copy(raw, b"z\n"), "C COPY 1\\x00\nZ T\n");
+        raw.ask("commit");
+        assert_eq!(rows(&raw.ask("select count(*) from shop.log")), [[Some("3".to_owned())]]);
+        // In one batch with others, up to Sync.
+        let sync = frame(b'S', b"");
+        let batch = [
+            parse("", "insert into shop.log (note) values ('before')", &[]),
+            bind("", "", 0, &[], &[]),
+            execute("", 0),
+            parse("", "copy shop.log (note) from stdin", &[]),
+            bind("", "", 0, &[], &[]),
+            execute("", 0),
+            frame(b'd', b"copied\n"),
+            frame(b'c', b""),
+            parse("", "select count(*) from shop.log", &[]),
+            bind("", "", 0, &[], &[]),
+            execute("", 0),
+            sync,
+        ];
+        raw.bytes(&batch.concat());
+        assert_eq!(rows(&raw.until(b'Z')), [[Some("5".to_owned())]]);
+        // Portals in parts, with statements between them.
+        raw.ask("begin");
+        let mut first = raw.batch(&[
+            parse("s", "select id from shop.stock order by id", &[]),
+            bind("p", "s", 0, &[], &[0]),
+            execute("p", 3),
+        ]);
+        raw.ask("delete from shop.stock where id = 5");
+        first.extend(raw.batch(&[bind("q", "s", 0, &[], &[0]), execute("q", 5), execute("p", 3), execute("q", 9)]));
+        let got: Vec<String> = rows(&first).into_iter().map(|row| row[0].clone().unwrap()).collect();
+        assert_eq!(got.join(" "), "1 2 3 1 2 3 4 6 4 5 6 7 8 9 10");
+        raw.ask("rollback");
+    }
+    none_open(&postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_beside_a_transaction_and_what_does_not() {
+    let (postgres, daemon) = writable("").await;
+    let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+    let federated = "select count(*) from shop.emps, tusk.sources";
+    wes.ask("begin");
+    wes.ask("select count(*) from shop.stock");
+    // Nothing is written, and every statement sees what is committed: another engine may read.
+    assert_eq!(rows(&wes.ask(federated)).len(), 1);
+    wes.ask("update shop.stock set amount = 0");
+    assert_eq!(rows(&wes.ask("select count(*) from pg_class where relname = 'stock'")), [[Some("1".to_owned())]]);
+    let refused = error(&wes.ask(federated));
+    assert_eq!((refused[&'C'].as_str(), refused.contains_key(&'H')), ("0A000", true), "{refused:?}");
+    wes.ask("rollback");
+    wes.ask("begin isolation level repeatable read");
+    wes.ask("select count(*) from shop.stock");
+    assert_eq!(error(&wes.ask(federated))[&'C'], "0A000");
+    wes.ask("rollback");
+    assert_eq!(rows(&wes.ask(federated)).len(), 1);
+    none_open(&postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_is_lost_says_so_and_is_undone() {
+    let (mut postgres, daemon) = writable("").await;
+    let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+    let kill = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tusk:%' and xact_start is not null";
+    wes.ask("begin");
+    wes.ask("update shop.stock set amount = 0");
+    postgres.exec(kill).await;
+    let lost = error(&wes.ask("select count(*) from shop.stock"));
+    assert_eq!(lost[&'C'], "08006", "{lost:?}");
+    assert_eq!(transcript(&wes.ask("commit")), "C ROLLBACK\\x00\nZ I\n");
+    assert_eq!(rows(&wes.ask("select min(amount) from shop.stock")), [[Some("10".to_owned())]]);
+    // Lost at its COMMIT: nothing is said to be done that is not.
+    wes.ask("begin");
+    wes.ask("update shop.stock set amount = 0");
+    postgres.exec(kill).await;
+    let lost = error(&wes.ask("commit"));
+    assert!(matches!(lost[&'C'].as_str(), "08006" | "08007"), "{lost:?}");
+    assert_eq!(rows(&wes.ask("select min(amount) from shop.stock")), [[Some("10".to_owned())]]);
+    // A client that leaves takes its transaction with it.
+    wes.ask("begin");
+    wes.ask("update shop.stock set amount = 0");
+    assert_eq!(open(&postgres).await, 1);
+    wes.reset();
+    none_open(&postgres).await;
+    // A source that goes, and comes back.
+    let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+    wes.ask("begin");
+    wes.ask("update shop.stock set amount = 0");
+    postgres.stop();
+    let gone = error(&wes.ask("update shop.stock set amount = 1"));
+    assert!(matches!(gone[&'C'].as_str(), "08006" | "08001"), "{gone:?}");
+    wes.ask("rollback");
+    postgres.start_again();
+    eventually("it answers again", Duration::from_secs(10), async || {
+        wes.ask("update shop.stock set amount = amount").iter().any(|message| message.tag == b'C')
+    })
+    .await;
+    assert_eq!(rows(&wes.ask("select min(amount) from shop.stock")), [[Some("10".to_owned())]]);
+}
