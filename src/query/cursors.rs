@@ -251,11 +251,6 @@ fn no_rows() -> Error {
     Error::unsupported("FETCH from a portal whose statement returns no rows is not supported")
 }
 
-/// COMMIT of a block that has not failed holds the cursors WITH HOLD first. Who asked ends the block where that fails: it may be cancelled in the midst.
-pub(super) async fn before_commit(run: &mut Execution<'_>) -> Result<()> {
-    hold(run.query, run.session, run.identity, run.running).await
-}
-
 /// Holds the cursors WITH HOLD of the transaction: reads them to their end.
 pub(super) async fn hold(
     query: &Query,

@@ -120,6 +120,11 @@ pub(super) async fn execute(
             | StatementKind::Savepoint(_)
             | StatementKind::ReleaseSavepoint(_)
             | StatementKind::RollbackToSavepoint(_) => transact(run, &prepared.statement).await,
+            StatementKind::SetConstraints { deferred, .. } => {
+                let outcome = utility::run(run.session, run.running, &prepared.statement)?;
+                upstream::set_constraints(run.session, run.running, *deferred).await?;
+                Ok(outcome.into())
+            }
             StatementKind::Lock { .. } | StatementKind::Maintain(_) => {
                 let (query, identity, running) = (run.query, run.identity, run.running);
                 let done = utility::maintain(query, run.session, identity, running, &prepared.statement).await;
@@ -140,11 +145,8 @@ async fn transact(run: &mut Execution<'_>, statement: &Statement) -> Result<Prod
         StatementKind::ReleaseSavepoint(name) | StatementKind::RollbackToSavepoint(name) => {
             run.session.transaction.savepoint(name)
         }
-        StatementKind::Commit { .. } if run.session.transaction.status() != TransactionStatus::Failed => {
-            cursors::before_commit(run).await?;
-            upstream::commit(run.session).await?;
-            None
-        }
+        // What is committed has been before: see `Service::commit`.
+        StatementKind::Commit { .. } if run.session.transaction.status() != TransactionStatus::Failed => None,
         StatementKind::Commit { .. } | StatementKind::Rollback { .. } => {
             upstream::roll_back(run.session).await;
             None
@@ -284,7 +286,7 @@ async fn start(
     let plan = match planned.plan.value() {
         Planned::Federated(plan) => planned.plan.clone().with(Arc::clone(plan)),
         Planned::Passthrough(plan) => {
-            let wants = plan.writes.map_or(Wants::Read, Wants::Write);
+            let wants = plan.writes.or(plan.locks).map_or(Wants::Read, Wants::Write);
             let upstream = upstream::of_statement(query, session, running, (plan.source(), wants)).await?;
             begun(vec![format!("{}: {}", plan.source(), plan.sql())]);
             let place = match &upstream {
@@ -297,6 +299,7 @@ async fn start(
     };
     if planned.route.target == Target::Federated {
         upstream::may_read_outside(session)?;
+        session.transaction.note_outside();
     }
     let engine = Arc::clone(&query.parts.engine);
     let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;

@@ -14,7 +14,8 @@ use futures::StreamExt;
 use super::execute::relay;
 use super::plan::Planned;
 use super::prepare::Prepared;
-use super::{Query, RunningStatement};
+use super::upstream::{self, Wants};
+use super::{Query, RunningStatement, Target};
 use crate::engine::datafusion::{Explained, RemoteRead, ScanMeter, StatementContext};
 use crate::engine::passthrough::Place;
 use crate::error::{Error, Result, SqlState};
@@ -176,7 +177,7 @@ struct Ran {
 /// Explains a statement; with ANALYZE, runs it to its end first.
 pub(super) async fn explain(
     query: &Query,
-    session: &Session,
+    session: &mut Session,
     running: &RunningStatement,
     (planned, wanted): (&Prepared, Explain),
     parameters: &[ArrayRef],
@@ -190,6 +191,10 @@ pub(super) async fn explain(
             let plan = planned.plan.clone().with(Arc::clone(plan));
             let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
             let planning = analysis.planning();
+            if wanted.analyze && planned.route.target == Target::Federated {
+                upstream::may_read_outside(session)?;
+                session.transaction.note_outside();
+            }
             let again = ready.clone();
             let ran = analysis.run(async move { again.start() }).await?;
             let timed = wanted.analyze && wanted.timing;
@@ -199,16 +204,23 @@ pub(super) async fn explain(
             let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
             let lines = vec![format!("Passthrough: source={}", plan.source())];
             let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
-            let writes = plan.writes;
+            let wants = plan.writes.or(plan.locks).map_or(Wants::Read, Wants::Write);
+            let source = plan.source().to_owned();
             let plan = planned.plan.clone().with(Arc::clone(plan));
             let planning = analysis.planning();
-            if let (true, Some(verb)) = (wanted.analyze, writes) {
-                return Err(Error::unsupported(format!("EXPLAIN ANALYZE of {verb} is not supported")));
-            }
+            let held = match wanted.analyze {
+                true => upstream::of_statement(query, session, running, (&source, wants)).await?,
+                false => None,
+            };
+            let shape = Arc::clone(planned.plan.value().shape());
             let ran = analysis
                 .run(async move {
-                    let started = engine.start(&plan, &parameters, context, Place::Alone).await?;
-                    started.rows.ok_or_else(|| Error::internal("a statement that reads has no rows"))
+                    let place = match &held {
+                        Some(upstream) => Place::In { upstream, parts: false },
+                        None => Place::Alone,
+                    };
+                    let started = engine.start(&plan, &parameters, context, place).await?;
+                    Ok(started.rows.unwrap_or_else(|| Rows { shape, batches: Box::pin(futures::stream::empty()) }))
                 })
                 .await?;
             (Explained { lines, remote: vec![remote], rows: None }, planning, ran)

@@ -145,8 +145,8 @@ pub trait Service: Send + Sync {
     /// What their statements say; `53100` and `53200` where there is no room. The transaction must fail then.
     async fn hold(&self, session: &mut Session, identity: &Arc<Identity>, running: &RunningStatement) -> Result<()>;
 
-    /// Commits at its source what a transaction has done there that ends with this message. It is not cancelled: nobody would know whether
-    /// it had happened.
+    /// Commits at its source what a transaction has done there, if it has. It must not be dropped before it is done: nobody would know
+    /// whether it had happened.
     ///
     /// # Errors
     /// What deferred constraints say; `08007` where the source did not say what happened. The transaction must fail then.
@@ -342,6 +342,6 @@ impl Service for Query {
     }
 
     async fn commit(&self, session: &Session) -> Result<()> {
-        if session.transaction.goes_on() { Ok(()) } else { upstream::commit(session).await }
+        upstream::commit(session).await
     }
 }

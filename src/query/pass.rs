@@ -18,7 +18,8 @@ use crate::sql::{Statement, StatementKind, TableRef};
 use crate::types::{self, FormatOptions, PgType, text_encoder};
 
 /// Settings of the session that decide what a statement says.
-const SETTINGS: [&str; 5] = ["TimeZone", "DateStyle", "IntervalStyle", "bytea_output", "extra_float_digits"];
+const SETTINGS: [&str; 6] =
+    ["TimeZone", "DateStyle", "IntervalStyle", "bytea_output", "extra_float_digits", "lock_timeout"];
 
 /// What `tusk.route` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +55,9 @@ pub(super) struct Choice<'a> {
 impl Choice<'_> {
     fn wish(&self) -> Wish {
         match self.session.setting("tusk.route").as_str() {
-            // No other engine writes.
+            // No other engine writes or locks.
             _ if matches!(self.statement.kind, StatementKind::Modify(_)) => Wish::Passthrough,
+            _ if self.statement.locks().is_some() && !self.named.is_empty() => Wish::Passthrough,
             "federated" => Wish::Federated,
             "passthrough" => Wish::Passthrough,
             _ if self.last_resort => Wish::Passthrough,
@@ -114,7 +116,10 @@ impl Choice<'_> {
                 Ok(Passed::Yes(Arc::new(plan), Route { target: Target::Passthrough, reason, sources }))
             }
             // A transaction that the source was asked in has failed with it.
-            Err(error) if error.state() == SqlState::FEATURE_NOT_SUPPORTED && upstream.is_none() => {
+            Err(error)
+                if error.state() == SqlState::FEATURE_NOT_SUPPORTED
+                    && upstream.is_none_or(|upstream| *upstream.source() != *source) =>
+            {
                 self.refused(&sentence(error.message()))
             }
             Err(error) => Err(error),
@@ -141,6 +146,7 @@ impl Choice<'_> {
         let (parameters, source) = (self.parameters.to_vec(), Arc::clone(source));
         let query_id = self.running.remote_name();
         let sees = sees(&viewer.world, &source);
+        let everything = sees_everything(self.query, &viewer.world, &source);
         let printing = async move {
             Passthrough::print(&PassRequest {
                 statement: &statement,
@@ -151,6 +157,7 @@ impl Choice<'_> {
                 parameters: &parameters,
                 query_id: &query_id,
                 sees,
+                everything,
             })
         };
         self.query.deep(self.running, printing).await
@@ -161,6 +168,12 @@ impl Choice<'_> {
 pub(super) fn sees(world: &Arc<World>, source: &Arc<str>) -> Arc<dyn Fn(&str) -> bool + Send + Sync> {
     let (world, source) = (Arc::clone(world), Arc::clone(source));
     Arc::new(move |name| world.tables().any(|table| table.source == source && table.remote.name == name))
+}
+
+/// Whether a role sees every table that a source has.
+pub(super) fn sees_everything(query: &Query, world: &World, source: &Arc<str>) -> bool {
+    let all = query.parts.catalog.source(source).and_then(|source| source.status().tables);
+    all == Some(world.tables().filter(|table| table.source == *source).count())
 }
 
 /// A message as a sentence.

@@ -126,6 +126,11 @@ pub(super) async fn plan(
     });
     let writes = match (&read.kind, planned.tables().first()) {
         (StatementKind::Modify(modify), Some(target)) => writes(modify, target),
+        // As in PostgreSQL, who locks rows must be one who may change them.
+        (StatementKind::Query(_), Some(_)) if read.locks().is_some() => {
+            let tables = planned.tables().iter();
+            tables.map(|table| (table.name.clone(), Vec::new(), Privilege::Update)).collect()
+        }
         _ => Vec::new(),
     };
     let plan = policy::authorize(identity, wanted, planned.clone())?;

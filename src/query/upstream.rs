@@ -45,8 +45,17 @@ pub(super) async fn of_statement(
             .with_hint("One transaction writes to one source: no two of them commit together.")),
         };
     }
-    if wants == Wants::Read && !session.transaction.goes_on() {
+    let transaction = &session.transaction;
+    let several = transaction.goes_on() || (transaction.is_block() && !is_committed(session));
+    if wants == Wants::Read && !several {
         return Ok(None);
+    }
+    if transaction.read_outside() && !is_committed(session) {
+        return Err(Error::unsupported(format!(
+            "a transaction of this isolation level cannot go on at source \"{source}\""
+        ))
+        .with_detail("It has read sources outside of one transaction there, and would see two snapshots.")
+        .with_hint("Run it in a transaction of its own."));
     }
     begin(query, session, running, source).await.map(Some)
 }
@@ -85,8 +94,16 @@ async fn begin(
         .spawn(async move { engine.begin(&source, begin, savepoints, (settings, &query_id)).await });
     let beginning = tokio_util::task::AbortOnDropHandle::new(beginning);
     let upstream = Arc::new(running.bounds().guard(async { beginning.await.map_err(died)? }).await?);
+    if let Some(deferred) = session.transaction.constraints() {
+        running.bounds().guard(upstream.set_constraints(deferred)).await?;
+    }
     session.transaction.hold_remote(Arc::clone(&upstream) as _);
     Ok(upstream)
+}
+
+/// Whether each statement sees what is committed when it begins.
+fn is_committed(session: &Session) -> bool {
+    matches!(session.vars.text("transaction_isolation"), "read committed" | "read uncommitted")
 }
 
 /// Whether a statement may read outside of what its transaction holds at a source.
@@ -95,8 +112,7 @@ async fn begin(
 /// `0A000` where it would not see what the transaction sees.
 pub(super) fn may_read_outside(session: &Session) -> Result<()> {
     let Some(upstream) = session.transaction.remote::<Upstream>() else { return Ok(()) };
-    let committed = matches!(session.vars.text("transaction_isolation"), "read committed" | "read uncommitted");
-    if committed && !upstream.wrote() {
+    if is_committed(session) && !upstream.wrote() {
         return Ok(());
     }
     let why = if upstream.wrote() {
@@ -110,6 +126,17 @@ pub(super) fn may_read_outside(session: &Session) -> Result<()> {
     ))
     .with_detail(why)
     .with_hint("Run it in a transaction of its own."))
+}
+
+/// SET CONSTRAINTS ALL, at the source.
+///
+/// # Errors
+/// What the constraints say that were deferred.
+pub(super) async fn set_constraints(session: &Session, running: &RunningStatement, deferred: bool) -> Result<()> {
+    match session.transaction.remote::<Upstream>() {
+        Some(upstream) => running.bounds().guard(upstream.set_constraints(deferred)).await,
+        None => Ok(()),
+    }
 }
 
 /// Commits what the transaction holds at its source, if it holds anything.

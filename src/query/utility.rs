@@ -71,7 +71,7 @@ pub(super) fn run(session: &mut Session, running: &RunningStatement, statement: 
             let message = format!("prepared transaction with identifier \"{identifier}\" does not exist");
             return Err(Error::client(SqlState::UNDEFINED_OBJECT, message));
         }
-        StatementKind::SetConstraints(names) => constraints(session, names, notices)?,
+        StatementKind::SetConstraints { names, deferred } => constraints(session, names, *deferred, notices)?,
         _ => return Err(unsupported(statement)),
     }
     Ok(outcome)
@@ -99,8 +99,8 @@ fn prepare_transaction(session: &mut Session, notices: &Notices) -> Result<()> {
     Ok(())
 }
 
-/// There is no constraint that could be deferred.
-fn constraints(session: &Session, names: &[String], notices: &Notices) -> Result<()> {
+/// Constraints are those of the source that the block writes to: which it is may not be known yet.
+fn constraints(session: &mut Session, names: &[String], deferred: bool, notices: &Notices) -> Result<()> {
     if let Some(name) = names.first() {
         return Err(Error::client(SqlState::UNDEFINED_OBJECT, format!("constraint \"{name}\" does not exist")));
     }
@@ -108,6 +108,7 @@ fn constraints(session: &Session, names: &[String], notices: &Notices) -> Result
         let message = "SET CONSTRAINTS can only be used in transaction blocks";
         notices.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, message);
     }
+    session.transaction.set_constraints(deferred);
     Ok(())
 }
 

@@ -227,6 +227,18 @@ impl Session {
         Ok(())
     }
 
+    /// What a transaction holds at a source is about to be committed: from now on nothing of the session's own may keep it from that.
+    ///
+    /// # Errors
+    /// `54000`: what it says on its channels finds no room.
+    pub fn assure_commit(&mut self) -> Result<()> {
+        if !self.transaction.holds_remote() {
+            return Ok(());
+        }
+        self.settle_acts()?;
+        self.channels.assure()
+    }
+
     /// LISTEN.
     ///
     /// # Errors

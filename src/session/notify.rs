@@ -153,8 +153,32 @@ impl Hub {
     ///
     /// # Errors
     /// `54000`: a listener, or the whole daemon, has too much waiting already.
-    fn send(&self, pid: i32, notes: &[Arc<Note>]) -> Result<()> {
+    fn send(&self, pid: i32, notes: &[Arc<Note>], assured: bool) -> Result<()> {
         let channels = self.channels.lock();
+        if !assured {
+            self.room(&channels, notes)?;
+        }
+        let mut due: BTreeMap<i32, &Arc<Mailbox>> = BTreeMap::new();
+        for note in notes {
+            let Some(listeners) = channels.get(&note.channel) else { continue };
+            let cost = note.cost() + SHARE * listeners.len();
+            self.held.fetch_add(cost, Ordering::Relaxed);
+            let sent = Arc::new(Notification { pid, note: Arc::clone(note), cost, held: Arc::clone(&self.held) });
+            for (listener, mailbox) in listeners {
+                let mut waiting = mailbox.waiting.lock();
+                waiting.notifications.push_back(Arc::clone(&sent));
+                waiting.bytes += note.cost();
+                due.insert(*listener, mailbox);
+            }
+        }
+        for mailbox in due.values() {
+            mailbox.news.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for notes.
+    fn room(&self, channels: &HashMap<String, Listeners>, notes: &[Arc<Note>]) -> Result<()> {
         let mut due: BTreeMap<i32, (&Arc<Mailbox>, usize)> = BTreeMap::new();
         let mut total = 0;
         for note in notes {
@@ -170,20 +194,6 @@ impl Hub {
         }
         if due.values().any(|(mailbox, bytes)| mailbox.waiting.lock().bytes + bytes > WAITING_BYTES) {
             return Err(full());
-        }
-        for note in notes {
-            let Some(listeners) = channels.get(&note.channel) else { continue };
-            let cost = note.cost() + SHARE * listeners.len();
-            self.held.fetch_add(cost, Ordering::Relaxed);
-            let sent = Arc::new(Notification { pid, note: Arc::clone(note), cost, held: Arc::clone(&self.held) });
-            for mailbox in listeners.values() {
-                let mut waiting = mailbox.waiting.lock();
-                waiting.notifications.push_back(Arc::clone(&sent));
-                waiting.bytes += note.cost();
-            }
-        }
-        for (mailbox, _) in due.values() {
-            mailbox.news.notify_one();
         }
         Ok(())
     }
@@ -211,6 +221,8 @@ pub(super) struct Channels {
     /// The notes of `pending`: what is said twice in a transaction is heard once.
     said: HashSet<Arc<Note>>,
     bytes: usize,
+    /// What it says has found room, and goes out whatever comes.
+    assured: bool,
 }
 
 impl Channels {
@@ -224,7 +236,20 @@ impl Channels {
             pending: Vec::new(),
             said: HashSet::new(),
             bytes: 0,
+            assured: false,
         }
+    }
+
+    /// The transaction is about to commit elsewhere, too: what it says must find room now or not at all. (So much may wait for a listener
+    /// more than is meant for it, as transactions commit at once.)
+    ///
+    /// # Errors
+    /// `54000`: the queue is full.
+    pub(super) fn assure(&mut self) -> Result<()> {
+        let notes: Vec<_> = self.pending.iter().map(|(_, note)| Arc::clone(note)).collect();
+        self.hub.room(&self.hub.channels.lock(), &notes)?;
+        self.assured = true;
+        Ok(())
     }
 
     pub(super) fn listen(&mut self, depth: usize, channel: &str) -> Result<()> {
@@ -313,8 +338,9 @@ impl Channels {
             self.hub.listen(channel, self.pid, &self.mailbox);
         }
         let notes: Vec<_> = std::mem::take(&mut self.pending).into_iter().map(|(_, note)| note).collect();
+        let assured = self.assured;
         self.forget();
-        if let Err(error) = self.hub.send(self.pid, &notes) {
+        if let Err(error) = self.hub.send(self.pid, &notes, assured) {
             for channel in &new {
                 self.hub.unlisten(channel, self.pid);
             }

@@ -65,6 +65,10 @@ pub struct Transaction {
     queried: bool,
     /// Changes with each transaction.
     serial: u64,
+    /// A statement has read sources outside of that.
+    outside: bool,
+    /// SET CONSTRAINTS ALL said DEFERRED, or not.
+    constraints: Option<bool>,
     /// What it holds at a source, whatever the query path wants to find again; undone there if it is dropped.
     remote: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -131,6 +135,34 @@ impl Transaction {
     #[must_use]
     pub fn remote<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(self.remote.as_ref()?).downcast().ok()
+    }
+
+    /// Whether it holds something at a source.
+    #[must_use]
+    pub fn holds_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// A statement reads sources beside what it holds, or before it holds anything.
+    pub fn note_outside(&mut self) {
+        self.outside = true;
+    }
+
+    /// Whether a statement has read sources outside of what it holds.
+    #[must_use]
+    pub fn read_outside(&self) -> bool {
+        self.outside
+    }
+
+    /// SET CONSTRAINTS ALL: deferred or not.
+    pub fn set_constraints(&mut self, deferred: bool) {
+        self.constraints = Some(deferred);
+    }
+
+    /// What SET CONSTRAINTS ALL said last.
+    #[must_use]
+    pub fn constraints(&self) -> Option<bool> {
+        self.constraints
     }
 
     /// From now on it holds something at a source: whoever ends it must have that committed before.
@@ -231,6 +263,8 @@ impl Session {
         self.transaction.state = state;
         self.transaction.savepoints.clear();
         self.transaction.queried = false;
+        self.transaction.outside = false;
+        self.transaction.constraints = None;
         self.transaction.serial += 1;
         let now = SystemTime::now();
         self.transaction.started_at = Some(now);

@@ -92,6 +92,12 @@ pub trait RemoteTransaction: Debug + Send + Sync {
     /// `08006` where the connection is lost: the transaction is rolled back then.
     async fn savepoint(&self, savepoint: Savepoint) -> Result<()>;
 
+    /// Has all constraints that may be deferred checked at the end, or at once, which checks what was deferred.
+    ///
+    /// # Errors
+    /// What they say.
+    async fn set_constraints(&self, deferred: bool) -> Result<()>;
+
     /// Makes everything last.
     ///
     /// # Errors

@@ -49,12 +49,13 @@ pub struct WholeStatement {
 }
 
 /// The settings that decide what a statement says, and what connections have where nobody set them.
-pub const SESSION_SETTINGS: [(&str, &str); 5] = [
+pub const SESSION_SETTINGS: [(&str, &str); 6] = [
     ("TimeZone", "UTC"),
     ("DateStyle", "ISO, MDY"),
     ("IntervalStyle", "postgres"),
     ("bytea_output", "hex"),
     ("extra_float_digits", "1"),
+    ("lock_timeout", "0"),
 ];
 
 /// What a source says of a statement.
@@ -97,8 +98,12 @@ pub struct Argument {
 /// The table that a statement writes, as far as it decides what the client is told of rows that the source does not take.
 #[derive(Clone)]
 pub struct Target {
+    /// Its schema and name at the source.
+    pub table: (String, String),
     /// The client sees all of its columns: it may read what the source says of a row and of the table's rules.
     pub whole: bool,
+    /// The client sees all tables of the source: it may read what others of them, and their triggers, say.
+    pub everything: bool,
     /// Whether the client sees the source's table of this name.
     pub sees: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }

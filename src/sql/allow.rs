@@ -47,6 +47,14 @@ pub(super) enum Writes {
     Inside,
 }
 
+/// The command of a query that locks rows; the query has been checked.
+pub(super) fn locks(query: &Query) -> Option<&'static str> {
+    match self::query(query) {
+        Ok(Some(Writes::Locks(tag))) => Some(tag),
+        _ => None,
+    }
+}
+
 /// Checks a query. What it amounts to, if it writes or locks.
 ///
 /// # Errors

@@ -132,7 +132,11 @@ pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
     view_functions::resolve(&mut query);
     Ok(match allow::query(&query).map_err(|stop| stopped(cursor, stop))? {
         None => StatementKind::Query(query),
-        Some(Writes::Locks(tag)) => StatementKind::Refused { tag: lock_tag(cursor, tag), why: Refusal::ReadOnly },
+        Some(Writes::Locks(tag)) if lock_tag(cursor, tag) != tag => {
+            StatementKind::Refused { tag, why: Refusal::Form("FOR NO KEY UPDATE and FOR KEY SHARE are not supported") }
+        }
+        Some(Writes::Locks("SELECT INTO")) => StatementKind::Refused { tag: "SELECT INTO", why: Refusal::ReadOnly },
+        Some(Writes::Locks(_)) => StatementKind::Query(query),
         Some(Writes::Inside) => inside("SELECT"),
     })
 }

@@ -129,7 +129,12 @@ pub enum StatementKind {
         identifier: String,
     },
     /// SET CONSTRAINTS; no name means all.
-    SetConstraints(Vec<String>),
+    SetConstraints {
+        /// The constraints.
+        names: Vec<String>,
+        /// DEFERRED (true) or IMMEDIATE.
+        deferred: bool,
+    },
     /// A statement of PostgreSQL that Tusk does not execute: see [`Statement::refusal`].
     Refused {
         /// PostgreSQL's command tag of it.
@@ -391,7 +396,7 @@ impl Statement {
             Kind::PrepareTransaction => "PREPARE TRANSACTION",
             Kind::FinishPrepared { commit: true, .. } => "COMMIT PREPARED",
             Kind::FinishPrepared { commit: false, .. } => "ROLLBACK PREPARED",
-            Kind::SetConstraints(_) => "SET CONSTRAINTS",
+            Kind::SetConstraints { .. } => "SET CONSTRAINTS",
             Kind::Maintain(maintenance) => match maintenance.verb {
                 MaintenanceVerb::Vacuum => "VACUUM",
                 MaintenanceVerb::Analyze => "ANALYZE",
@@ -416,6 +421,15 @@ impl Statement {
             self.kind,
             Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackToSavepoint(_) | Kind::PrepareTransaction
         )
+    }
+
+    /// The command of a query that locks the rows it reads, as FOR UPDATE does; none if it does not.
+    #[must_use]
+    pub fn locks(&self) -> Option<&'static str> {
+        match &self.kind {
+            StatementKind::Query(query) => super::allow::locks(query),
+            _ => None,
+        }
     }
 
     /// Is it COPY, whose answer is a stream of its own kind?

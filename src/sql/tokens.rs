@@ -47,6 +47,9 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
             Kind::Word if lexed.is_word(lexeme, "notnull") && !starts_operand(lexed, before) => {
                 push_words(&mut out, &["is", "not", "null"], span);
             }
+            Kind::Word if in_substring(lexed, lexemes, i) => {
+                push_words(&mut out, &[if lexed.is_word(lexeme, "similar") { "from" } else { "for" }], span);
+            }
             Kind::Word if is_table_command(lexed, lexemes, i) => {
                 push_words(&mut out, &["select"], span);
                 out.push(TokenWithSpan::new(Token::Mul, span));
@@ -123,6 +126,30 @@ fn is_special(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
     // Where a type stands, the binder has a spelling of its own for these.
     let typed = symbol(before(1), "::") || before(1).is_some_and(|l| lexed.is_word(l, "as"));
     (typed || lexemes.get(i + 1).is_some_and(|next| next.kind == Kind::Text)) && TYPES.contains(&value)
+}
+
+/// `SUBSTRING(a SIMILAR b ESCAPE c)`, which is `SUBSTRING(a FROM b FOR c)`: whether one of its two words stands here.
+fn in_substring(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
+    let word = |i: usize, word: &str| lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, word));
+    let (similar, escape) = (word(i, "similar") && !word(i + 1, "to"), word(i, "escape"));
+    if !similar && !escape {
+        return false;
+    }
+    let (mut depth, mut seen) = (0_usize, similar);
+    for at in (0..i).rev() {
+        let Some(lexeme) = lexemes.get(at) else { return false };
+        if lexed.is_symbol(lexeme, ")") {
+            depth += 1;
+        } else if lexed.is_symbol(lexeme, "(") {
+            match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return seen && at.checked_sub(1).is_some_and(|before| word(before, "substring")),
+            }
+        } else if depth == 0 && word(at, "similar") {
+            seen = !word(at + 1, "to");
+        }
+    }
+    false
 }
 
 /// After this an operand or a label must follow, so a word here is a name.

@@ -82,6 +82,16 @@ impl Connection {
         Ok(())
     }
 
+    /// Before a block commits: its cursors WITH HOLD are read to their end, and the source commits what was done there. The last is not
+    /// given up for a cancel or a timeout, as PostgreSQL's COMMIT is not.
+    pub(super) async fn before_commit(&mut self, running: &RunningStatement) -> Result<(), Stop> {
+        let service = Arc::clone(&self.shared.service);
+        let holding = service.hold(&mut self.session, &self.identity, running);
+        self.io.watch(running.bounds(), holding).await?;
+        self.session.assure_commit()?;
+        Ok(service.commit(&self.session).await?)
+    }
+
     /// Holds the cursors WITH HOLD of an implicit transaction that is about to commit.
     pub(super) async fn hold_cursors(&mut self, running: &RunningStatement) -> Result<(), Stop> {
         if !self.session.must_hold() {
@@ -104,7 +114,10 @@ impl Connection {
 
     /// A message, or everything up to a Sync, has ended well: its implicit transaction commits.
     pub(super) async fn finish_message(&mut self) -> Result<()> {
-        self.shared.service.commit(&self.session).await?;
+        if !self.session.transaction.goes_on() {
+            self.session.assure_commit()?;
+            self.shared.service.commit(&self.session).await?;
+        }
         self.session.finish_message()
     }
 

@@ -14,7 +14,7 @@ use super::io::{CHUNK, Stop};
 use super::respond;
 use crate::query::{Outcome, RunningStatement};
 use crate::rows::Bounds;
-use crate::session::{PreparedStatement, RowCursor, StatementKind};
+use crate::session::{PreparedStatement, RowCursor, StatementKind, TransactionStatus};
 
 /// How long rows that wait in the buffer may wait for more, so that a small result is sent at once, not twice.
 const GATHER: Duration = Duration::from_millis(1);
@@ -39,13 +39,23 @@ impl Connection {
             self.session.transaction.note_query();
         }
         let service = Arc::clone(&self.shared.service);
-        let work = service.execute(&mut self.session, &self.identity, running, prepared, parameters);
-        let outcome = self.io.watch(running.bounds(), work).await;
-        if outcome.is_err() && matches!(prepared.statement.kind, StatementKind::Commit { .. }) {
+        let commits = match prepared.statement.kind {
+            // Outside a block it is an error, and what was done before is undone.
+            StatementKind::Commit { chain } => {
+                self.session.transaction.status() != TransactionStatus::Failed
+                    && (!chain || self.session.transaction.goes_on())
+            }
+            _ => false,
+        };
+        if commits && let Err(stop) = self.before_commit(running).await {
             // A commit that fails, is cancelled or takes too long has ended its block.
             self.session.rollback(false)?;
+            return Err(stop);
         }
-        let outcome = outcome?;
+        let work = service.execute(&mut self.session, &self.identity, running, prepared, parameters);
+        // What the source has committed is committed, whatever comes now; and a block can always be left (the source has its time for that).
+        let ends = commits || matches!(prepared.statement.kind, StatementKind::Rollback { .. });
+        let outcome = if ends { work.await? } else { self.io.watch(running.bounds(), work).await? };
         if outcome.rows.is_none() {
             self.tell(running.bounds());
         }

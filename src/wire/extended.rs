@@ -248,7 +248,8 @@ impl Connection {
                     self.io.out.command_complete(&CommandTag::Copy.text(copied));
                     return Ok(());
                 }
-                let done = match limit {
+                // What returns no rows has no parts.
+                let done = match limit.filter(|_| prepared.shape.is_some()) {
                     None => self.run_whole(portal, &prepared, &running).await,
                     Some(_) => self.run_in_parts(name, portal, (&prepared, &running), limit).await,
                 };

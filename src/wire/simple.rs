@@ -76,7 +76,8 @@ impl Connection {
     async fn work(&mut self, running: &RunningStatement, text: &str) -> Result<Vec<Work>, Stop> {
         if self.session.plans.has(text, &[]) {
             self.session.start_statement(false)?;
-            if let Some(prepared) = self.kept(running, text, &[]).await? {
+            // What Parse kept may have parameters.
+            if let Some(prepared) = self.kept(running, text, &[]).await?.filter(|kept| kept.parameters.is_empty()) {
                 return Ok(vec![Work::Kept(prepared)]);
             }
         }

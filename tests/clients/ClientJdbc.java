@@ -273,9 +273,11 @@ public class ClientJdbc {
             Thread canceller = new Thread(() -> {
                 try {
                     untilRunning();
-                    // PostgreSQL forgets a request that comes while it still gets ready to run what it shows as running.
-                    Thread.sleep(1000);
-                    s.cancel();
+                    // PostgreSQL forgets a request that comes between two messages of the statement, which it shows as running then.
+                    while (true) {
+                        s.cancel();
+                        Thread.sleep(200);
+                    }
                 } catch (Exception error) {
                     OUT.println(error);
                 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::daemon::Daemon;
 use crate::harness::federation::Federation;
+use crate::harness::postgres::eventually;
 use crate::harness::raw::{Raw, bind, error, execute, parse, rows};
 
 /// How many of each.
@@ -219,12 +220,15 @@ async fn functions_end_with_their_statement() {
         let fields = error(&raw.ask(sql));
         assert_eq!(fields[&'C'], "57014", "{sql}: {fields:?}");
     }
-    let wait = || tokio::time::sleep(Duration::from_secs(1));
-    wait().await;
-    let before = worked(&federation.tusk);
-    wait().await;
-    let more = worked(&federation.tusk) - before;
-    assert!(more < 0.5, "somebody works on: {more} seconds in one");
+    // Asked ten times a second: when nobody works between two of them, everybody has stopped.
+    let mut before = worked(&federation.tusk);
+    eventually("nobody works on", Duration::from_secs(10), async || {
+        let now = worked(&federation.tusk);
+        let idle = now - std::mem::replace(&mut before, now) < 0.005;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        idle
+    })
+    .await;
 }
 
 /// Rows of lists come a few at a time, however many there are.

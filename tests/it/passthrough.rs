@@ -75,6 +75,14 @@ roles = ["writer"]
 [[user]]
 name = "nan"
 roles = ["narrow"]
+[[role]]
+name = "parent"
+[[role.grant]]
+tables = ["shop.parents"]
+privileges = ["select", "insert", "update", "delete"]
+[[user]]
+name = "pia"
+roles = ["parent"]
 "#;
 
 /// Tables to write to, in the source and in the database `oracle`.
@@ -82,6 +90,10 @@ const STOCK: &str = "
 create table @.places (id int primary key, name text not null);
 create table @.stock (id int primary key, name text not null default 'nameless', amount int check (amount >= 0), secret text default 'classified',
     made int generated always as (amount * 2) stored, place int references @.places, late int unique deferrable initially deferred);
+create table @.parents (k int primary key);
+create table @.childs (k int not null references @.parents on delete set null on update cascade, secret text, check (k < 100));
+insert into @.parents values (1), (2);
+insert into @.childs values (1, 'top secret'), (2, 'salary');
 create table @.log (n int generated always as identity, note text, at date default '2020-01-01');
 insert into @.places values (1, 'attic'), (2, 'cellar');
 insert into @.stock (id, name, amount, place) select i, 'thing ' || i, i * 10, 1 + i % 2 from generate_series(1, 10) i;

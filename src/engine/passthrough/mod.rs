@@ -50,6 +50,8 @@ pub struct PassRequest<'a> {
     pub query_id: &'a str,
     /// Whether the source's table of this name may be seen.
     pub sees: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Whether all tables of the source may be seen.
+    pub everything: bool,
 }
 
 /// A statement as its source understood it.
@@ -65,6 +67,8 @@ pub struct PassPlan {
     pub tables: Vec<Arc<TableSchema>>,
     /// It writes: the word of its tag.
     pub writes: Option<&'static str>,
+    /// It locks the rows that it reads, as this command.
+    pub locks: Option<&'static str>,
 }
 
 /// Where a plan runs, and how its rows are taken.
@@ -117,6 +121,7 @@ pub struct Printed {
     whole: WholeStatement,
     tables: Vec<Arc<TableSchema>>,
     writes: Option<&'static str>,
+    locks: Option<&'static str>,
 }
 
 impl Passthrough {
@@ -145,10 +150,12 @@ impl Passthrough {
             tables.push(Arc::clone(table));
         }
         let (PrintedQuery { sql, places, renamed }, writes) = printed(request, &relations, &tables)?;
-        let target = tables
-            .first()
-            .filter(|_| writes.is_some())
-            .map(|table| Target { whole: is_whole(table), sees: Arc::clone(&request.sees) });
+        let target = tables.first().filter(|_| writes.is_some()).map(|table| Target {
+            table: (table.remote.schema.clone(), table.remote.name.clone()),
+            whole: is_whole(table),
+            everything: request.everything,
+            sees: Arc::clone(&request.sees),
+        });
         let text = request.statement.text.to_lowercase();
         let whole = WholeStatement {
             sql: sql.into(),
@@ -158,7 +165,8 @@ impl Passthrough {
             words: Arc::new(Words { text, places, renamed, schemas, known, target }),
             meter: Arc::default(),
         };
-        Ok(Printed { source: Arc::clone(&request.source), whole, tables, writes })
+        let locks = request.statement.locks();
+        Ok(Printed { source: Arc::clone(&request.source), whole, tables, writes, locks })
     }
 
     /// Has the source describe a statement: in the transaction that is held there, if one is, which fails if that fails.
@@ -166,7 +174,7 @@ impl Passthrough {
     /// # Errors
     /// What the source says of it; `08001` where it cannot be reached; `0A000` where a column has no form here.
     pub async fn plan(&self, printed: Printed, upstream: Option<&Upstream>) -> Result<PassPlan> {
-        let Printed { source, whole, tables, writes } = printed;
+        let Printed { source, whole, tables, writes, locks } = printed;
         let described = match upstream.filter(|upstream| *upstream.source() == *source) {
             Some(upstream) => upstream.remote().describe(&whole).await?,
             None => self.runner(&source)?.describe(&whole).await?,
@@ -179,7 +187,7 @@ impl Passthrough {
         });
         let shape = Arc::new(RowShape { columns: columns.collect() });
         let parameters = described.parameters.iter().map(|(ty, _)| *ty).collect();
-        Ok(PassPlan { source, whole, described, shape, parameters, tables, writes })
+        Ok(PassPlan { source, whole, described, shape, parameters, tables, writes, locks })
     }
 
     /// Starts a plan with these parameters (arrays of one row, of the parameters' types). Dropping the rows stops it.

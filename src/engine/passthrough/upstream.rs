@@ -51,6 +51,14 @@ impl Upstream {
         self.remote.savepoint(savepoint).await
     }
 
+    /// SET CONSTRAINTS ALL.
+    ///
+    /// # Errors
+    /// What the constraints say that were deferred.
+    pub async fn set_constraints(&self, deferred: bool) -> Result<()> {
+        self.remote.set_constraints(deferred).await
+    }
+
     /// Makes everything last.
     ///
     /// # Errors

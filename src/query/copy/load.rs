@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::pass::{sees, settings};
+use super::super::pass::{sees, sees_everything, settings};
 use super::super::upstream::{self, Wants};
 use super::super::{Query, RunningStatement};
 use super::Table;
@@ -67,7 +67,12 @@ pub(super) async fn load(
     let options = super::options(copy)?;
     check(copy, table, &options)?;
     let whole = identity.access(&schema.name).is_some_and(|access| access.columns == Columns::All);
-    let target = Target { whole, sees: sees(&table.world, &schema.source) };
+    let target = Target {
+        table: (schema.remote.schema.clone(), schema.remote.name.clone()),
+        whole,
+        everything: sees_everything(query, &table.world, &schema.source),
+        sees: sees(&table.world, &schema.source),
+    };
     let load = load_query(session, schema, (&columns, target), &options)?;
     let load = permitted.with(load);
     running.entry().update(|progress| {

@@ -15,7 +15,6 @@ const UNPLANNED: &[&str] = &[
     "default_transaction_read_only",
     "idle_in_transaction_session_timeout",
     "idle_session_timeout",
-    "lock_timeout",
     "role",
     "session_authorization",
     "statement_timeout",

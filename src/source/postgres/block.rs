@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pool: Arc<Pool>,
     /// `None`: the transaction is over, or its connection lost.
     held: Arc<Mutex<Option<Held>>>,
+    /// Cursors that nobody reads from any more; they are closed before the next statement.
+    closing: parking_lot::Mutex<Vec<String>>,
     runtime: Handle,
 }
 
@@ -48,6 +50,8 @@ struct Held {
     changed: bool,
     /// Errors of the connection before the statements that count.
     errors: u64,
+    /// A statement was cancelled: a request may come late, and must not meet somebody else's.
+    cancelled: bool,
     /// Cursors so far.
     cursors: u64,
     /// How errors of what was written are told, those of the COMMIT too.
@@ -84,10 +88,22 @@ pub(super) async fn begin(pool: &Arc<Pool>, opening: Opening) -> Result<Arc<dyn 
         }
     };
     let errors = lease.errors();
-    let held =
-        Held { lease, session: Some(Arc::clone(&opening.session)), changed: false, errors, cursors: 0, words: None };
+    let held = Held {
+        lease,
+        session: Some(Arc::clone(&opening.session)),
+        changed: false,
+        cancelled: false,
+        errors,
+        cursors: 0,
+        words: None,
+    };
     let held = Arc::new(Mutex::new(Some(held)));
-    let block = Block(Arc::new(Shared { pool: Arc::clone(pool), held, runtime: Handle::current() }));
+    let block = Block(Arc::new(Shared {
+        pool: Arc::clone(pool),
+        held,
+        closing: parking_lot::Mutex::default(),
+        runtime: Handle::current(),
+    }));
     for number in 0..opening.savepoints {
         block.savepoint(Savepoint::Set(number)).await?;
     }
@@ -134,17 +150,26 @@ impl Shared {
         Ok(turn)
     }
 
-    /// The same, with these settings.
+    /// Nobody reads from a cursor any more.
+    pub(super) fn close(&self, cursor: &str) {
+        self.closing.lock().push(format!("CLOSE {cursor}"));
+    }
+
+    /// The same, with these settings, and without cursors that are not read any more.
     async fn turn_in(&self, session: &Arc<str>) -> Result<Turn> {
         let mut turn = self.turn().await?;
+        let mut first = std::mem::take(&mut *self.closing.lock());
         let held = turn.held()?;
-        if held.session.as_ref().is_some_and(|has| has == session) {
+        if held.session.as_ref().is_none_or(|has| has != session) {
+            held.changed = true;
+            held.session = None;
+            first.push(session.to_string());
+        }
+        if first.is_empty() {
             return Ok(turn);
         }
-        held.changed = true;
-        held.session = None;
         turn.settled = false;
-        let set = turn.held()?.lease.client()?.batch_execute(session).await;
+        let set = turn.held()?.lease.client()?.batch_execute(&first.join("; ")).await;
         match set {
             Ok(()) => {
                 turn.settled = true;
@@ -220,7 +245,9 @@ impl Shared {
             if held.changed {
                 held.lease.unsettled();
             }
-            held.lease.finish();
+            if !held.cancelled {
+                held.lease.finish();
+            }
         }
         ended
     }
@@ -234,7 +261,9 @@ impl Drop for Block {
             let Ok(client) = held.lease.client() else { return };
             if matches!(timeout(ROLLBACK_TIME, client.batch_execute("ROLLBACK")).await, Ok(Ok(()))) {
                 held.lease.unsettled();
-                held.lease.finish();
+                if !held.cancelled {
+                    held.lease.finish();
+                }
             }
         });
     }
@@ -269,8 +298,11 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let Some(mut guard) = self.guard.take().filter(|_| !self.settled) else { return };
         self.runtime.spawn(async move {
-            let quiet = match &*guard {
-                Some(held) => held.lease.quiet().await,
+            let quiet = match &mut *guard {
+                Some(held) => {
+                    held.cancelled = true;
+                    held.lease.quiet().await
+                }
                 None => return,
             };
             if !quiet {
@@ -357,6 +389,8 @@ impl RemoteTransaction for Block {
             self.0.say(&sql).await?;
         }
         if matches!(savepoint, Savepoint::RollBackTo(_)) {
+            // Those that were made behind the mark are gone; the others end with the transaction.
+            self.0.closing.lock().clear();
             let mut turn = self.0.turn().await?;
             let held = turn.held()?;
             held.errors = held.lease.errors();
@@ -364,6 +398,25 @@ impl RemoteTransaction for Block {
             held.session = held.session.take().filter(|_| !held.changed);
         }
         Ok(())
+    }
+
+    async fn set_constraints(&self, deferred: bool) -> Result<()> {
+        let sql = if deferred { "SET CONSTRAINTS ALL DEFERRED" } else { "SET CONSTRAINTS ALL IMMEDIATE" };
+        let mut turn = self.0.turn().await?;
+        turn.settled = false;
+        let said = turn.held()?.lease.client()?.batch_execute(sql).await;
+        match said {
+            Ok(()) => {
+                turn.settled = true;
+                Ok(())
+            }
+            Err(error) => {
+                let words = turn.held()?.words.clone().unwrap_or_default();
+                let (error, healthy) = words::told(self.0.pool.source(), error, turn.end(), (&words, 0));
+                turn.settled = healthy;
+                Err(error)
+            }
+        }
     }
 
     async fn commit(&self) -> Result<()> {
@@ -378,7 +431,10 @@ impl RemoteTransaction for Block {
         let words = held.words.take().unwrap_or_default();
         match self.0.end(turn, "COMMIT", COMMIT_TIME).await {
             Some(Ok(())) => Ok(()),
-            Some(Err(error)) if error.as_db_error().is_some() => Err(words::told(&source, error, None, (&words, 0)).0),
+            // An end of the server or of the connection is no answer.
+            Some(Err(error)) if error.as_db_error().is_some_and(|db| !db.code().code().starts_with("57")) => {
+                Err(words::told(&source, error, None, (&words, 0)).0)
+            }
             _ => Err(Error::source_fault(
                 SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
                 format!("source \"{source}\" did not say whether it committed"),

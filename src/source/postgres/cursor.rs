@@ -54,6 +54,13 @@ impl Cursor {
         }))
     }
 
+    /// Nothing more is read from it.
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.block.close(&self.name);
+        }
+    }
+
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         if self.ready.is_empty() && !self.ended {
             self.fetch().await?;
@@ -72,9 +79,17 @@ impl Cursor {
             self.ready.push(batch);
         }
         self.ready.reverse();
-        self.ended = rows < self.rows;
+        if rows < self.rows {
+            self.end();
+        }
         let affordable = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).max(1);
         self.rows = (self.rows * 8).min(MOST_ROWS).min(affordable);
         Ok(())
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -93,7 +93,7 @@ impl Connector for PostgresConnector {
     }
 
     async fn introspect(&self) -> Result<RemoteSchema> {
-        let mut lease = self.pool.lease("introspection").await?;
+        let mut lease = self.pool.lease_beside("introspection").await?;
         let reading = introspect::read(lease.client()?, self.schemas.clone(), &self.tables);
         let Ok(found) = timeout(self.introspection_time, reading).await else {
             return Err(errors::silent(self.name(), self.introspection_time));
@@ -104,7 +104,7 @@ impl Connector for PostgresConnector {
     }
 
     async fn ping(&self) -> Result<()> {
-        let mut lease = self.pool.lease("ping").await?;
+        let mut lease = self.pool.lease_beside("ping").await?;
         let Ok(answer) = timeout(self.pool.timeout(), lease.client()?.batch_execute("SELECT 1")).await else {
             return Err(errors::silent(self.name(), self.pool.timeout()));
         };

@@ -139,6 +139,26 @@ impl Pool {
         self.lease_in(query_id, &DEFAULT_SESSION).await
     }
 
+    /// A connection for what must not wait for statements, beyond the pool's size if need be: what clients hold must not keep the catalog
+    /// from being read.
+    ///
+    /// # Errors
+    /// As [`Pool::lease`].
+    pub(super) async fn lease_beside(self: &Arc<Self>, query_id: &str) -> Result<Lease> {
+        if self.permits.available_permits() > 0 {
+            return self.lease(query_id).await;
+        }
+        let deadline = Instant::now() + self.timeout();
+        let connection = self.connect(&application_name(query_id), deadline).await?;
+        Ok(Lease {
+            connection: Some(connection),
+            pool: Arc::clone(self),
+            permit: None,
+            runtime: Handle::current(),
+            clean: true,
+        })
+    }
+
     /// The same, with these session settings.
     ///
     /// # Errors
@@ -369,9 +389,12 @@ impl Drop for Lease {
         if connection.client.is_closed() {
             return;
         }
-        if self.clean {
+        if self.clean && self.permit.is_some() {
             // Before the permit is given back, so that the next in turn finds it.
             self.pool.idle.lock().push(connection);
+            return;
+        }
+        if self.clean {
             return;
         }
         let pool = Arc::clone(&self.pool);

@@ -2,14 +2,14 @@
 //! Must not know: how a statement was printed.
 
 use std::error::Error as StdError;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures::stream;
 use tokio::time::timeout;
 use tokio_postgres::types::{Format, IsNull, Kind, ToSql, Type};
-use tokio_postgres::{RowStream, Statement};
+use tokio_postgres::{Client, RowStream, Statement};
 
 use super::errors;
 use super::kept::Key;
@@ -209,20 +209,16 @@ impl Waiting {
         if !same_columns(&statement, &self.described) {
             return Ok(None);
         }
-        let client = lease.client()?;
-        let patience = self.pool.timeout() / 2;
-        let (set, opened) = tokio::join!(
-            timeout(patience, client.batch_execute(&first)),
-            client.query_raw(&statement, &self.arguments)
-        );
+        let (set, opened) = self.both(lease.client()?, &first, &statement).await;
         match set {
-            Ok(Ok(())) => lease.settled(&self.whole.session),
-            Ok(Err(error)) if error.as_db_error().is_some() => {
+            Some(Ok(())) => lease.settled(&self.whole.session),
+            Some(Err(error)) if error.as_db_error().is_some() => {
                 return Err(errors::setting(self.pool.source(), error));
             }
             // Nothing came back: another connection may do.
-            Ok(Err(_)) | Err(_) => return Ok(None),
+            Some(Err(_)) | None => return Ok(None),
         }
+        let Some(opened) = opened else { return Ok(None) };
         match opened {
             Ok(rows) => Ok(Some((Box::pin(rows), On::Lease(Box::new(lease))))),
             Err(error) if is_stale(&error) => {
@@ -231,6 +227,30 @@ impl Waiting {
                 Ok(None)
             }
             Err(error) => Err(self.failed(lease, error)),
+        }
+    }
+
+    /// Sends what is to be said before a statement and the statement, both at once. A connection that answers neither is not waited for:
+    /// what was said before it is `None` then.
+    async fn both(
+        &self,
+        client: &Client,
+        first: &str,
+        statement: &Statement,
+    ) -> (Option<Said<()>>, Option<Said<RowStream>>) {
+        let mut set = pin!(timeout(self.pool.timeout() / 2, client.batch_execute(first)));
+        let mut opened = pin!(client.query_raw(statement, &self.arguments));
+        let mut early = None;
+        let set = loop {
+            tokio::select! {
+                biased;
+                set = &mut set => break set.ok(),
+                rows = &mut opened, if early.is_none() => early = Some(rows),
+            }
+        };
+        match (&set, early) {
+            (Some(Ok(())), None) => (set, Some(opened.await)),
+            (_, early) => (set, early),
         }
     }
 

@@ -70,12 +70,16 @@ pub(super) fn refused_row(db: &DbError, words: &Words) -> Option<Error> {
         _ => return None,
     };
     let state = SqlState::from_code(code).unwrap_or(class);
-    let sees = |text: &str| tables(text).all(|table| (target.sees)(table));
-    if !target.whole || !sees(db.message()) {
+    // A rule of another table may be broken by what follows from the statement: a foreign key's action, a trigger.
+    let own = db.table() == Some(&target.table.1) && db.schema() == Some(&target.table.0);
+    if !target.whole || !(own || target.everything) {
         return Some(Error::source_fault(state, broken_rule(code)));
     }
     let mut told = Error::source_fault(state, words.seen(db.message()));
-    if let Some(detail) = db.detail().filter(|detail| sees(detail)) {
+    let leads_away = state == SqlState::FOREIGN_KEY_VIOLATION && !target.everything;
+    // Which table a key leads to stands in the message, in the server's language.
+    let sees = |text: &str| tables(text).count() == 1 && tables(text).all(|table| (target.sees)(table));
+    if let Some(detail) = db.detail().filter(|detail| !leads_away || sees(detail)) {
         told = told.with_detail(words.seen(detail));
     }
     if let Some(hint) = db.hint() {

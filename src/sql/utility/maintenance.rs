@@ -188,8 +188,9 @@ pub(super) fn constraints(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
             }
         }
     }
-    if !cursor.eat("deferred") {
+    let deferred = cursor.eat("deferred");
+    if !deferred {
         cursor.expect("immediate")?;
     }
-    Ok(StatementKind::SetConstraints(names.into_iter().map(|name| name.table).collect()))
+    Ok(StatementKind::SetConstraints { names: names.into_iter().map(|name| name.table).collect(), deferred })
 }

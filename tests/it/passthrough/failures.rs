@@ -96,15 +96,21 @@ async fn a_source_that_goes_and_comes_back() {
 async fn rows_stream_and_limits_hold() {
     let limited = "[[role]]\nname = \"limited\"\n[role.limits]\nmax_rows = 100\n[[role.grant]]\ntables = [\"*.*\"]\nprivileges = [\"select\"]\n\
                    [[user]]\nname = \"lim\"\nroles = [\"limited\"]\n";
-    let (_postgres, daemon) = start("", limited).await;
+    let (postgres, daemon) = start("", limited).await;
     let mut raw = passing(&daemon, "lim");
     let messages = raw.ask("select i, repeat('x', 1000) from generate_series(1, 100000) i, shop.emps where id = 1");
     assert_eq!(error(&messages)[&'C'], "54000");
     let mut raw = passing(&daemon, "ana");
     let before = daemon.resident();
     raw.query("select i, repeat('x', 1000) from generate_series(1, 300000) i, shop.emps where id = 1");
-    // Nobody reads: nothing piles up here.
-    std::thread::sleep(Duration::from_millis(1500));
+    // Nobody reads: nothing piles up here, the source waits.
+    let watch = postgres.connect().await;
+    let waits =
+        "select count(*) from pg_stat_activity where application_name like 'tusk:%' and wait_event = 'ClientWrite'";
+    eventually("the source waits", Duration::from_secs(20), async || {
+        watch.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
     let grown = daemon.resident().saturating_sub(before);
     assert!(grown < 150 << 20, "{grown} bytes more");
     let count = raw.until(b'Z').iter().filter(|message| message.tag == b'D').count();

@@ -36,7 +36,7 @@ const SCRIPTS: &[&[&str]] = &[
     &[
         "begin",
         "insert into shop.log (note) values ('a')",
-        "select 1 / 0 from shop.log",
+        "select 1 / (n - n) from shop.log",
         "select 1",
         "commit",
         "select count(*) from shop.log",
@@ -104,6 +104,32 @@ const SCRIPTS: &[&[&str]] = &[
         "commit",
         "select count(*) from shop.stock",
     ],
+    &[
+        "begin",
+        "set constraints all immediate",
+        "insert into shop.stock (id, late) values (72, 1), (73, 1)",
+        "rollback",
+    ],
+    &[
+        "begin",
+        "insert into shop.stock (id, late) values (72, 1), (73, 1)",
+        "set constraints all immediate",
+        "rollback",
+        "begin",
+        "insert into shop.stock (id, late) values (72, 1), (73, 1)",
+        "set constraints all deferred",
+        "update shop.stock set late = 2 where id = 72",
+        "set constraints all immediate",
+        "rollback",
+    ],
+    &[
+        "insert into shop.log (note) values ('chain'); commit and chain",
+        "select count(*) from shop.log where note = 'chain'",
+    ],
+    &[
+        "insert into shop.log (note) values ('plain'); commit; select 1",
+        "select count(*) from shop.log where note = 'plain'",
+    ],
     &["begin read only", "update shop.stock set amount = 1", "rollback"],
     &["begin", "set transaction read only", "delete from shop.stock", "commit"],
     &[
@@ -151,6 +177,24 @@ const SCRIPTS: &[&[&str]] = &[
         "select made::text from shop.items where id = 1",
         "commit",
         "select made::text from shop.items where id = 1",
+    ],
+    &[
+        "begin",
+        "select id from shop.stock where id in (1, 2) order by id for update",
+        "select s.id from shop.stock s join shop.places p on p.id = s.place where s.id = 3 for share of s nowait",
+        "select id from shop.stock where id = 4 for update skip locked",
+        "update shop.stock set amount = 1 where id = 1",
+        "rollback",
+        "select id from (select id from shop.stock where id = 1 for update) x",
+        "select id from shop.stock where id = 1 for update of nothing",
+        "select count(*) from shop.stock for update",
+        "begin read only",
+        "select id from shop.stock for update",
+        "rollback",
+        "begin",
+        "declare l cursor for select id from shop.stock order by id for update",
+        "fetch 2 from l",
+        "rollback",
     ],
     &[
         "begin",
@@ -213,6 +257,12 @@ async fn others_see_it_when_it_is_committed_and_snapshots_stay() {
     a.ask("update shop.stock set amount = 0 where id = 1");
     b.ask("set statement_timeout = '300ms'");
     assert_eq!(error(&b.ask("update shop.stock set amount = 5 where id = 1"))[&'C'], "57014");
+    let locked = error(&b.ask("select id from shop.stock where id = 1 for update nowait"));
+    assert_eq!(
+        (locked[&'C'].as_str(), locked[&'M'].as_str()),
+        ("55P03", "could not obtain lock on row in relation \"stock\"")
+    );
+    assert!(rows(&b.ask("select id from shop.stock where id = 1 for update skip locked")).is_empty());
     b.ask("begin");
     b.ask("savepoint s");
     assert_eq!(error(&b.ask("update shop.stock set amount = 5 where id = 1"))[&'C'], "57014");
@@ -293,6 +343,8 @@ async fn what_runs_beside_a_transaction_and_what_does_not() {
     assert_eq!(rows(&wes.ask(federated)).len(), 1);
     wes.ask("update shop.stock set amount = 0");
     assert_eq!(rows(&wes.ask("select count(*) from pg_class where relname = 'stock'")), [[Some("1".to_owned())]]);
+    let seen = format!("{:?}", rows(&wes.ask("explain analyze select id from shop.stock where amount = 0")));
+    assert!(seen.contains("Rows: 10"), "{seen}");
     let refused = error(&wes.ask(federated));
     assert_eq!((refused[&'C'].as_str(), refused.contains_key(&'H')), ("0A000", true), "{refused:?}");
     wes.ask("rollback");
@@ -343,4 +395,35 @@ async fn a_transaction_that_is_lost_says_so_and_is_undone() {
     })
     .await;
     assert_eq!(rows(&wes.ask("select min(amount) from shop.stock")), [[Some("10".to_owned())]]);
+}
+
+/// Sends a signal to the source's server and to all that runs in it for Tusk.
+async fn signal(postgres: &TestPostgres, name: &str, pids: &[i32]) {
+    postgres.signal(name);
+    for pid in pids {
+        std::process::Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_hangs_ends_a_block_in_time() {
+    let (postgres, daemon) = writable("").await;
+    let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+    wes.ask("set statement_timeout = '500ms'");
+    wes.ask("begin");
+    wes.ask("update shop.stock set amount = 0");
+    let sql = "select pid from pg_stat_activity where application_name like 'tusk:%'";
+    let pids: Vec<i32> = postgres.connect().await.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    signal(&postgres, "STOP", &pids).await;
+    let begun = std::time::Instant::now();
+    assert_eq!(error(&wes.ask("update shop.stock set amount = 1"))[&'C'], "57014");
+    assert_eq!(transcript(&wes.ask("rollback")), "C ROLLBACK\\x00\nZ I\n");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    signal(&postgres, "CONT", &pids).await;
+    eventually("it answers again", Duration::from_secs(10), async || {
+        wes.ask("update shop.stock set amount = amount").iter().any(|message| message.tag == b'C')
+    })
+    .await;
+    assert_eq!(rows(&wes.ask("select min(amount) from shop.stock")), [[Some("10".to_owned())]]);
+    none_open(&postgres).await;
 }

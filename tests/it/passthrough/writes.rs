@@ -171,6 +171,17 @@ async fn roles_write_what_they_may() {
         let answer = ask(sql);
         assert_eq!(answer, told);
     }
+    // Nor what a rule of a table says that is not seen at all.
+    let mut pia = Raw::login(daemon.port(), "pia", "tusk");
+    let told = error(&pia.ask("delete from shop.parents where k = 1"));
+    assert_eq!(
+        (told[&'C'].as_str(), told[&'M'].as_str(), told.contains_key(&'D')),
+        ("23502", "null value violates a not-null constraint", false)
+    );
+    let told = error(&pia.ask("update shop.parents set k = 500 where k = 2"));
+    assert_eq!((told[&'C'].as_str(), told.contains_key(&'D')), ("23514", false), "{told:?}");
+    let told = error(&pia.ask("insert into shop.parents values (2)"));
+    assert_eq!(told[&'M'], "duplicate key value violates unique constraint \"parents_pkey\"");
     let returned = ask("insert into shop.stock values (61, 'mine') returning *");
     assert!(
         returned.contains("INSERT 0 1") && returned.contains("61") && !returned.contains("classified"),
@@ -181,6 +192,7 @@ async fn roles_write_what_they_may() {
     // A reader writes nothing, and neither does anybody where the source is not to be written to.
     let mut ana = Raw::login(daemon.port(), "ana", "tusk");
     assert_eq!(error(&ana.ask("delete from shop.stock"))[&'C'], "42501");
+    assert_eq!(error(&ana.ask("select id from shop.stock for update"))[&'C'], "42501");
     let watch = postgres.connect().await;
     let count: i64 = watch.query_one("select count(*) from public.stock", &[]).await.unwrap().get(0);
     assert_eq!(count, 11);

@@ -2,8 +2,9 @@
 //! Must not know: expressions, relations.
 
 use super::super::super::ast::{
-    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
-    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, With,
+    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, LockClause, LockType, NamedWindowExpr, NonBlock,
+    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    SetExpr, SetOperator, SetQuantifier, With,
 };
 use super::super::super::rewrite::item_name_of;
 use super::{Printer, refuse};
@@ -16,7 +17,7 @@ impl Printer<'_> {
     }
 
     fn whole_query(&mut self, query: &Query) -> Result<()> {
-        if !query.locks.is_empty() || query.for_clause.is_some() || !query.pipe_operators.is_empty() {
+        if query.for_clause.is_some() || !query.pipe_operators.is_empty() {
             return Err(refuse("this clause"));
         }
         if let Some(with) = &query.with {
@@ -26,7 +27,26 @@ impl Printer<'_> {
         if let Some(order) = &query.order_by {
             self.order_by(order)?;
         }
-        self.limit(query)
+        self.limit(query)?;
+        query.locks.iter().try_for_each(|lock| self.lock(lock))
+    }
+
+    fn lock(&mut self, lock: &LockClause) -> Result<()> {
+        self.put(match lock.lock_type {
+            LockType::Update => " FOR UPDATE",
+            LockType::Share => " FOR SHARE",
+        });
+        if let Some(of) = &lock.of {
+            let [ObjectNamePart::Identifier(of)] = of.0.as_slice() else { return Err(refuse("this form of lock")) };
+            self.put(" OF ");
+            self.ident(of)?;
+        }
+        self.put(match lock.nonblock {
+            None => "",
+            Some(NonBlock::Nowait) => " NOWAIT",
+            Some(NonBlock::SkipLocked) => " SKIP LOCKED",
+        });
+        Ok(())
     }
 
     /// A query in parentheses.
