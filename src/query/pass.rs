@@ -118,6 +118,7 @@ impl Choice<'_> {
             // A transaction that the source was asked in has failed with it.
             Err(error)
                 if error.state() == SqlState::FEATURE_NOT_SUPPORTED
+                    && self.wish() != Wish::Passthrough
                     && upstream.is_none_or(|upstream| *upstream.source() != *source) =>
             {
                 self.refused(&sentence(error.message()))

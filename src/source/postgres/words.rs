@@ -34,7 +34,7 @@ fn said(source: &str, db: &DbError, words: &Words, shift: u32) -> Option<Error> 
     // Every table and column that we wrote is one that the source had: if it is missing, and not by a name of the client's, it has changed.
     let changed = match code {
         "42703" => !here.is_some_and(|here| words.is_theirs(here)) && !db.message().contains("USING"),
-        "42P01" => !db.message().contains("FROM-clause entry"),
+        "42P01" => !db.message().contains("FROM-clause entry") && !db.message().contains("not found in FROM clause"),
         _ => false,
     };
     if changed {
