@@ -183,8 +183,8 @@ impl Shared {
         }
     }
 
-    /// Runs statements of ours that return nothing.
-    async fn say(&self, sql: &str) -> Result<()> {
+    /// Runs a statement of ours that returns nothing. `words`: how its errors are told, where they are about what the client wrote.
+    async fn say(&self, sql: &str, words: Option<&Words>) -> Result<()> {
         let mut turn = self.turn().await?;
         turn.settled = false;
         let said = turn.held()?.lease.client()?.batch_execute(sql).await;
@@ -194,7 +194,11 @@ impl Shared {
                 Ok(())
             }
             Err(error) => {
-                let (error, healthy) = errors::statement(self.pool.source(), error, turn.end());
+                let source = self.pool.source();
+                let (error, healthy) = match words {
+                    Some(words) => words::told(source, error, turn.end(), (words, 0)),
+                    None => errors::statement(source, error, turn.end()),
+                };
                 turn.settled = healthy;
                 Err(error)
             }
@@ -381,12 +385,12 @@ impl RemoteTransaction for Block {
             Savepoint::Release(number) => format!("RELEASE SAVEPOINT tusk_{number}"),
             Savepoint::RollBackTo(number) => format!("ROLLBACK TO SAVEPOINT tusk_{number}"),
         };
-        if let Err(error) = self.0.say(&sql).await {
+        if let Err(error) = self.0.say(&sql, None).await {
             // A request to cancel the statement before may have come late.
             if error.state() != SqlState::QUERY_CANCELED {
                 return Err(error);
             }
-            self.0.say(&sql).await?;
+            self.0.say(&sql, None).await?;
         }
         if matches!(savepoint, Savepoint::RollBackTo(_)) {
             // Those that were made behind the mark are gone; the others end with the transaction.
@@ -402,21 +406,8 @@ impl RemoteTransaction for Block {
 
     async fn set_constraints(&self, deferred: bool) -> Result<()> {
         let sql = if deferred { "SET CONSTRAINTS ALL DEFERRED" } else { "SET CONSTRAINTS ALL IMMEDIATE" };
-        let mut turn = self.0.turn().await?;
-        turn.settled = false;
-        let said = turn.held()?.lease.client()?.batch_execute(sql).await;
-        match said {
-            Ok(()) => {
-                turn.settled = true;
-                Ok(())
-            }
-            Err(error) => {
-                let words = turn.held()?.words.clone().unwrap_or_default();
-                let (error, healthy) = words::told(self.0.pool.source(), error, turn.end(), (&words, 0));
-                turn.settled = healthy;
-                Err(error)
-            }
-        }
+        let words = self.0.turn().await?.held()?.words.clone();
+        self.0.say(sql, words.as_deref()).await
     }
 
     async fn commit(&self) -> Result<()> {

@@ -36,10 +36,11 @@ enum At {
 }
 
 /// One column on its way.
-struct Column {
-    name: String,
-    text: bool,
-    builder: ColumnBuilder,
+pub(super) struct Column {
+    pub(super) name: String,
+    /// It comes in its text form.
+    pub(super) text: bool,
+    pub(super) builder: ColumnBuilder,
 }
 
 /// Decodes one COPY. Feed it with [`Decoder::push`], then call [`Decoder::decode`] until it asks for more.
@@ -243,7 +244,7 @@ impl Decoder {
 }
 
 impl Column {
-    fn append(&mut self, value: Option<&[u8]>) -> Result<()> {
+    pub(super) fn append(&mut self, value: Option<&[u8]>) -> Result<()> {
         if !self.text {
             return self.builder.append_binary(value);
         }

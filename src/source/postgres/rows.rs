@@ -15,10 +15,11 @@ use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Row, RowStream};
 
 use super::block::Turn;
+use super::copy::Column;
 use super::errors;
 use super::pool::Lease;
 use super::words;
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Result};
 use crate::source::{BatchStream, Described, DescribedColumn, WholeStatement};
 use crate::types::{self, ColumnBuilder};
 
@@ -89,7 +90,7 @@ pub(super) struct Running {
 impl Running {
     /// What runs, and what its rows are.
     pub(super) fn new(open: Open, source: &str, whole: WholeStatement, described: &Described) -> Self {
-        let columns = described.columns.iter().map(Column::new).collect();
+        let columns = described.columns.iter().map(column).collect();
         let schema = schema_of(described);
         let decoder = Decoder { source: source.to_owned(), schema, columns, rows: 0, bytes: 0, first: true };
         Running { affected: 0, open: Some(open), decoder, whole, shift: described.shift }
@@ -152,28 +153,9 @@ impl Running {
     }
 }
 
-/// One column on its way.
-struct Column {
-    name: String,
-    text: bool,
-    builder: ColumnBuilder,
-}
-
-impl Column {
-    fn new(column: &DescribedColumn) -> Self {
-        let builder = ColumnBuilder::new(column.ty, FIRST_ROWS);
-        Column { name: column.name.clone(), text: column.as_text, builder }
-    }
-
-    fn append(&mut self, value: Option<&[u8]>) -> Result<()> {
-        if !self.text {
-            return self.builder.append_binary(value);
-        }
-        let text = value.map(std::str::from_utf8).transpose().map_err(|_| {
-            Error::source_fault(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
-        })?;
-        self.builder.append_held(text)
-    }
+fn column(described: &DescribedColumn) -> Column {
+    let builder = ColumnBuilder::new(described.ty, FIRST_ROWS);
+    Column { name: described.name.clone(), text: described.as_text, builder }
 }
 
 struct Decoder {
