@@ -106,6 +106,11 @@ pub trait VirtualTable: Debug + Send + Sync {
     /// What building the batch meets; never waits.
     fn rows(&self, viewer: &Viewer) -> Result<RecordBatch>;
 
+    /// Whether its rows follow from the viewer's world alone: they are the same as long as that is.
+    fn is_steady(&self) -> bool {
+        false
+    }
+
     /// What it is for, in a sentence.
     fn comment(&self) -> &str;
 

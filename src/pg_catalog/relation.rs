@@ -343,6 +343,10 @@ impl VirtualTable for Relation {
         self.view
     }
 
+    fn is_steady(&self) -> bool {
+        self.fill.is_none_or(|fill| fill.kept)
+    }
+
     fn rows(&self, viewer: &Viewer) -> Result<RecordBatch> {
         let Some(fill) = self.fill else { return self.fixed() };
         let objects = Objects::of(viewer);

@@ -275,7 +275,7 @@ async fn start(
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
 ) -> Result<Started> {
-    let context = StatementContext::new(running.remote_name(), running.stop().clone());
+    let context = || StatementContext::new(running.remote_name(), running.stop().clone());
     let begun = |sql: Vec<String>| {
         running.entry().update(|progress| {
             progress.remote_sql = sql;
@@ -294,7 +294,7 @@ async fn start(
                 None => Place::Alone,
             };
             let plan = planned.plan.clone().with(Arc::clone(plan));
-            return query.parts.passthrough.start(&plan, &parameters, context, place).await;
+            return query.parts.passthrough.start(&plan, &parameters, context(), place).await;
         }
     };
     if planned.route.target == Target::Federated {
@@ -302,7 +302,13 @@ async fn start(
         session.transaction.note_outside();
     }
     let engine = Arc::clone(&query.parts.engine);
-    let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
+    let ready = match engine.ready_again(&plan, context)? {
+        Some(ready) => ready,
+        None => {
+            let context = context();
+            query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?
+        }
+    };
     begun(ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect());
     let started = query.parts.threads.of(planned.route.target).spawn(async move { ready.start() });
     let rows = running.bounds().guard(async { started.await.map_err(died)? }).await?;

@@ -56,7 +56,12 @@ pub(super) async fn reusable(
 
 /// Whether the plan of a statement that nobody prepared is worth keeping: it does not depend on the moment.
 pub(super) fn is_lasting(planned: &Prepared, text: &str) -> bool {
-    planned.explain.is_none() && !Depends::of(&planned.scope).time && !is_moment(text)
+    planned.explain.is_none() && is_steady(&planned.scope, text)
+}
+
+/// Whether nothing in a statement tells of the moment.
+pub(super) fn is_steady(scope: &Scope, text: &str) -> bool {
+    !Depends::of(scope).time && !is_moment(text)
 }
 
 async fn holds(

@@ -48,6 +48,8 @@ pub(super) struct Choice<'a> {
     pub(super) statement: &'a Statement,
     pub(super) named: &'a [(TableRef, Relation)],
     pub(super) parameters: &'a [Option<PgType>],
+    /// It tells nothing of the moment.
+    pub(super) steady: bool,
     /// The other engine has refused it.
     pub(super) last_resort: bool,
 }

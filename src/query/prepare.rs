@@ -9,7 +9,7 @@ use super::facts::facts;
 use super::pass::{Choice, Passed};
 use super::plan::Planned;
 use super::probes::asks_catalogs;
-use super::{Query, Route, RunningStatement, Target, route, utility};
+use super::{Query, Route, RunningStatement, Target, fresh, route, utility};
 use crate::catalog::{Needed, Relation, Setting, Settings, TableSchema, Viewer, World, existing, resolve};
 use crate::engine::datafusion::{PlanRequest, SessionFacts};
 use crate::error::{Error, Result, SqlState};
@@ -117,7 +117,9 @@ pub(super) async fn plan(
     }
     let facts = facts(session, &viewer, (&scope, running), query.started);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
-    let choice = Choice { query, session, running, statement: read, named: &named, parameters, last_resort: false };
+    let steady = explain.is_none() && fresh::is_steady(&scope, &statement.text);
+    let choice =
+        Choice { query, session, running, statement: read, named: &named, parameters, steady, last_resort: false };
     let (planned, route) = choose(choice, viewer, facts, route).await?;
     note_route(running, &route, &relations);
     let wanted = planned.tables().iter().map(|table| {
@@ -178,9 +180,9 @@ async fn choose(
     let engine = Arc::clone(&choice.query.parts.engine);
     let (statement, parameters) = (choice.statement.clone(), choice.parameters.to_vec());
     let relations = choice.named.to_vec();
-    let (seen, known) = (Arc::clone(&viewer), facts.clone());
+    let (seen, known, steady) = (Arc::clone(&viewer), facts.clone(), choice.steady);
     let planning = async move {
-        let request = PlanRequest { statement: &statement, relations, viewer, facts, parameters: &parameters };
+        let request = PlanRequest { statement: &statement, relations, viewer, facts, parameters: &parameters, steady };
         engine.plan(request).await.map(Arc::new)
     };
     match choice.query.deep(choice.running, planning).await {

@@ -3,6 +3,8 @@
 
 mod administration;
 mod apply;
+mod in_memory;
+mod kept;
 mod named_pushdown;
 mod plan;
 mod pushdown;
@@ -64,6 +66,8 @@ impl StatementContext {
 /// The federated engine. One for the daemon.
 pub struct Federated {
     template: SessionState,
+    /// For what reads virtual tables alone.
+    memory: SessionState,
     scanner: Arc<Scanner>,
     administration: Administration,
     functions: Functions,
@@ -110,12 +114,14 @@ impl Federated {
             threads => threads,
         };
         let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
-        let builder = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(runtime)
-            .with_physical_optimizer_rules(yielding::rules());
-        let template = semantics::install(builder).build();
-        Ok(Federated { template, scanner: Arc::new(Scanner::new(sources, metrics)), administration, functions })
+        let state = |config: SessionConfig| {
+            SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&runtime))
+        };
+        let template = semantics::install(state(config.clone()).with_physical_optimizer_rules(yielding::rules()));
+        let memory = state(in_memory::settings(config)).with_physical_optimizer_rules(in_memory::physical_rules());
+        let memory = semantics::install(memory).with_optimizer_rules(in_memory::rules());
+        let scanner = Arc::new(Scanner::new(sources, metrics));
+        Ok(Federated { template: template.build(), memory: memory.build(), scanner, administration, functions })
     }
 }
 

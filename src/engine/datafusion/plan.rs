@@ -8,8 +8,10 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
 
 use super::Federated;
+use super::kept::Kept;
 use super::secured::SecuredTable;
 use super::semantics::{self, SessionFacts};
 use super::session_calls;
@@ -34,12 +36,16 @@ pub struct PlanRequest<'a> {
     pub facts: SessionFacts,
     /// Types that the client gave its parameters.
     pub parameters: &'a [Option<PgType>],
+    /// It tells nothing of the moment: its rows are the same as long as what it reads is, and the session that it knows.
+    pub steady: bool,
 }
 
 /// A statement, bound and typed.
 pub struct Plan {
     pub(super) logical: LogicalPlan,
     pub(super) state: SessionState,
+    /// Where its physical plan is kept; `None`: it is made for each execution.
+    pub(super) kept: Option<Kept>,
     /// What its rows look like.
     pub shape: Arc<RowShape>,
     /// The types of its parameters.
@@ -50,6 +56,16 @@ pub struct Plan {
     pub reads_virtual: bool,
 }
 
+impl Plan {
+    /// A copy of its physical plan, if that is kept, and what its rows look like.
+    pub(super) fn copy(&self) -> Result<Option<(Arc<dyn ExecutionPlan>, Arc<RowShape>)>> {
+        match &self.kept {
+            Some(kept) => kept.copy().map_err(semantics::from_datafusion),
+            None => Ok(None),
+        }
+    }
+}
+
 impl Federated {
     /// Binds a statement. Deep statements need a deep stack: call it where there is one.
     ///
@@ -58,6 +74,7 @@ impl Federated {
     pub async fn plan(&self, request: PlanRequest<'_>) -> Result<Plan> {
         let mut tables = Vec::new();
         let mut reads_virtual = false;
+        let mut steady = request.steady;
         let mut providers: HashMap<(Option<String>, String), Arc<dyn TableProvider>> = HashMap::new();
         for (reference, relation) in request.relations {
             let provider: Arc<dyn TableProvider> = match relation {
@@ -67,6 +84,7 @@ impl Federated {
                 }
                 Relation::Virtual(table) => {
                     reads_virtual = true;
+                    steady &= table.is_steady();
                     Arc::new(VirtualProvider::new(table, Arc::clone(&request.viewer)))
                 }
             };
@@ -76,11 +94,11 @@ impl Federated {
         let state = self.state_for(StatementTables::new(providers), request.facts, &request.viewer, memory)?;
         let bound = semantics::plan(request.statement, &state, request.parameters).await?;
         let shape = Arc::new(shape_of(&bound.logical, bound.names.as_deref()));
-        Ok(Plan { logical: bound.logical, state, shape, parameters: bound.parameters, tables, reads_virtual })
+        let kept = (memory && steady && bound.parameters.is_empty()).then(Kept::default);
+        Ok(Plan { logical: bound.logical, state, kept, shape, parameters: bound.parameters, tables, reads_virtual })
     }
 
-    /// `memory`: virtual tables are all that is read. They are small and lie in an order that people know; to part them among threads
-    /// costs more than it brings, and shuffles them.
+    /// `memory`: virtual tables are all that is read.
     fn state_for(
         &self,
         tables: StatementTables,
@@ -90,10 +108,9 @@ impl Federated {
     ) -> Result<SessionState> {
         let acting = session_calls::functions(&facts);
         let administration = self.administration.functions(viewer, &facts.notices);
-        let partitions = if memory { 1 } else { self.template.config().target_partitions() };
-        let config = self.template.config().clone().with_default_catalog_and_schema(&viewer.database, SEARCH_PATH);
-        let config = config.with_target_partitions(partitions);
-        let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
+        let template = if memory { &self.memory } else { &self.template };
+        let config = template.config().clone().with_default_catalog_and_schema(&viewer.database, SEARCH_PATH);
+        let mut state = SessionStateBuilder::new_from_existing(template.clone())
             .with_config(semantics::with_facts(config, facts))
             .with_catalog_list(Arc::new(StatementCatalogs(Arc::new(tables))))
             .build();

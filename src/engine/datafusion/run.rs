@@ -1,6 +1,7 @@
 //! Runs an authorised plan: parameters in, batches out. Also says, for EXPLAIN, what would run.
 //! Must not know: wires, sessions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -65,6 +66,9 @@ impl Federated {
         statement: StatementContext,
     ) -> Result<Ready> {
         let plan = plan.value();
+        if let Some((physical, rows_shape)) = plan.copy()? {
+            return Ok(ready(physical, rows_shape, plan, statement));
+        }
         let logical = semantics::bind_parameters(&plan.logical, &plan.parameters, &scalars(parameters)?)?;
         let physical = apply::physical(&logical, &plan.state).await.map_err(semantics::from_datafusion)?;
         let layout: Vec<DataType> = physical.schema().fields().iter().map(|field| field.data_type().clone()).collect();
@@ -72,22 +76,25 @@ impl Federated {
             return Err(Error::internal("a physical plan has other columns than its logical plan"));
         }
         let rows_shape = Arc::new(with_layout(&plan.shape, &layout));
-        let stop = statement.stop.clone();
-        let config = plan.state.config().clone().with_extension(Arc::new(statement));
-        let base = plan.state.task_ctx();
-        let context = TaskContext::new(
-            base.task_id(),
-            base.session_id(),
-            config,
-            base.scalar_functions().clone(),
-            base.higher_order_functions().clone(),
-            base.aggregate_functions().clone(),
-            base.window_functions().clone(),
-            base.runtime_env(),
-        );
-        let mut remote = Vec::new();
-        collect_remote(&physical, &mut remote);
-        Ok(Ready { physical, context: Arc::new(context), stop, rows_shape, remote })
+        let physical = match &plan.kept {
+            Some(kept) => kept.keep(physical, &rows_shape).map_err(semantics::from_datafusion)?,
+            None => physical,
+        };
+        Ok(ready(physical, rows_shape, plan, statement))
+    }
+
+    /// What [`Federated::ready`] gives where the statement's physical plan is kept: at once, on any stack.
+    ///
+    /// # Errors
+    /// None that a statement can cause.
+    pub fn ready_again(
+        &self,
+        plan: &Authorized<Arc<Plan>>,
+        statement: impl FnOnce() -> StatementContext,
+    ) -> Result<Option<Ready>> {
+        let plan = plan.value();
+        let kept = plan.copy()?;
+        Ok(kept.map(|(physical, rows_shape)| ready(physical, rows_shape, plan, statement())))
     }
 
     /// What would run; after it has run (`analyzed`), with what each node did; `verbose`: with the columns of each node.
@@ -115,6 +122,30 @@ impl Ready {
         let batches: BatchStream = Box::pin(stopping.map(|batch| batch.map_err(semantics::from_datafusion)));
         Ok(Rows { shape: self.rows_shape, batches })
     }
+}
+
+/// The functions of the state are left out of the context: expressions hold theirs.
+fn ready(
+    physical: Arc<dyn ExecutionPlan>,
+    rows_shape: Arc<crate::rows::RowShape>,
+    plan: &Plan,
+    statement: StatementContext,
+) -> Ready {
+    let stop = statement.stop.clone();
+    let config = plan.state.config().clone().with_extension(Arc::new(statement));
+    let context = TaskContext::new(
+        None,
+        plan.state.session_id().to_owned(),
+        config,
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        Arc::clone(plan.state.runtime_env()),
+    );
+    let mut remote = Vec::new();
+    collect_remote(&physical, &mut remote);
+    Ready { physical, context: Arc::new(context), stop, rows_shape, remote }
 }
 
 fn scalars(parameters: &[ArrayRef]) -> Result<Vec<ScalarValue>> {

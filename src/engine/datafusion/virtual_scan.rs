@@ -1,30 +1,35 @@
 //! A virtual table as the planner sees it: its rows are made for the viewer when the statement runs.
 //! Must not know: what the table shows.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use arrow::array::{ArrayRef, StringViewArray, UInt32Array};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, StringViewArray, UInt32Array};
+use arrow::compute::kernels::cmp::eq;
+use arrow::compute::{and, filter_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::{Viewer, VirtualTable};
 use crate::types::{self, PgType};
 
 /// The system columns that every relation has.
-const SYSTEM: [(&str, PgType); 6] = [
-    ("tableoid", PgType::OID),
-    ("cmax", PgType::CID),
-    ("xmax", PgType::XID),
-    ("cmin", PgType::CID),
-    ("xmin", PgType::XID),
-    ("ctid", PgType::TID),
-];
+static SYSTEM: LazyLock<Vec<Arc<Field>>> = LazyLock::new(|| {
+    let columns = [
+        ("tableoid", PgType::OID),
+        ("cmax", PgType::CID),
+        ("xmax", PgType::XID),
+        ("cmin", PgType::CID),
+        ("xmin", PgType::XID),
+        ("ctid", PgType::TID),
+    ];
+    columns.into_iter().map(|(name, ty)| Arc::new(types::system_column(types::field(name, ty, true)))).collect()
+});
 
 /// One virtual table, for one viewer.
 #[derive(Debug)]
@@ -41,11 +46,7 @@ impl VirtualProvider {
     pub(super) fn new(table: Arc<dyn VirtualTable>, viewer: Arc<Viewer>) -> Self {
         let own = table.schema();
         let mut fields: Vec<Arc<Field>> = own.fields().iter().cloned().collect();
-        for (name, ty) in SYSTEM {
-            if own.field_with_name(name).is_err() {
-                fields.push(Arc::new(types::system_column(types::field(name, ty, true))));
-            }
-        }
+        fields.extend(SYSTEM.iter().filter(|field| own.field_with_name(field.name()).is_err()).cloned());
         VirtualProvider { table, viewer, schema: Arc::new(Schema::new(fields)), held: None }
     }
 
@@ -71,6 +72,21 @@ impl VirtualProvider {
         Ok(batch)
     }
 
+    /// Which rows the conditions leave that [`picks`]; `None`: all.
+    fn picked(&self, batch: &RecordBatch, filters: &[Expr]) -> Result<Option<BooleanArray>> {
+        let mut picked: Option<BooleanArray> = None;
+        for (name, value) in filters.iter().filter_map(picks) {
+            let column = self.schema.index_of(name).ok().and_then(|at| batch.columns().get(at));
+            let Some(column) = column.filter(|column| *column.data_type() == value.data_type()) else { continue };
+            let equal = eq(column, &value.to_scalar()?)?;
+            picked = Some(match picked {
+                Some(before) => and(&before, &equal)?,
+                None => equal,
+            });
+        }
+        Ok(picked)
+    }
+
     /// A system column. What a row was made by is the catalog's generation: it is another one when anything has changed.
     fn system(&self, name: &str, rows: usize) -> ArrayRef {
         let texts = |text: String| Arc::new(StringViewArray::from(vec![text.as_str(); rows])) as ArrayRef;
@@ -94,6 +110,22 @@ impl VirtualProvider {
     }
 }
 
+/// A condition that rows are picked by before they are read: a column is equal to a value.
+fn picks(filter: &Expr) -> Option<(&str, &ScalarValue)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else { return None };
+    let (column, value) = match (left.as_ref(), right.as_ref()) {
+        (Expr::Column(column), Expr::Literal(value, _)) | (Expr::Literal(value, _), Expr::Column(column)) => {
+            (column, value)
+        }
+        _ => return None,
+    };
+    let plain = matches!(
+        value.data_type(),
+        DataType::UInt32 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Utf8View
+    );
+    (plain && !value.is_null()).then_some((column.name(), value))
+}
+
 #[async_trait]
 impl TableProvider for VirtualProvider {
     fn schema(&self) -> SchemaRef {
@@ -104,15 +136,30 @@ impl TableProvider for VirtualProvider {
         TableType::View
     }
 
+    /// What looks for one object reads the rows of that object: a catalog has tens of thousands of others. The conditions stay where they
+    /// are as well.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let picked = |filter: &&Expr| match picks(filter) {
+            Some(_) => TableProviderFilterPushDown::Inexact,
+            None => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(picked).collect())
+    }
+
     async fn scan(
         &self,
         _state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let batch = self.projected(&self.rows()?, projection.unwrap_or(&all))?;
+        let rows = self.rows()?;
+        // A row's system columns tell of its place among all of them.
+        let mut batch = self.projected(&rows, projection.unwrap_or(&all))?;
+        if let Some(picked) = self.picked(&rows, filters)? {
+            batch = filter_record_batch(&batch, &picked)?;
+        }
         let schema = batch.schema();
         let plan = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?;
         Ok(plan)

@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_plan::collect;
 use datafusion::scalar::ScalarValue;
 
-use super::super::stop;
+use super::super::{in_memory, stop};
 use super::correlation::replaced;
 use super::together::lifted;
 use crate::error::{Error, SqlState};
@@ -155,7 +155,7 @@ impl Apply {
     /// All sets in one run of a plan that is lifted over them; none where it cannot be.
     async fn together(&self, sets: &[Vec<ScalarValue>], columns: &[DataType]) -> Result<Option<Vec<ScalarValue>>> {
         let Some(plan) = lifted(&self.plan, &self.names, columns, sets)? else { return Ok(None) };
-        let plan = self.state.optimize(&plan)?;
+        let plan = in_memory::finished(self.state.optimize(&plan)?, &self.state)?;
         let physical = self.state.query_planner().create_physical_plan(&plan, self.state.as_ref()).await?;
         let batches = collect(physical, self.state.task_ctx()).await?;
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); sets.len()];

@@ -17,7 +17,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{semantics, stop};
+use super::{in_memory as rules, semantics, stop};
 pub(super) use correlation::in_memory;
 use correlation::{holds_outer_columns, marker, outer_columns, reaches_out, substituted, taken_around, with_held_rows};
 use function::{Answer, Apply, Names};
@@ -43,13 +43,16 @@ pub(super) async fn physical(plan: &LogicalPlan, state: &SessionState) -> Result
 /// The optimised plan without a correlated subquery, as far as that can be had.
 fn optimized(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
     let plan = rewrite(plan, state, Which::Needed)?.data;
-    let optimize = |plan: &LogicalPlan| stop::planning(|| state.optimize(plan));
-    let first = optimize(&plan);
+    let first = stop::planning(|| state.optimize(&plan));
+    let again = |first: LogicalPlan| stop::planning(|| rules::finished(first, state));
     if first.as_ref().is_ok_and(|plan| !holds_outer_columns(plan)) {
-        return first;
+        return first.and_then(again);
     }
     let second = rewrite(plan, state, Which::Correlated)?;
-    if second.transformed { optimize(&second.data) } else { first }
+    if second.transformed {
+        return stop::planning(|| state.optimize(&second.data)).and_then(again);
+    }
+    first.and_then(again)
 }
 
 fn rewrite(plan: LogicalPlan, state: &SessionState, which: Which) -> Result<Transformed<LogicalPlan>> {

@@ -42,6 +42,7 @@ mod windows;
 
 pub use self::coerce::can_assign;
 pub use self::errors::from_datafusion;
+pub(super) use self::evaluation::optimizer_rules;
 pub use self::facts::{SessionActs, SessionFacts, SettingLookup};
 pub use self::gather::gathered;
 pub use self::install::install;

@@ -44,7 +44,7 @@ impl AnalyzerRule for EvaluationOrder {
 }
 
 /// DataFusion's rules of the optimizer, with those of this room among them.
-pub(super) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+pub(in crate::engine::datafusion) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = Vec::new();
     for rule in Optimizer::new().rules {
         if rule.name() == "push_down_filter" {
