@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,37 @@ use crate::types::{self, PgType};
 
 /// Batches on their way. Dropping it stops whatever produces them.
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+
+/// Rows on their way as a client takes them: whole DataRow messages, and how many. Dropping it stops whatever produces them.
+pub type WireStream = Pin<Box<dyn Stream<Item = Result<(Bytes, u64)>> + Send>>;
+
+/// What passes a [`pump`].
+pub trait Part {
+    /// How many rows are in it.
+    fn rows(&self) -> u64;
+    /// How many bytes it takes.
+    fn bytes(&self) -> u64;
+}
+
+impl Part for RecordBatch {
+    fn rows(&self) -> u64 {
+        self.num_rows() as u64
+    }
+
+    fn bytes(&self) -> u64 {
+        self.get_array_memory_size() as u64
+    }
+}
+
+impl Part for (Bytes, u64) {
+    fn rows(&self) -> u64 {
+        self.1
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
 
 /// One column of a result, as RowDescription tells it.
 #[derive(Debug, Clone)]
@@ -88,6 +120,51 @@ impl Rows {
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+/// What a statement returns.
+#[derive(Debug)]
+pub enum Answer {
+    /// Rows to be encoded.
+    Batches(Rows),
+    /// Rows in the formats that were asked for.
+    Wire(WireRows),
+}
+
+/// Rows that are encoded already.
+pub struct WireRows {
+    /// What they look like.
+    pub shape: Arc<RowShape>,
+    /// The messages.
+    pub messages: WireStream,
+}
+
+impl Answer {
+    /// What they look like.
+    #[must_use]
+    pub fn shape(&self) -> &Arc<RowShape> {
+        match self {
+            Answer::Batches(rows) => &rows.shape,
+            Answer::Wire(rows) => &rows.shape,
+        }
+    }
+
+    /// The rows of who asked for no formats.
+    ///
+    /// # Errors
+    /// `XX000`: never, such rows are batches.
+    pub fn into_rows(self) -> Result<Rows> {
+        match self {
+            Answer::Batches(rows) => Ok(rows),
+            Answer::Wire(_) => Err(Error::internal("rows in a format that nobody asked for")),
+        }
+    }
+}
+
+impl fmt::Debug for WireRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WireRows").field("shape", &self.shape).finish_non_exhaustive()
     }
 }
 
@@ -298,17 +375,20 @@ pub async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// The pump: passes batches on until the statement is cancelled, times out or breaks a limit. On any of these the inner stream is
+/// The pump: passes rows on until the statement is cancelled, times out or breaks a limit. On any of these the inner stream is
 /// dropped before the error is handed out, so that the source is told at once.
 #[must_use]
-pub fn pump(inner: BatchStream, bounds: Bounds) -> BatchStream {
+pub fn pump<T: Part + Send + 'static>(
+    inner: Pin<Box<dyn Stream<Item = Result<T>> + Send>>,
+    bounds: Bounds,
+) -> Pin<Box<dyn Stream<Item = Result<T>> + Send>> {
     let pumped = futures::stream::unfold(Some((inner, bounds)), |state| async move {
         let (mut inner, bounds) = state?;
         let next = bounds.guard(async { inner.next().await.transpose() }).await;
         match next {
             Ok(None) => None,
-            Ok(Some(batch)) => match bounds.take(batch.num_rows() as u64, batch.get_array_memory_size() as u64) {
-                Ok(()) => Some((Ok(batch), Some((inner, bounds)))),
+            Ok(Some(part)) => match bounds.take(part.rows(), part.bytes()) {
+                Ok(()) => Some((Ok(part), Some((inner, bounds)))),
                 Err(error) => {
                     drop(inner);
                     Some((Err(error), None))

@@ -30,6 +30,14 @@ pub struct Mounted {
     state: Mutex<State>,
 }
 
+impl Mounted {
+    /// The schema that one of its schemas is seen as; `None`: it is not mounted.
+    #[must_use]
+    pub fn seen_as(&self, remote: &str) -> Option<String> {
+        self.mounts.seen_as(remote)
+    }
+}
+
 /// What is known of a source's health.
 #[derive(Debug, Clone)]
 pub struct SourceStatus {

@@ -12,7 +12,7 @@ use crate::catalog::{Relation, TableKind, World, existing};
 use crate::error::{Error, Result, SqlState};
 use crate::names::quote;
 use crate::policy::Identity;
-use crate::rows::{RowShape, Rows};
+use crate::rows::{Answer, RowShape};
 use crate::session::{Session, is_encoding};
 use crate::sql::{Copy, CopyOptions, CopyWhat, ForceColumns, Scope, Statement, StatementKind, TableRef};
 use crate::types::Encoding;
@@ -33,7 +33,7 @@ pub enum Copying {
 #[derive(Debug)]
 pub struct CopyOut {
     /// The rows; bounded and accounted already.
-    pub rows: Rows,
+    pub rows: Answer,
     /// The options, checked.
     pub options: CopyOptions,
     /// What text is converted to (not in the binary format).
@@ -89,7 +89,8 @@ pub(super) async fn copy(
     let quoted = quoted(&options, &shape, columns.as_ref())?;
     let encoding = encoding(&options)?;
     execute::warn_of_stale(&world, &planned, running);
-    let how = (running, running.bounds().clone(), Pace::Whole);
+    let pace = Pace::Sent(vec![options.format == CopyFormat::Binary]);
+    let how = (running, running.bounds().clone(), pace);
     let rows = execute::rows(query, session, identity, how, &planned, Vec::new()).await?.rows;
     let rows = rows.ok_or_else(|| Error::internal("a statement that reads has no rows"))?;
     Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding, quoted })))

@@ -12,7 +12,7 @@ use super::{Outcome, Query, RunningStatement};
 use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Permit, Privilege};
-use crate::rows::{Bounds, CommandTag, Rows};
+use crate::rows::{Answer, Bounds, CommandTag, Rows};
 use crate::session::{Cursor, Declared, Open, Portal, PortalState, Prepared, PreparedStatement, Scroll, Session};
 use crate::sql::{self, Declare, Direction, Fetch, StatementKind};
 
@@ -95,7 +95,7 @@ pub(super) async fn open(
 ) -> Result<Opened> {
     let Produced { outcome, plan, grounds: read } = execute(run, prepared, parameters).await?;
     let Outcome { rows, tag } = outcome;
-    let Some(rows) = rows else { return Ok(Opened { open: None, tag }) };
+    let Some(rows) = rows.map(Answer::into_rows).transpose()? else { return Ok(Opened { open: None, tag }) };
     let bounds = run.running.bounds();
     let mut scroll = Scroll::new(rows, bounds.clone(), None);
     // The cursor has moved, or the rows are written, however many of them this portal gives at once.
@@ -141,6 +141,7 @@ pub(super) async fn declare(
     run.pace = pace;
     let Produced { outcome, plan, .. } = produced?;
     let Some(rows) = outcome.rows else { return Err(Error::internal("a cursor's query has no rows")) };
+    let rows = rows.into_rows()?;
     let implied = || matches!(&declare.statement.kind, StatementKind::Query(query) if sql::scrolls(query));
     // A cursor that nobody asked to scroll keeps what memory is meant for, and no file.
     let store = match declare.scroll {
@@ -176,7 +177,7 @@ pub(super) async fn declare(
 pub(super) async fn fetch(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
     let (cursor, grounds) = cursor(run, &fetch.cursor).await?;
     let rows = cursor.fetch(&fetch.cursor, fetch.direction, part(run))?;
-    let outcome = Outcome { rows: Some(rows), tag: CommandTag::Fetch };
+    let outcome = Outcome { rows: Some(Answer::Batches(rows)), tag: CommandTag::Fetch };
     Ok(Produced { grounds, ..outcome.into() })
 }
 

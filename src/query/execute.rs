@@ -21,20 +21,23 @@ use super::upstream::{self, Wants};
 use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, probes, utility};
 use crate::catalog::{SchemaCache, World};
 use crate::engine::datafusion::StatementContext;
-use crate::engine::passthrough::{Place, Savepoint, Started};
+use crate::engine::passthrough::{Form, Place, Savepoint, Started};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Entry, Events};
 use crate::metrics::Metrics;
 use crate::policy::{Authorized, Identity, Ticket};
-use crate::rows::{BatchStream, Bounds, CommandTag, Rows, pump};
+use crate::rows::{Answer, BatchStream, Bounds, CommandTag, Rows, WireRows, pump};
 use crate::session::{PreparedStatement, Session, TransactionStatus};
 use crate::sql::{Scope, Statement, StatementKind};
 
 /// How the rows of a statement are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pace {
     /// At once, to the end: the statement's deadline and limits hold over them.
     Whole,
+    /// The same, by a client, in these formats (binary or not: none, one for all, or one for each): rows that are encoded already need
+    /// not be encoded again.
+    Sent(Vec<bool>),
     /// Part by part, with waits of any length in between: who takes them keeps deadlines and limits.
     Parts,
 }
@@ -186,14 +189,15 @@ pub(super) async fn read(
         Some(wanted) => {
             let _ticket = admit(query, identity, running, planned).await?;
             let rows = explain::explain(query, run.session, running, (planned, wanted), &parameters).await?;
-            Ok(Outcome { rows: Some(rows), tag: CommandTag::Plain("EXPLAIN") }.into())
+            Ok(Outcome { rows: Some(Answer::Batches(rows)), tag: CommandTag::Plain("EXPLAIN") }.into())
         }
         None => {
             let bounds = match run.pace {
-                Pace::Whole => running.bounds().clone(),
+                Pace::Whole | Pace::Sent(_) => running.bounds().clone(),
                 Pace::Parts => running.bounds().of_parts(),
             };
-            let outcome = rows(query, run.session, identity, (running, bounds, run.pace), planned, parameters).await?;
+            let how = (running, bounds, run.pace.clone());
+            let outcome = rows(query, run.session, identity, how, planned, parameters).await?;
             Ok(Produced { outcome, plan: Some(planned.plan.clone()), grounds: None })
         }
     }
@@ -230,12 +234,24 @@ pub(super) async fn rows(
         started.inspect_err(|error| drifted(&query.parts.catalog, &planned.route.sources, error))?;
     let tag = planned.plan.value().tag(written);
     let Some(rows) = rows else { return Ok(Outcome { rows: None, tag }) };
-    let mut rows = match planned.route.target {
-        _ if !ahead => Rows { shape: rows.shape, batches: accounted(running, pump(rows.batches, bounds)) },
-        Target::Passthrough => carry(runtime, running, bounds, rows, ticket),
-        _ => relay(runtime, running, bounds, rows, ticket),
+    let sources = planned.route.sources.clone();
+    let catalog = Arc::clone(&query.parts.catalog);
+    let rows = match rows {
+        // Nothing is left to do with them: who reads them reads them from the source.
+        Answer::Wire(WireRows { shape, messages }) => {
+            let messages = messages.inspect(move |_| _ = &ticket).boxed();
+            let messages = watched((catalog, sources), accounted(running, pump(messages, bounds)));
+            Answer::Wire(WireRows { shape, messages })
+        }
+        Answer::Batches(rows) => {
+            let Rows { shape, batches } = match planned.route.target {
+                _ if !ahead => Rows { shape: rows.shape, batches: accounted(running, pump(rows.batches, bounds)) },
+                Target::Passthrough => carry(runtime, running, bounds, rows, ticket),
+                _ => relay(runtime, running, bounds, rows, ticket),
+            };
+            Answer::Batches(Rows { shape, batches: watched((catalog, sources), batches) })
+        }
     };
-    watch_for_drift(query, planned, &mut rows);
     Ok(Outcome { rows: Some(rows), tag })
 }
 
@@ -294,7 +310,11 @@ async fn start(
                 None => Place::Alone,
             };
             let plan = planned.plan.clone().with(Arc::clone(plan));
-            return query.parts.passthrough.start(&plan, &parameters, context(), place).await;
+            let form = match pace {
+                Pace::Sent(formats) => Form::Wire(formats),
+                Pace::Whole | Pace::Parts => Form::Batches,
+            };
+            return query.parts.passthrough.start(&plan, &parameters, context(), (place, form)).await;
         }
     };
     if planned.route.target == Target::Federated {
@@ -312,7 +332,7 @@ async fn start(
     begun(ready.remote.iter().map(|read| format!("{}: {}", read.source, read.sql)).collect());
     let started = query.parts.threads.of(planned.route.target).spawn(async move { ready.start() });
     let rows = running.bounds().guard(async { started.await.map_err(died)? }).await?;
-    Ok(Started { rows: Some(rows), written: None, ahead: true })
+    Ok(Started { rows: Some(Answer::Batches(rows)), written: None, ahead: true })
 }
 
 /// Carries batches from the runtime that makes them to the one of sockets, one at a time, within these bounds. Dropping the
@@ -342,29 +362,29 @@ fn relayed(runtime: &Handle, mut batches: BatchStream, ticket: Option<Ticket>) -
     Box::pin(Relay { receiver, task: AbortOnDropHandle::new(task), ended: false })
 }
 
-/// Batches of a statement, which has failed if they do.
-fn accounted(running: &RunningStatement, batches: BatchStream) -> BatchStream {
+/// Rows, of whatever form.
+type Parts<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
+
+/// Rows of a statement, which has failed if they do.
+fn accounted<T: 'static>(running: &RunningStatement, rows: Parts<T>) -> Parts<T> {
     let running = running.clone();
-    Box::pin(batches.inspect(move |batch| {
-        if let Err(error) = batch {
+    Box::pin(rows.inspect(move |part| {
+        if let Err(error) = part {
             running.failed(error);
         }
     }))
 }
 
 /// A source whose tables are no longer what the catalog says is asked again by the next statement.
-fn watch_for_drift(query: &Query, planned: &Prepared, rows: &mut Rows) {
-    let sources = planned.route.sources.clone();
+fn watched<T: 'static>((catalog, sources): (Arc<SchemaCache>, Vec<String>), rows: Parts<T>) -> Parts<T> {
     if sources.is_empty() {
-        return;
+        return rows;
     }
-    let catalog = Arc::clone(&query.parts.catalog);
-    let inner = std::mem::replace(&mut rows.batches, Box::pin(futures::stream::empty()));
-    rows.batches = Box::pin(inner.inspect(move |batch| {
-        if let Err(error) = batch {
+    Box::pin(rows.inspect(move |part| {
+        if let Err(error) = part {
             drifted(&catalog, &sources, error);
         }
-    }));
+    }))
 }
 
 fn drifted(catalog: &SchemaCache, sources: &[String], error: &Error) {

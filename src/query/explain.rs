@@ -17,9 +17,9 @@ use super::prepare::Prepared;
 use super::upstream::{self, Wants};
 use super::{Query, RunningStatement, Target};
 use crate::engine::datafusion::{Explained, RemoteRead, ScanMeter, StatementContext};
-use crate::engine::passthrough::Place;
+use crate::engine::passthrough::{Form, Place};
 use crate::error::{Error, Result, SqlState};
-use crate::rows::{RowShape, Rows};
+use crate::rows::{Answer, RowShape, Rows};
 use crate::session::{Session, Source};
 use crate::sql::ExplainOption;
 use crate::types::{self, PgType};
@@ -196,7 +196,7 @@ pub(super) async fn explain(
                 session.transaction.note_outside();
             }
             let again = ready.clone();
-            let ran = analysis.run(async move { again.start() }).await?;
+            let ran = analysis.run(async move { again.start().map(Answer::Batches) }).await?;
             let timed = wanted.analyze && wanted.timing;
             (query.parts.engine.explain(&ready, timed, wanted.verbose), planning, ran)
         }
@@ -219,8 +219,9 @@ pub(super) async fn explain(
                         Some(upstream) => Place::In { upstream, parts: false },
                         None => Place::Alone,
                     };
-                    let started = engine.start(&plan, &parameters, context, place).await?;
-                    Ok(started.rows.unwrap_or_else(|| Rows { shape, batches: Box::pin(futures::stream::empty()) }))
+                    let started = engine.start(&plan, &parameters, context, (place, Form::Batches)).await?;
+                    let none = || Answer::Batches(Rows { shape, batches: Box::pin(futures::stream::empty()) });
+                    Ok(started.rows.unwrap_or_else(none))
                 })
                 .await?;
             (Explained { lines, remote: vec![remote], rows: None }, planning, ran)
@@ -263,7 +264,7 @@ impl Analysis<'_> {
     }
 
     /// With ANALYZE, runs the statement to its end.
-    async fn run(&self, start: impl Future<Output = Result<Rows>> + Send + 'static) -> Result<Option<Ran>> {
+    async fn run(&self, start: impl Future<Output = Result<Answer>> + Send + 'static) -> Result<Option<Ran>> {
         if !self.wanted.analyze {
             return Ok(None);
         }
@@ -271,7 +272,7 @@ impl Analysis<'_> {
         let runtime = self.query.parts.threads.of(self.planned.route.target);
         let started = runtime.spawn(start);
         let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
-        let mut rows = relay(runtime, running, running.bounds().clone(), rows, None).batches;
+        let mut rows = relay(runtime, running, running.bounds().clone(), rows.into_rows()?, None).batches;
         while let Some(batch) = rows.next().await {
             batch?;
         }

@@ -15,7 +15,7 @@ use super::{CopyOut, Copying, Opened, Outcome, RunningStatement, Service, cursor
 use crate::error::{Error, Result, SqlState};
 use crate::history::{Begun, Running};
 use crate::policy::Identity;
-use crate::rows::{BatchStream, Bounds, CommandTag, RowShape, Rows, deadline_after, pump};
+use crate::rows::{Answer, BatchStream, Bounds, CommandTag, RowShape, Rows, deadline_after, pump};
 use crate::session::{Open, PreparedStatement, Scroll, Session};
 use crate::sql::{CopyOptions, Statement, StatementKind};
 use crate::types::{self, Encoding, PgType};
@@ -136,7 +136,7 @@ impl Service for Fake {
         _identity: &Arc<Identity>,
         running: &RunningStatement,
         prepared: &Arc<PreparedStatement>,
-        parameters: Vec<ArrayRef>,
+        (parameters, _): (Vec<ArrayRef>, Option<Vec<bool>>),
     ) -> Result<Outcome> {
         if !prepared.is_planned() {
             return utility::run(session, running, &prepared.statement);
@@ -162,7 +162,7 @@ impl Service for Fake {
         };
         let rows =
             Rows { shape: Arc::new(RowShape::of_schema(&schema())), batches: pump(stream, running.bounds().clone()) };
-        Ok(Outcome { rows: Some(rows), tag: CommandTag::Select })
+        Ok(Outcome { rows: Some(Answer::Batches(rows)), tag: CommandTag::Select })
     }
 
     async fn copy(
@@ -179,6 +179,7 @@ impl Service for Fake {
             Rows { shape: Arc::new(RowShape::of_schema(&schema())), batches: pump(stream, running.bounds().clone()) };
         let options = CopyOptions::of(&copy.options, copy.from, &|_| true)?;
         let quoted = vec![false];
+        let rows = Answer::Batches(rows);
         Ok(Copying::Out(Box::new(CopyOut { rows, options, encoding: Encoding::Utf8, quoted })))
     }
 
@@ -190,7 +191,8 @@ impl Service for Fake {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Opened> {
-        let Outcome { rows, tag } = self.execute(session, identity, running, prepared, parameters).await?;
+        let Outcome { rows, tag } = self.execute(session, identity, running, prepared, (parameters, None)).await?;
+        let rows = rows.map(Answer::into_rows).transpose()?;
         let scroll = rows.map(|rows| Scroll::new(rows, running.bounds().clone(), None));
         let open = scroll.map(|scroll| cursors::opened(scroll, &tag, running, None));
         Ok(Opened { open, tag })

@@ -72,20 +72,24 @@ async fn holds(
     (prepared, planned): (&PreparedStatement, &Prepared),
 ) -> Result<(bool, Arc<World>)> {
     let world = prepare::world_for(query, session, identity, running, &planned.scope).await?;
-    let now = prepare::relations(query, session, &world, &planned.scope)?;
-    let same = Arc::ptr_eq(&planned.identity, identity)
-        && now.len() == planned.relations.len()
-        && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
-    // What virtual tables and their functions tell is the world's, which the plan holds.
     let virtual_tables = planned.plan.value().reads_virtual();
-    let depends = Depends::of(&planned.scope);
-    let same_world = !(virtual_tables || depends.world) || Arc::ptr_eq(&planned.world, &world);
-    Ok((same && same_world && prepared.is_fresh(session, virtual_tables, depends.time), world))
+    if !prepared.is_fresh(session, virtual_tables, planned.depends.time) || !Arc::ptr_eq(&planned.identity, identity) {
+        return Ok((false, world));
+    }
+    if Arc::ptr_eq(&planned.world, &world) {
+        // The search path is the same, too: every name means what it meant.
+        return Ok((true, world));
+    }
+    let now = prepare::relations(query, session, &world, &planned.scope)?;
+    let same =
+        now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
+    // What virtual tables and their functions tell is the world's, which the plan holds.
+    Ok((same && !virtual_tables && !planned.depends.world, world))
 }
 
 /// What the functions of a statement tell of, beside their arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Depends {
+pub(super) struct Depends {
     /// The moment or the daemon's state.
     time: bool,
     /// What there is, and who may see it.
@@ -164,7 +168,7 @@ const MOMENT: &[&str] = &[
 ];
 
 impl Depends {
-    fn of(scope: &Scope) -> Self {
+    pub(super) fn of(scope: &Scope) -> Self {
         let mut depends = Depends { time: false, world: scope.names_objects };
         for function in &scope.functions {
             let name = function.name.as_str();

@@ -39,7 +39,7 @@ use crate::error::{Error, Result};
 use crate::history::{Begun, Events, Running};
 use crate::metrics::Metrics;
 use crate::policy::{Admission, Identity};
-use crate::rows::{Bounds, CommandTag, Notices, Rows, deadline_after};
+use crate::rows::{Answer, Bounds, CommandTag, Notices, deadline_after};
 use crate::session::{Open, PreparedStatement, Session};
 use crate::sql::Statement;
 use execute::{Execution, Pace};
@@ -49,7 +49,7 @@ use world::Worlds;
 #[derive(Debug)]
 pub struct Outcome {
     /// Rows, where the statement returns any; bounded and accounted already.
-    pub rows: Option<Rows>,
+    pub rows: Option<Answer>,
     /// What CommandComplete says after them.
     pub tag: CommandTag,
 }
@@ -94,7 +94,8 @@ pub trait Service: Send + Sync {
     /// Whether a statement's plan may serve when the same text comes again.
     fn is_lasting(&self, prepared: &PreparedStatement) -> bool;
 
-    /// Runs a prepared statement. `parameters` has one array of one row for each of its parameters, of their types' storage.
+    /// Runs a prepared statement. `parameters` has one array of one row for each of its parameters, of their types' storage. `formats`: its
+    /// rows go to the client in these (binary or not: none, one for all, or one for each column), and may come so; without, they are batches.
     ///
     /// # Errors
     /// Whatever is known before the first row; later errors come with the rows.
@@ -104,7 +105,7 @@ pub trait Service: Send + Sync {
         identity: &Arc<Identity>,
         running: &RunningStatement,
         prepared: &Arc<PreparedStatement>,
-        parameters: Vec<ArrayRef>,
+        (parameters, formats): (Vec<ArrayRef>, Option<Vec<bool>>),
     ) -> Result<Outcome>;
 
     /// Runs a COPY up to its first byte of data. It is resolved, authorised and planned now, as PostgreSQL does.
@@ -302,9 +303,10 @@ impl Service for Query {
         identity: &Arc<Identity>,
         running: &RunningStatement,
         prepared: &Arc<PreparedStatement>,
-        parameters: Vec<ArrayRef>,
+        (parameters, formats): (Vec<ArrayRef>, Option<Vec<bool>>),
     ) -> Result<Outcome> {
-        let mut run = Execution { query: self, session, identity, running, pace: Pace::Whole, depth: 0 };
+        let pace = formats.map_or(Pace::Whole, Pace::Sent);
+        let mut run = Execution { query: self, session, identity, running, pace, depth: 0 };
         let produced = execute::execute(&mut run, prepared, parameters).await;
         produced.map(|produced| produced.outcome).inspect_err(|error| running.failed(error))
     }

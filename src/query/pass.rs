@@ -143,7 +143,8 @@ impl Choice<'_> {
         viewer: &Viewer,
         facts: &SessionFacts,
     ) -> Result<crate::engine::passthrough::Printed> {
-        let own = own_values(self.session, viewer, facts)?;
+        let functions = self.query.parts.passthrough.functions(source);
+        let own = OwnValues { functions, ..own_values(self.session, viewer, facts)? };
         let session: Arc<str> = settings(self.session)?.into();
         let (statement, named) = (self.statement.clone(), self.named.to_vec());
         let (parameters, source) = (self.parameters.to_vec(), Arc::clone(source));
@@ -200,6 +201,7 @@ fn own_values(session: &Session, viewer: &Viewer, facts: &SessionFacts) -> Resul
         pid: viewer.pid,
         version: names::version(),
         now,
+        functions: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::execute::{ACTING, calls};
 use super::explain::Explain;
 use super::facts::facts;
+use super::fresh::Depends;
 use super::pass::{Choice, Passed};
 use super::plan::Planned;
 use super::probes::asks_catalogs;
@@ -33,6 +34,8 @@ pub(super) struct Prepared {
     pub(super) relations: Vec<Relation>,
     /// Where it found them.
     pub(super) world: Arc<World>,
+    /// What its functions tell of.
+    pub(super) depends: Depends,
     /// It asks what there is.
     pub(super) catalogs: bool,
     /// Who was authorised: a reload of the policy makes another.
@@ -139,7 +142,8 @@ pub(super) async fn plan(
     let plan = policy::authorize_writes(identity, writes, plan)?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
     let explain = explain.map(Explain::read).transpose()?;
-    Ok(Prepared { plan, route, explain, scope, relations, world, catalogs, identity: Arc::clone(identity) })
+    let (depends, identity) = (Depends::of(&scope), Arc::clone(identity));
+    Ok(Prepared { plan, route, explain, scope, relations, world, depends, catalogs, identity })
 }
 
 /// The privileges that a statement needs on the table that it writes, with the columns.

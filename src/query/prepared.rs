@@ -12,7 +12,7 @@ use super::prepare::{self, Prepared as Planned};
 use super::{Outcome, explain as explaining};
 use crate::engine::datafusion::semantics;
 use crate::error::{Error, Result, SqlState};
-use crate::rows::CommandTag;
+use crate::rows::{Answer, CommandTag};
 use crate::session::{Prepared, PreparedStatement};
 use crate::sql::{self, Argument, Literal, Statement, StatementKind, ast};
 use crate::types::{self, PgType};
@@ -94,7 +94,7 @@ pub(super) async fn explain(run: &mut Execution<'_>, statement: &Statement) -> R
     let wanted = explaining::Explain::read(wanted)?;
     let _ticket = admit(run.query, run.identity, run.running, planned).await?;
     let rows = explaining::explain(run.query, run.session, run.running, (planned, wanted), &values).await?;
-    Ok(Outcome { rows: Some(rows), tag: CommandTag::Plain("EXPLAIN") }.into())
+    Ok(Outcome { rows: Some(Answer::Batches(rows)), tag: CommandTag::Plain("EXPLAIN") }.into())
 }
 
 /// The arguments' values, as the parameters' types.
@@ -168,7 +168,7 @@ async fn computed(
     let pace = std::mem::replace(&mut run.pace, Pace::Parts);
     let produced = read(run, &cast, &planned, Vec::new()).await;
     run.pace = pace;
-    let rows = produced?.outcome.rows.ok_or_else(|| Error::internal("arguments without a row"))?;
+    let rows = produced?.outcome.rows.ok_or_else(|| Error::internal("arguments without a row"))?.into_rows()?;
     let mut batches = rows.batches;
     let row = loop {
         match run.running.bounds().guard(async { batches.next().await.transpose() }).await? {

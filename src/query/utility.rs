@@ -10,7 +10,7 @@ pub(super) use maintenance::maintain;
 
 use super::{Outcome, RunningStatement};
 use crate::error::{Error, Result, SqlState};
-use crate::rows::{CommandTag, Notices, RowShape};
+use crate::rows::{Answer, CommandTag, Notices, RowShape};
 use crate::session::{CommitOutcome, Scope, Session, TransactionStatus};
 use crate::sql::{Discard, Statement, StatementKind, TransactionModes};
 
@@ -37,8 +37,8 @@ pub(super) fn run(session: &mut Session, running: &RunningStatement, statement: 
         StatementKind::Set(assignments) => settings::set(session, assignments, notices)?,
         StatementKind::Reset(name) => settings::reset(session, name, notices)?,
         StatementKind::ResetAll => session.vars.reset_all(),
-        StatementKind::Show(name) => outcome.rows = Some(settings::show(session, name)?),
-        StatementKind::ShowAll => outcome.rows = Some(settings::show_all(session)?),
+        StatementKind::Show(name) => outcome.rows = Some(Answer::Batches(settings::show(session, name)?)),
+        StatementKind::ShowAll => outcome.rows = Some(Answer::Batches(settings::show_all(session)?)),
         StatementKind::Begin { modes, .. } => begin(session, *modes, notices)?,
         StatementKind::Commit { chain } => match session.commit(*chain)? {
             CommitOutcome::Committed => {}

@@ -25,9 +25,9 @@ use futures::Stream;
 
 pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
-pub use transaction::{Modified, Opening, RemoteTransaction, Savepoint};
+pub use transaction::{Opening, RemoteTransaction, Savepoint};
 pub use whole::{
-    Argument, Described, DescribedColumn, SESSION_SETTINGS, StatementRunner, Target, WholeStatement, Words,
+    Argument, Described, DescribedColumn, RowStream, SESSION_SETTINGS, StatementRunner, Target, WholeStatement, Words,
 };
 
 use crate::config::SourceKind;

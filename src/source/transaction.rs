@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Argument, BatchStream, Described, Load, LoadQuery, WholeStatement};
+use super::{Argument, BatchStream, Described, Load, LoadQuery, RowStream, WholeStatement, Words};
 use crate::error::Result;
 
 /// What a transaction begins with.
@@ -20,14 +20,6 @@ pub struct Opening {
     pub session: Arc<str>,
     /// Names the transaction at the source.
     pub query_id: String,
-}
-
-/// What a statement that writes gave.
-pub struct Modified {
-    /// Rows of RETURNING. The source has done everything before the first of them.
-    pub rows: Option<BatchStream>,
-    /// Rows that were written, where that is known before the rows of RETURNING are counted.
-    pub count: Option<u64>,
 }
 
 /// A mark within a transaction, by its number.
@@ -55,8 +47,17 @@ pub trait RemoteTransaction: Debug + Send + Sync {
     /// As [`super::StatementRunner::describe`].
     async fn describe(&self, statement: &WholeStatement) -> Result<Described>;
 
-    /// Starts a statement when the stream is first polled; its rows are to be read to the end or dropped before the next one can start.
+    /// Starts a statement when the stream is first polled; its rows are to be read to the end or dropped before the next one can start. Of
+    /// one that writes the source has done everything before the first row.
     fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream;
+
+    /// The same, with the rows as they come: see [`super::StatementRunner::relay`].
+    fn relay(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: (Vec<Argument>, Vec<bool>),
+    ) -> RowStream;
 
     /// Starts a statement that reads and whose rows are taken in parts, with other statements in between: it sees what there is now.
     ///
@@ -69,7 +70,13 @@ pub trait RemoteTransaction: Debug + Send + Sync {
         arguments: Vec<Argument>,
     ) -> Result<BatchStream>;
 
-    /// Runs a statement that writes; one that returns rows when their stream is first polled.
+    /// A statement that writes comes next; what its errors hide, those of the COMMIT hide, too.
+    ///
+    /// # Errors
+    /// `08006` where the connection is lost.
+    async fn writes(&self, words: &Arc<Words>) -> Result<()>;
+
+    /// Runs a statement that writes and returns no rows: as many as it wrote.
     ///
     /// # Errors
     /// Whatever the source says of it.
@@ -78,7 +85,7 @@ pub trait RemoteTransaction: Debug + Send + Sync {
         statement: WholeStatement,
         described: Arc<Described>,
         arguments: Vec<Argument>,
-    ) -> Result<Modified>;
+    ) -> Result<u64>;
 
     /// Begins to load rows.
     ///

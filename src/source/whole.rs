@@ -2,14 +2,19 @@
 //! Must not know: how a statement was printed, who asks.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::Stream;
 
 use super::{BatchStream, Opening, RemoteTransaction, ScanMeter};
 use crate::error::Result;
 use crate::types::PgType;
+
+/// Rows as a PostgreSQL sends them: whole DataRow messages, and how many. Dropping it stops whatever produces them.
+pub type RowStream = Pin<Box<dyn Stream<Item = Result<(Bytes, u64)>> + Send>>;
 
 /// A source that runs whole statements.
 #[async_trait]
@@ -23,6 +28,18 @@ pub trait StatementRunner: Send + Sync {
     /// Starts a statement when the stream is first polled. The stream owns its connection; dropping it cancels the statement at the
     /// source within a second and never leaves a connection in an unknown state in the pool.
     fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream;
+
+    /// The same, with the rows as the source sends them; the arguments come with the formats of the columns that are wanted (binary or not:
+    /// none, one for all, or one for each), in which the statement [may be relayed](Described::may_be_relayed).
+    fn relay(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: (Vec<Argument>, Vec<bool>),
+    ) -> RowStream;
+
+    /// Functions that statements may call beside PostgreSQL's own: `function`, or `schema.function` as the source knows it.
+    fn functions(&self) -> &[String];
 
     /// Begins a transaction.
     ///
@@ -69,6 +86,20 @@ pub struct Described {
     pub sql: Arc<str>,
     /// So many characters stand before the statement in it.
     pub shift: u32,
+}
+
+impl Described {
+    /// Whether a client may be sent its rows as they come, in these formats: not where a column comes as text that its client wants in the
+    /// binary form of another type.
+    #[must_use]
+    pub fn may_be_relayed(&self, formats: &[bool]) -> bool {
+        let binary = |at: usize| match formats {
+            [] => false,
+            [all] => *all,
+            each => each.get(at).copied().unwrap_or(false),
+        };
+        self.columns.iter().enumerate().all(|(at, column)| !column.as_text || column.ty == PgType::TEXT || !binary(at))
+    }
 }
 
 /// A column of a result.

@@ -22,7 +22,9 @@ mod statement;
 pub use copy::{begin_transaction, copy_from, set_session};
 pub use expression::{CastType, CompareOp, Expr};
 pub use literal::{Literal, quote_identifier, quote_literal};
-pub use query::{ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, print_modify, print_query};
+pub use query::{
+    ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, SourceFunction, print_modify, print_query,
+};
 pub use statement::{Order, Output, Select, Table, copy_binary};
 
 use crate::error::{Error, Result};

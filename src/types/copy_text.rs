@@ -87,14 +87,19 @@ impl CopyText {
         if style.bare { Ok(()) } else { self.settle(start, style, out) }
     }
 
-    /// Appends a text: a column's name.
+    /// Appends a value whose text is known, in UTF-8; `None`: NULL.
     ///
     /// # Errors
     /// Those of the conversion.
-    pub fn name(&self, text: &str, style: FieldStyle, out: &mut BytesMut) -> Result<()> {
+    #[inline]
+    pub fn text(&self, text: Option<&[u8]>, style: FieldStyle, out: &mut BytesMut) -> Result<()> {
         let start = out.len();
-        out.extend_from_slice(text.as_bytes());
-        self.settle(start, style, out)
+        out.extend_from_slice(text.unwrap_or(&self.null));
+        match text {
+            None => self.encoding.convert(out, start),
+            Some(_) if style.bare => Ok(()),
+            Some(_) => self.settle(start, style, out),
+        }
     }
 
     /// Brings the text from `start` on into the form of a field.
@@ -185,7 +190,7 @@ mod tests {
 
     fn written(text: &CopyText, value: &str, style: FieldStyle) -> String {
         let mut out = BytesMut::from("<".as_bytes());
-        text.name(value, style, &mut out).unwrap();
+        text.text(Some(value.as_bytes()), style, &mut out).unwrap();
         String::from_utf8(out[1..].to_vec()).unwrap()
     }
 

@@ -11,9 +11,9 @@ use super::connection::Connection;
 use super::encode::{EncodeRows, Formats, bind_columns, column_encoders};
 use super::io::Stop;
 use super::messages::{BackendWriter, CopyFormat as WireFormat};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::query::{CopyFormat, CopyOut, Copying, RunningStatement};
-use crate::rows::RowShape;
+use crate::rows::{Answer, RowShape};
 use crate::session::{PreparedStatement, RowCursor};
 use crate::types::{ColumnEncoder, CopyForm, CopyText, FieldStyle, FormatOptions};
 
@@ -36,17 +36,41 @@ impl Connection {
         self.tell(running.bounds());
         let mut encoder = CopyEncoder::new(&out, self.session.vars.format())?;
         let format = if out.options.format == CopyFormat::Binary { WireFormat::Binary } else { WireFormat::Text };
-        self.io.out.copy_out_response(format, out.rows.shape.columns.len())?;
+        let shape = Arc::clone(out.rows.shape());
+        self.io.out.copy_out_response(format, shape.columns.len())?;
         if out.has_header() {
-            encoder.names(&out.rows.shape, &mut self.io.out)?;
+            encoder.names(&shape, &mut self.io.out)?;
         }
         let bounds = running.bounds();
-        let mut cursor = RowCursor::new(out.rows);
-        let sent = self.pour(&mut cursor, &mut encoder, bounds, None).await?.rows;
+        let sent = match out.rows {
+            Answer::Batches(rows) => self.pour(&mut RowCursor::new(rows), &mut encoder, bounds, None).await?.rows,
+            Answer::Wire(rows) => self.forward(rows, bounds, |messages, out| encoder.messages(messages, out)).await?,
+        };
         encoder.end(&mut self.io.out)?;
         self.io.out.copy_done();
         Ok(sent)
     }
+}
+
+/// Takes the body of the next DataRow off messages.
+fn next_row<'a>(messages: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (&[_, a, b, c, d], rest) = messages.split_first_chunk::<5>()?;
+    let length = (u32::from_be_bytes([a, b, c, d]) as usize).checked_sub(4)?;
+    let (row, rest) = rest.split_at_checked(length)?;
+    *messages = rest;
+    Some(row)
+}
+
+/// Takes the next value off a row; the inner `None` is NULL.
+fn next_value<'a>(row: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    let (length, rest) = row.split_first_chunk::<4>()?;
+    let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+        *row = rest;
+        return Some(None);
+    };
+    let (value, rest) = rest.split_at_checked(length)?;
+    *row = rest;
+    Some(Some(value))
 }
 
 /// How rows are laid out.
@@ -74,9 +98,12 @@ impl CopyEncoder {
     /// # Errors
     /// A type that has no binary form where one is asked for.
     fn new(copy: &CopyOut, options: &FormatOptions) -> Result<Self> {
-        let shape = &copy.rows.shape;
+        let shape = copy.rows.shape();
         let binary = copy.options.format == CopyFormat::Binary;
-        let (columns, count) = column_encoders(shape, &Formats::new(vec![binary]), options)?;
+        let (columns, count) = match &copy.rows {
+            Answer::Batches(_) => column_encoders(shape, &Formats::new(vec![binary]), options)?,
+            Answer::Wire(_) => (Vec::new(), 0),
+        };
         if binary {
             return Ok(CopyEncoder { columns, layout: Layout::Binary { columns: count, begun: false } });
         }
@@ -90,7 +117,7 @@ impl CopyEncoder {
             null: copy.options.null.clone().into_bytes(),
             encoding: copy.encoding,
         };
-        let single = columns.len() == 1;
+        let single = shape.columns.len() == 1;
         let style = |(column, quoted): (&crate::rows::ColumnShape, &bool)| FieldStyle {
             quoted: *quoted,
             single,
@@ -108,7 +135,8 @@ impl CopyEncoder {
             if at > 0 {
                 out.buffer().put_u8(text.delimiter);
             }
-            if let Err(error) = text.name(&column.name, FieldStyle { quoted: false, ..*style }, out.buffer()) {
+            let style = FieldStyle { quoted: false, bare: false, ..*style };
+            if let Err(error) = text.text(Some(column.name.as_bytes()), style, out.buffer()) {
                 out.abort_row(mark);
                 return Err(error);
             }
@@ -126,6 +154,45 @@ impl CopyEncoder {
         }
         out.buffer().put_i16(-1);
         out.finish_row(mark)
+    }
+
+    /// Writes rows that are encoded already: DataRow messages, in text or in binary as the copy is.
+    fn messages(&mut self, mut messages: &[u8], out: &mut BackendWriter) -> Result<()> {
+        while !messages.is_empty() {
+            let row = next_row(&mut messages).ok_or_else(|| Error::internal("a row that ends early"))?;
+            let mark = out.begin_copy_data();
+            if let Err(error) = self.encoded(row, out) {
+                out.abort_row(mark);
+                return Err(error);
+            }
+            out.finish_row(mark)?;
+        }
+        Ok(())
+    }
+
+    /// The body of a DataRow is what COPY's binary form has for a row.
+    fn encoded(&mut self, mut row: &[u8], out: &mut BackendWriter) -> Result<()> {
+        let buffer = out.buffer();
+        match &mut self.layout {
+            Layout::Binary { begun, .. } => {
+                if !std::mem::replace(begun, true) {
+                    buffer.put_slice(BINARY_HEADER);
+                }
+                buffer.put_slice(row);
+            }
+            Layout::Text { text, styles } => {
+                row = row.get(2..).unwrap_or_default();
+                for (at, style) in styles.iter().enumerate() {
+                    if at > 0 {
+                        buffer.put_u8(text.delimiter);
+                    }
+                    let value = next_value(&mut row).ok_or_else(|| Error::internal("a row that ends early"))?;
+                    text.text(value, *style, buffer)?;
+                }
+                buffer.put_u8(b'\n');
+            }
+        }
+        Ok(())
     }
 
     #[inline]

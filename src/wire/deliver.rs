@@ -1,19 +1,25 @@
 //! Runs a statement and sends its rows: the next batch is pulled when the socket has taken the last.
 //! Must not know: which protocol asked for them.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use futures::FutureExt;
 
 use super::connection::Connection;
 use super::encode::{EncodeRows, Formats, RowEncoder};
 use super::io::{CHUNK, Stop};
+use super::messages::BackendWriter;
 use super::respond;
+use crate::error::Error;
 use crate::query::{Outcome, RunningStatement};
-use crate::rows::Bounds;
+use crate::rows::{Bounds, WireRows};
 use crate::session::{PreparedStatement, RowCursor, StatementKind, TransactionStatus};
 
 /// How long rows that wait in the buffer may wait for more, so that a small result is sent at once, not twice.
@@ -27,13 +33,39 @@ pub(super) struct Delivered {
     pub(super) suspended: bool,
 }
 
+/// Rows that come in parts.
+trait Parts: Send {
+    /// What comes at once.
+    type Part: Send;
+
+    /// The next; `None`: the end.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Part>, Error>>;
+}
+
+impl Parts for RowCursor {
+    type Part = (RecordBatch, usize);
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Part>, Error>> {
+        // Dropping the wait loses nothing.
+        pin!(self.batch()).poll(cx)
+    }
+}
+
+impl Parts for WireRows {
+    type Part = (Bytes, u64);
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Part>, Error>> {
+        self.messages.as_mut().poll_next(cx).map(Option::transpose)
+    }
+}
+
 impl Connection {
-    /// Runs a statement up to its first row.
+    /// Runs a statement up to its first row. `formats`: as [`crate::query::Service::execute`] has them.
     pub(super) async fn start(
         &mut self,
         running: &RunningStatement,
         prepared: &Arc<PreparedStatement>,
-        parameters: Vec<ArrayRef>,
+        (parameters, formats): (Vec<ArrayRef>, Option<Vec<bool>>),
     ) -> Result<Outcome, Stop> {
         if prepared.is_planned() {
             self.session.transaction.note_query();
@@ -52,7 +84,7 @@ impl Connection {
             self.session.rollback(false)?;
             return Err(stop);
         }
-        let work = service.execute(&mut self.session, &self.identity, running, prepared, parameters);
+        let work = service.execute(&mut self.session, &self.identity, running, prepared, (parameters, formats));
         // What the source has committed is committed, whatever comes now; and a block can always be left (the source has its time for that).
         let ends = commits || matches!(prepared.statement.kind, StatementKind::Rollback { .. });
         let outcome = if ends { work.await? } else { self.io.watch(running.bounds(), work).await? };
@@ -93,7 +125,7 @@ impl Connection {
             if left == 0 {
                 return Ok(Delivered { rows: sent, suspended: true });
             }
-            let next = self.next_batch(cursor, bounds).await?;
+            let next = self.next_part(cursor, bounds).await?;
             self.tell(bounds);
             let Some((batch, first)) = next else {
                 return Ok(Delivered { rows: sent, suspended: false });
@@ -114,21 +146,38 @@ impl Connection {
         }
     }
 
-    /// The next batch. What is written already leaves before a long wait for it.
-    async fn next_batch(
+    /// Sends rows that are encoded already, as `write` lays their messages out: how many.
+    pub(super) async fn forward(
         &mut self,
-        cursor: &mut RowCursor,
+        mut rows: WireRows,
         bounds: &Bounds,
-    ) -> Result<Option<(RecordBatch, usize)>, Stop> {
-        if let Some(ready) = cursor.batch().now_or_never() {
+        mut write: impl FnMut(&[u8], &mut BackendWriter) -> Result<(), Error> + Send,
+    ) -> Result<u64, Stop> {
+        let mut sent = 0;
+        loop {
+            let next = self.next_part(&mut rows, bounds).await?;
+            self.tell(bounds);
+            let Some((messages, count)) = next else { return Ok(sent) };
+            write(&messages, &mut self.io.out)?;
+            sent += count;
+            if self.io.out.len() >= CHUNK {
+                self.io.push(bounds).await?;
+            }
+        }
+    }
+
+    /// The next rows. What is written already leaves before a long wait for them.
+    async fn next_part<P: Parts>(&mut self, parts: &mut P, bounds: &Bounds) -> Result<Option<P::Part>, Stop> {
+        let mut next = poll_fn(|cx| parts.poll_part(cx));
+        if let Some(ready) = (&mut next).now_or_never() {
             return Ok(ready?);
         }
         if !self.io.out.is_empty() {
-            if let Ok(ready) = tokio::time::timeout(GATHER, cursor.batch()).await {
+            if let Ok(ready) = tokio::time::timeout(GATHER, &mut next).await {
                 return Ok(ready?);
             }
             self.io.push(bounds).await?;
         }
-        self.io.watch(bounds, cursor.batch()).await
+        self.io.watch(bounds, next).await
     }
 }

@@ -73,6 +73,15 @@ pub(super) trait EncodeRows {
     fn rows(&mut self, out: &mut BackendWriter, rows: Range<usize>, full: usize) -> Result<usize>;
 }
 
+/// Writes messages that are a client's already.
+///
+/// # Errors
+/// None.
+pub(super) fn as_they_are(messages: &[u8], out: &mut BackendWriter) -> Result<()> {
+    out.buffer().extend_from_slice(messages);
+    Ok(())
+}
+
 /// An encoder for each column of a result, and their number.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use super::encode::{self, Formats};
 use super::io::Stop;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{Opened, Outcome, RunningStatement};
-use crate::rows::CommandTag;
+use crate::rows::{Answer, CommandTag};
 use crate::session::{Portal, PortalState, Prepared, PreparedStatement, RowCursor};
 use crate::types;
 
@@ -266,15 +266,18 @@ impl Connection {
         running: &RunningStatement,
     ) -> Run<()> {
         let parameters = std::mem::take(&mut portal.parameters);
-        let outcome = self.start(running, prepared, parameters).await.map_err(plain)?;
-        let Outcome { rows, tag } = outcome;
-        let mut sent = 0;
-        if let Some(rows) = rows {
-            let formats = Formats::new(portal.result_formats.clone());
-            let bounds = running.bounds();
-            let mut cursor = RowCursor::new(rows);
-            sent = self.deliver(&mut cursor, &formats, bounds, None).await.map_err(plain)?.rows;
-        }
+        let wanted = Some(portal.result_formats.clone());
+        let Outcome { rows, tag } = self.start(running, prepared, (parameters, wanted)).await.map_err(plain)?;
+        let bounds = running.bounds();
+        let sent = match rows {
+            None => 0,
+            Some(Answer::Wire(rows)) => self.forward(rows, bounds, encode::as_they_are).await.map_err(plain)?,
+            Some(Answer::Batches(rows)) => {
+                let formats = Formats::new(portal.result_formats.clone());
+                let mut cursor = RowCursor::new(rows);
+                self.deliver(&mut cursor, &formats, bounds, None).await.map_err(plain)?.rows
+            }
+        };
         self.io.out.command_complete(&tag.text(sent));
         portal.state = PortalState::Done(tag, sent);
         Ok(())

@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
 use crate::query::{Outcome, RunningStatement};
-use crate::rows::CommandTag;
+use crate::rows::{Answer, CommandTag};
 use crate::session::{PreparedStatement, RowCursor};
 
 /// A statement of a message.
@@ -142,19 +142,27 @@ impl Connection {
             return self.complete(running, &CommandTag::Copy.text(copied), last).await;
         }
         let binary = self.session.fetches_binary(&prepared.statement);
-        let Outcome { rows, tag } = self.start(running, prepared, Vec::new()).await?;
-        let mut sent = 0;
-        if let Some(rows) = rows {
-            let formats = if binary { Formats::new(vec![true]) } else { Formats::default() };
-            let bounds = running.bounds();
-            let mut cursor = RowCursor::new(rows);
-            if !prepared.is_planned() {
-                // PostgreSQL collects what FETCH and EXECUTE return: their errors come without a description.
-                self.io.watch(bounds, cursor.batch()).await?;
+        // PostgreSQL collects what FETCH and EXECUTE return: their errors come without a description.
+        let collected = !prepared.is_planned();
+        let wanted = (!collected).then(Vec::new);
+        let Outcome { rows, tag } = self.start(running, prepared, (Vec::new(), wanted)).await?;
+        let bounds = running.bounds();
+        let sent = match rows {
+            None => 0,
+            Some(Answer::Wire(rows)) => {
+                encode::describe(&mut self.io.out, &rows.shape, &Formats::default())?;
+                self.forward(rows, bounds, encode::as_they_are).await?
             }
-            encode::describe(&mut self.io.out, cursor.shape(), &formats)?;
-            sent = self.deliver(&mut cursor, &formats, bounds, None).await?.rows;
-        }
+            Some(Answer::Batches(rows)) => {
+                let formats = if binary { Formats::new(vec![true]) } else { Formats::default() };
+                let mut cursor = RowCursor::new(rows);
+                if collected {
+                    self.io.watch(bounds, cursor.batch()).await?;
+                }
+                encode::describe(&mut self.io.out, cursor.shape(), &formats)?;
+                self.deliver(&mut cursor, &formats, bounds, None).await?.rows
+            }
+        };
         self.complete(running, &tag.text(sent), last).await
     }
 

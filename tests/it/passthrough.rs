@@ -3,6 +3,8 @@
 
 mod denied;
 mod failures;
+mod functions;
+mod relay;
 mod same;
 mod transactions;
 mod writes;

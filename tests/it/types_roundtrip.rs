@@ -283,6 +283,9 @@ async fn what_cannot_be_held_is_refused() {
     postgres.exec("create table t (a numeric(15,2), b int); insert into t values (1, 1), ('NaN', 2)").await;
     let tusk = over(&postgres, "", "");
     let mut ours = Raw::login(tusk.port(), "ana", "tusk");
+    // What is handed on as it comes is not held.
+    assert_eq!(rows(&ours.ask("select a from shop.t order by b"))[1], [Some("NaN".to_owned())]);
+    ours.ask("set tusk.route = federated");
     let fields = error(&ours.ask("select a from shop.t"));
     assert_eq!(fields[&'C'], "22003", "{fields:?}");
     assert!(fields[&'M'].contains("NaN") && fields[&'M'].contains("\"shop\""), "{fields:?}");

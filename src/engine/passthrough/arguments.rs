@@ -9,12 +9,12 @@ use crate::error::{Error, Result};
 use crate::source::Argument;
 use crate::types::{ColumnEncoder, FormatOptions, binary_encoder, text_encoder};
 
-/// The values. `own`: whether the source knows the parameter by the type that the field says.
-pub(super) fn of(fields: &[Field], own: &[bool], values: &[ArrayRef]) -> Result<Vec<Argument>> {
-    if fields.len() != values.len() || own.len() != values.len() {
+/// The values, each with its field, and whether the source knows the parameter by the type that the field says.
+pub(super) fn of(taken_as: &[(Field, bool)], values: &[ArrayRef]) -> Result<Vec<Argument>> {
+    if taken_as.len() != values.len() {
         return Err(Error::internal("a statement has other parameters than values"));
     }
-    fields.iter().zip(own).zip(values).map(|((field, own), value)| argument(field, *own, value)).collect()
+    taken_as.iter().zip(values).map(|((field, own), value)| argument(field, *own, value)).collect()
 }
 
 fn argument(field: &Field, own: bool, value: &ArrayRef) -> Result<Argument> {

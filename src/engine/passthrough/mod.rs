@@ -6,11 +6,12 @@ mod candidate;
 mod upstream;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::Field;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 
 pub use candidate::{CannotPass, can_pass};
 pub use upstream::{Savepoint, Upstream};
@@ -20,9 +21,11 @@ use crate::catalog::{Relation, SchemaCache, TableSchema};
 use crate::error::{Error, Result, SqlState};
 use crate::metrics::Metrics;
 use crate::policy::Authorized;
-use crate::rows::{ColumnShape, RowShape, Rows};
+use crate::rows::{Answer, ColumnShape, RowShape, Rows, WireRows};
 use crate::source::{Described, StatementRunner, Target, WholeStatement, Words};
-use crate::sql::print::{ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, print_modify, print_query};
+use crate::sql::print::{
+    ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, SourceFunction, print_modify, print_query,
+};
 use crate::sql::{Statement, StatementKind, TableRef};
 use crate::types::{self, PgType};
 
@@ -63,12 +66,23 @@ pub struct PassPlan {
     pub shape: Arc<RowShape>,
     /// The types of its parameters.
     pub parameters: Vec<PgType>,
+    /// How their values come, and whether the source knows them by the same type.
+    taken_as: Vec<(Field, bool)>,
     /// The tables that it reads.
     pub tables: Vec<Arc<TableSchema>>,
     /// It writes: the word of its tag.
     pub writes: Option<&'static str>,
     /// It locks the rows that it reads, as this command.
     pub locks: Option<&'static str>,
+}
+
+/// How the rows of a plan are wanted.
+#[derive(Debug, Clone)]
+pub enum Form {
+    /// As batches.
+    Batches,
+    /// As messages for a client, where they can be had so: columns in binary or not, none, one for all, or one for each.
+    Wire(Vec<bool>),
 }
 
 /// Where a plan runs, and how its rows are taken.
@@ -88,7 +102,7 @@ pub enum Place<'a> {
 /// A plan that has been started.
 pub struct Started {
     /// Its rows; `None`: it returns none.
-    pub rows: Option<Rows>,
+    pub rows: Option<Answer>,
     /// Rows that it wrote, where it has done so already and returns none.
     pub written: Option<u64>,
     /// Its rows may be read before they are asked for: nothing else waits for the connection meanwhile.
@@ -187,7 +201,9 @@ impl Passthrough {
         });
         let shape = Arc::new(RowShape { columns: columns.collect() });
         let parameters = described.parameters.iter().map(|(ty, _)| *ty).collect();
-        Ok(PassPlan { source, whole, described, shape, parameters, tables, writes, locks })
+        let taken_as =
+            described.parameters.iter().map(|(ty, oid)| (types::field("", *ty, true), ty.oid == *oid)).collect();
+        Ok(PassPlan { source, whole, described, shape, parameters, taken_as, tables, writes, locks })
     }
 
     /// Starts a plan with these parameters (arrays of one row, of the parameters' types). Dropping the rows stops it.
@@ -200,41 +216,74 @@ impl Passthrough {
         plan: &Authorized<Arc<PassPlan>>,
         parameters: &[ArrayRef],
         context: StatementContext,
-        place: Place<'_>,
+        (place, form): (Place<'_>, Form),
     ) -> Result<Started> {
         let plan = plan.value();
-        let fields: Vec<Field> = plan.parameters.iter().map(|ty| types::field("", *ty, true)).collect();
-        let own: Vec<bool> = plan.described.parameters.iter().map(|(ty, oid)| ty.oid == *oid).collect();
-        let arguments = arguments::of(&fields, &own, parameters)?;
+        let arguments = arguments::of(&plan.taken_as, parameters)?;
         let StatementContext { query_id, meter, .. } = context;
         let whole = WholeStatement { query_id, meter, ..plan.whole.clone() };
         let described = Arc::clone(&plan.described);
-        let mut written = None;
-        let batches = match (place, plan.writes) {
-            (Place::Alone, None) => Some(self.runner(&plan.source)?.run(whole, described, arguments)),
-            (Place::Alone, Some(_)) => return Err(Error::internal("a statement that writes needs a transaction")),
-            (Place::In { upstream, .. }, Some(_)) => {
-                upstream.writes();
-                let modified = upstream.remote().modify(whole, described, arguments).await?;
-                written = modified.count;
-                modified.rows
+        if plan.writes.is_some() {
+            let Place::In { upstream, .. } = place else {
+                return Err(Error::internal("a statement that writes needs a transaction"));
+            };
+            upstream.writes();
+            upstream.remote().writes(&whole.words).await?;
+            if described.columns.is_empty() {
+                let written = Some(upstream.remote().modify(whole, described, arguments).await?);
+                return Ok(Started { rows: None, written, ahead: true });
             }
-            (Place::In { upstream, parts: true }, None) => {
-                Some(upstream.remote().open(whole, described, arguments).await?)
+        }
+        let ahead = plan.writes.is_some() || !matches!(place, Place::In { parts: true, .. });
+        let rows = match form {
+            Form::Wire(formats) if ahead && described.may_be_relayed(&formats) => {
+                let arguments = (arguments, formats);
+                let messages = match place {
+                    Place::Alone => self.runner(&plan.source)?.relay(whole, described, arguments),
+                    Place::In { upstream, .. } => upstream.remote().relay(whole, described, arguments),
+                };
+                let messages = self.counted(plan, messages, |(_, rows)| *rows);
+                Answer::Wire(WireRows { shape: Arc::clone(&plan.shape), messages })
             }
-            (Place::In { upstream, parts: false }, None) => Some(upstream.remote().run(whole, described, arguments)),
+            Form::Batches | Form::Wire(_) => {
+                let batches = match place {
+                    Place::Alone => self.runner(&plan.source)?.run(whole, described, arguments),
+                    Place::In { upstream, .. } if ahead => upstream.remote().run(whole, described, arguments),
+                    Place::In { upstream, .. } => upstream.remote().open(whole, described, arguments).await?,
+                };
+                let batches = self.counted(plan, batches, |batch| batch.num_rows() as u64);
+                Answer::Batches(Rows { shape: Arc::clone(&plan.shape), batches })
+            }
         };
+        Ok(Started { rows: Some(rows), written: None, ahead })
+    }
+
+    /// Counts the rows that come from a plan's source.
+    fn counted<T: Send + 'static>(
+        &self,
+        plan: &PassPlan,
+        rows: impl Stream<Item = Result<T>> + Send + 'static,
+        count: fn(&T) -> u64,
+    ) -> Pin<Box<dyn Stream<Item = Result<T>> + Send>> {
         let read = self.metrics.source_rows(&plan.source);
-        let rows = batches.map(|batches| {
-            let counted = batches.inspect(move |batch| {
-                if let Ok(batch) = batch {
-                    read.inc_by(batch.num_rows() as u64);
-                }
-            });
-            Rows { shape: Arc::clone(&plan.shape), batches: Box::pin(counted) }
-        });
-        let ahead = !matches!(place, Place::In { parts: true, .. });
-        Ok(Started { rows, written, ahead })
+        Box::pin(rows.inspect(move |part| {
+            if let Ok(part) = part {
+                read.inc_by(count(part));
+            }
+        }))
+    }
+
+    /// The functions that a source's configuration allows: `function` of PostgreSQL's own, or `schema.function`.
+    #[must_use]
+    pub fn functions(&self, source: &str) -> Vec<SourceFunction> {
+        let Some(mounted) = self.sources.source(source) else { return Vec::new() };
+        let names = mounted.connector.runner().map(StatementRunner::functions).unwrap_or_default();
+        let function = |name: &String| {
+            let (schema, name) = name.rsplit_once('.').unwrap_or(("pg_catalog", name));
+            let seen = mounted.seen_as(schema);
+            SourceFunction { schema: schema.to_owned(), seen, name: name.to_owned() }
+        };
+        names.iter().map(function).collect()
     }
 
     fn runner(&self, source: &str) -> Result<&dyn StatementRunner> {

@@ -10,7 +10,7 @@ mod undo;
 mod value;
 mod variable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -105,9 +105,17 @@ static BOOT: LazyLock<Values> = LazyLock::new(|| {
     Values { builtin: Arc::new(VARIABLES.iter().map(slot).collect()), custom: Arc::default(), format: Arc::default() }
 });
 
+/// Where each variable stands, by its name as it is written.
+static INDEX: LazyLock<HashMap<&'static str, usize>> =
+    LazyLock::new(|| VARIABLES.iter().enumerate().map(|(index, variable)| (variable.name, index)).collect());
+
 /// The place of a variable in [`VARIABLES`], its name in any case.
 #[must_use]
 pub fn find(name: &str) -> Option<usize> {
+    // Our own code knows how names are written, and asks for many in each statement.
+    if let Some(index) = INDEX.get(name) {
+        return Some(*index);
+    }
     let wanted = name.bytes().map(|byte| byte.to_ascii_lowercase());
     VARIABLES
         .binary_search_by(|variable| variable.name.bytes().map(|byte| byte.to_ascii_lowercase()).cmp(wanted.clone()))

@@ -12,14 +12,16 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use super::cursor::Cursor;
+use super::forward::{self, Forwarding};
 use super::pool::{Lease, Pool};
-use super::rows::{On, Running, failed};
-use super::whole::{Refused, changed, describe_on, is_stale, start_on};
+use super::relay::{self, Ask, Trouble};
+use super::rows::{On, Running};
+use super::whole::describe_on;
 use super::{errors, load, words};
 use crate::error::{Error, Result, SqlState};
 use crate::source::{
-    Argument, BatchStream, Described, Load, LoadQuery, Modified, Opening, RemoteTransaction, Savepoint, WholeStatement,
-    Words,
+    Argument, BatchStream, Described, Load, LoadQuery, Opening, RemoteTransaction, RowStream, Savepoint,
+    WholeStatement, Words,
 };
 
 /// How long a COMMIT may take. It is not cancelled with its statement: nobody would know whether it had happened.
@@ -112,12 +114,13 @@ pub(super) async fn begin(pool: &Arc<Pool>, opening: Opening) -> Result<Arc<dyn 
 
 /// On an idle connection, in one round trip. `None`: there is none, or it turned out to be lost.
 async fn at_once(pool: &Arc<Pool>, opening: &Opening) -> Result<Option<Lease>> {
-    let Some((mut lease, first)) = pool.lease_idle(&opening.query_id, &opening.session) else { return Ok(None) };
+    let Some(mut lease) = pool.lease_idle() else { return Ok(None) };
+    let first = lease.first(&opening.query_id, &opening.session);
     let client = lease.client()?;
     let both = async { tokio::join!(client.batch_execute(&first), client.batch_execute(&opening.begin)) };
     match timeout(pool.timeout() / 2, both).await {
         Ok((Ok(()), Ok(()))) => {
-            lease.settled(&opening.session);
+            lease.settled(&opening.query_id, &opening.session);
             Ok(Some(lease))
         }
         Ok((Err(error), _)) if error.as_db_error().is_some() => Err(errors::setting(pool.source(), error)),
@@ -205,31 +208,42 @@ impl Shared {
         }
     }
 
-    /// Starts a statement. `keep`: it may come again.
+    /// Starts a statement, with its rows in these formats. `keep`: it may come again.
     pub(super) async fn started(
+        &self,
+        whole: WholeStatement,
+        described: &Described,
+        (arguments, formats, keep): (&[Argument], &[bool], bool),
+    ) -> Result<Forwarding> {
+        let mut turn = self.turn_in(&whole.session).await?;
+        turn.settled = false;
+        let ask = Ask { whole: &whole, described, arguments, formats, keep };
+        let started = relay::start(&mut turn.held()?.lease, ask, ("", self.pool.timeout())).await?;
+        let source = self.pool.source();
+        match started {
+            Ok(taken) => Ok(Forwarding::new((taken, On::Turn(turn)), source, whole, described)),
+            Err(trouble) => {
+                if matches!(&trouble, Trouble::Changed)
+                    || matches!(&trouble, Trouble::Refused(complaint) if forward::is_stale(&complaint.code))
+                {
+                    self.pool.forget_prepared();
+                }
+                let (error, healthy) = forward::told(source, trouble, &whole, described.shift);
+                turn.settled = healthy;
+                Err(error)
+            }
+        }
+    }
+
+    /// The same, with the rows made into batches.
+    pub(super) async fn batches(
         &self,
         whole: WholeStatement,
         described: &Described,
         (arguments, keep): (&[Argument], bool),
     ) -> Result<Running> {
-        let mut turn = self.turn_in(&whole.session).await?;
-        turn.settled = false;
-        let started = start_on(&mut turn.held()?.lease, &whole, described, (arguments, keep)).await?;
-        let source = self.pool.source();
-        match started {
-            Ok(rows) => Ok(Running::new((rows, On::Turn(turn)), source, whole, described)),
-            Err(Refused::Said(error)) => {
-                if is_stale(&error) {
-                    self.pool.forget_prepared();
-                }
-                Err(failed(On::Turn(turn), source, error, &whole, described.shift))
-            }
-            Err(Refused::Changed) => {
-                self.pool.forget_prepared();
-                turn.settled = true;
-                Err(changed(source))
-            }
-        }
+        let rows = self.started(whole, described, (arguments, &[true], keep)).await?;
+        Ok(Running::new(rows, self.pool.source(), described))
     }
 
     /// Ends the transaction with this statement, and gives the connection back.
@@ -325,20 +339,33 @@ impl RemoteTransaction for Block {
     async fn describe(&self, statement: &WholeStatement) -> Result<Described> {
         let mut turn = self.0.turn_in(&statement.session).await?;
         turn.settled = false;
-        let said = describe_on(&mut turn.held()?.lease, statement).await?;
-        match said {
-            Ok(described) => {
-                turn.settled = true;
-                described
+        let told = describe_on(&mut turn.held()?.lease, statement, ("", self.0.pool.timeout())).await?;
+        let (described, healthy) = match told {
+            Ok(described) => (described, true),
+            Err(trouble) => {
+                let (error, healthy) = forward::told(self.0.pool.source(), trouble, statement, 0);
+                (Err(error), healthy)
             }
-            Err(error) => Err(failed(On::Turn(turn), self.0.pool.source(), error, statement, 0)),
-        }
+        };
+        turn.settled = healthy;
+        described
     }
 
     fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream {
         let block = Arc::clone(&self.0);
-        let started = async move { block.started(statement, &described, (&arguments, true)).await };
+        let started = async move { block.batches(statement, &described, (&arguments, true)).await };
         Box::pin(started.map_ok(Running::into_stream).try_flatten_stream())
+    }
+
+    fn relay(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        (arguments, formats): (Vec<Argument>, Vec<bool>),
+    ) -> RowStream {
+        let block = Arc::clone(&self.0);
+        let started = async move { block.started(statement, &described, (&arguments, &formats, true)).await };
+        Box::pin(started.map_ok(Forwarding::into_stream).try_flatten_stream())
     }
 
     async fn open(
@@ -357,19 +384,20 @@ impl RemoteTransaction for Block {
         Ok(cursor.into_stream())
     }
 
+    async fn writes(&self, words: &Arc<Words>) -> Result<()> {
+        self.0.turn().await?.held()?.writes(words);
+        Ok(())
+    }
+
     async fn modify(
         &self,
         statement: WholeStatement,
         described: Arc<Described>,
         arguments: Vec<Argument>,
-    ) -> Result<Modified> {
-        self.0.turn().await?.held()?.writes(&statement.words);
-        if !described.columns.is_empty() {
-            return Ok(Modified { rows: Some(self.run(statement, described, arguments)), count: None });
-        }
-        let mut running = self.0.started(statement, &described, (&arguments, true)).await?;
-        running.next().await?;
-        Ok(Modified { rows: None, count: Some(running.affected()) })
+    ) -> Result<u64> {
+        let mut rows = self.0.started(statement, &described, (&arguments, &[], true)).await?;
+        while rows.next().await?.is_some() {}
+        Ok(rows.affected())
     }
 
     async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {

@@ -42,7 +42,7 @@ impl Cursor {
         let shift = described.shift.saturating_add(u32::try_from(head.len()).unwrap_or(u32::MAX));
         let sql: Arc<str> = format!("{head}{}", described.sql).into();
         let declare = Described { sql, columns: Vec::new(), shift, parameters: described.parameters.clone() };
-        block.started(whole.clone(), &declare, (arguments, false)).await?.next().await?;
+        block.started(whole.clone(), &declare, (arguments, &[], false)).await?.next().await?;
         Ok(Cursor { block, name, whole, described, rows: 1, ready: Vec::new(), ended: false })
     }
 
@@ -71,7 +71,7 @@ impl Cursor {
     async fn fetch(&mut self) -> Result<()> {
         let sql: Arc<str> = format!("FETCH FORWARD {} FROM {}", self.rows, self.name).into();
         let fetch = Described { sql, shift: 0, parameters: Vec::new(), columns: self.described.columns.clone() };
-        let mut running: Running = self.block.started(self.whole.clone(), &fetch, (&[], false)).await?;
+        let mut running: Running = self.block.batches(self.whole.clone(), &fetch, (&[], false)).await?;
         let (mut rows, mut bytes) = (0, 1);
         while let Some(batch) = running.next().await? {
             rows += batch.num_rows();

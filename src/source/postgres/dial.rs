@@ -2,7 +2,6 @@
 //! Must not know: pools, statements.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
@@ -15,8 +14,9 @@ use tokio_postgres::{CancelToken, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::errors::{Failure, Reason};
-use super::frames::Frames;
-use super::kept::Kept;
+use super::frames::{Frames, Seen};
+use super::line::{LibraryEnd, Line};
+use super::relay::Names;
 use super::socket::{Address, Socket};
 use super::tls::{self, Watched};
 use crate::config::{PostgresSettings, SslMode};
@@ -25,7 +25,7 @@ use crate::source::SESSION_SETTINGS;
 
 /// How long a request to cancel may take.
 const CANCEL_TIME: Duration = Duration::from_secs(2);
-type Tls = Watched<<MakeRustlsConnect as MakeTlsConnect<Frames<Socket>>>::TlsConnect>;
+type Tls = Watched<<MakeRustlsConnect as MakeTlsConnect<LibraryEnd>>::TlsConnect>;
 
 /// Knows how to reach one source.
 pub(super) struct Dialer {
@@ -49,11 +49,14 @@ pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) born: Instant,
     /// Its prepared statements.
-    pub(super) kept: Kept,
+    pub(super) named: Names,
+    /// Its socket.
+    pub(super) line: Line,
+    /// What the server calls what runs on it.
+    pub(super) name: String,
     /// The session settings that it has; `None`: nobody knows.
     pub(super) session: Option<Arc<str>>,
     endpoint: Endpoint,
-    errors: Arc<AtomicU64>,
     driver: AbortHandle,
     end: Arc<OnceLock<tokio_postgres::Error>>,
 }
@@ -139,10 +142,12 @@ impl Dialer {
         let mut config = config.clone();
         let mode = self.mode(&endpoint.address);
         config.ssl_mode(mode);
-        let errors = Arc::new(AtomicU64::new(0));
-        let socket = Frames::plain(wire, mode != WireSslMode::Disable, Arc::clone(&errors));
-        let connected = config.connect_raw(socket, self.tls_to(&endpoint.host, &errors)).await;
+        let name = config.get_application_name().unwrap_or_default().to_owned();
+        let (plain, socket) = watched(wire, mode);
+        let encrypted = Arc::default();
+        let connected = config.connect_raw(socket, self.tls_to(&endpoint.host, &encrypted)).await;
         let (client, connection) = connected.map_err(|error| Failure::login(error, None))?;
+        let line = encrypted.get().cloned().unwrap_or(plain);
         let end = Arc::new(OnceLock::new());
         let driver = tokio::spawn({
             let end = Arc::clone(&end);
@@ -161,13 +166,14 @@ impl Dialer {
         let _ = client.batch_execute("SET client_connection_check_interval = '2s'").await;
         cut.armed = false;
         let session = Some(Arc::clone(&DEFAULT_SESSION));
-        Ok(Connection { client, born: Instant::now(), kept: Kept::default(), session, endpoint, errors, driver, end })
+        let named = Names::default();
+        Ok(Connection { client, born: Instant::now(), named, line, name, session, endpoint, driver, end })
     }
 
     /// TLS to a host. A name that cannot be one is found out in the handshake.
-    fn tls_to(&self, host: &str, errors: &Arc<AtomicU64>) -> Tls {
-        match MakeTlsConnect::<Frames<Socket>>::make_tls_connect(&mut self.tls.clone(), host) {
-            Ok(connect) => Watched(connect, Arc::clone(errors)),
+    fn tls_to(&self, host: &str, encrypted: &Arc<OnceLock<Line>>) -> Tls {
+        match MakeTlsConnect::<LibraryEnd>::make_tls_connect(&mut self.tls.clone(), host) {
+            Ok(connect) => Watched(connect, Arc::clone(encrypted)),
             Err(never) => match never {},
         }
     }
@@ -186,9 +192,8 @@ impl Dialer {
         let Canceler { token, endpoint } = canceler;
         let request = async {
             let wire = endpoint.address.open().await.map_err(|error| error.to_string())?;
-            let errors = Arc::default();
-            let socket = Frames::plain(wire, self.mode(&endpoint.address) != WireSslMode::Disable, Arc::clone(&errors));
-            let sent = token.cancel_query_raw(socket, self.tls_to(&endpoint.host, &errors)).await;
+            let (_, socket) = watched(wire, self.mode(&endpoint.address));
+            let sent = token.cancel_query_raw(socket, self.tls_to(&endpoint.host, &Arc::default())).await;
             sent.map_err(|error| error.to_string())
         };
         match timeout(CANCEL_TIME, request).await {
@@ -207,7 +212,7 @@ impl Connection {
 
     /// Errors that the server has sent since the login.
     pub(super) fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Acquire)
+        self.line.seen().errors()
     }
 
     /// Why it ended, if it ended with an error.
@@ -219,6 +224,12 @@ impl Connection {
     pub(super) fn kill(self) {
         self.driver.abort();
     }
+}
+
+/// A socket that is watched, and the library's hand on it.
+fn watched(wire: Socket, mode: WireSslMode) -> (Line, LibraryEnd) {
+    let seen = Arc::<Seen>::default();
+    Line::over(Box::new(Frames::plain(wire, mode != WireSslMode::Disable, Arc::clone(&seen))), seen)
 }
 
 /// Cuts a connection whose set-up is given up.

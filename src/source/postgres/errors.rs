@@ -5,8 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use tokio_postgres::error::Severity;
-
+use super::complaint::Complaint;
 use super::frames::{Breach, ROW_BYTES};
 use crate::error::{Error, Result, SqlState};
 
@@ -158,7 +157,12 @@ pub(super) fn silent(source: &str, waited: Duration) -> Error {
 
 /// A connection broke while it was used. `why`: what its driver ended with.
 pub(super) fn lost(source: &str, why: Option<&tokio_postgres::Error>) -> Error {
-    match why.and_then(|why| Breach::find(why)) {
+    lost_by(source, why.map(|why| why as _))
+}
+
+/// The same, whatever it ended with.
+pub(super) fn lost_by(source: &str, why: Option<&(dyn std::error::Error + 'static)>) -> Error {
+    match why.and_then(Breach::find) {
         Some(Breach::RowTooLarge) => too_large(source),
         Some(breach) => protocol(source, breach.to_string()),
         None => {
@@ -176,11 +180,16 @@ pub(super) fn lost(source: &str, why: Option<&tokio_postgres::Error>) -> Error {
 
 /// The session settings of a client could not be set.
 pub(super) fn setting(source: &str, error: tokio_postgres::Error) -> Error {
-    if error.as_db_error().is_none() {
-        return statement(source, error, None).0;
+    match error.as_db_error() {
+        Some(db) => refused_setting(source, Complaint::of(db)),
+        None => statement(source, error, None).0,
     }
+}
+
+/// The same of what the server says.
+pub(super) fn refused_setting(source: &str, complaint: Complaint) -> Error {
     let message = format!("source \"{source}\" does not take a setting of this session");
-    Error::source_fault(SqlState::INVALID_PARAMETER_VALUE, message).with_cause(error)
+    Error::source_fault(SqlState::INVALID_PARAMETER_VALUE, message).with_cause(complaint)
 }
 
 /// What the source sent cannot be.
@@ -214,23 +223,27 @@ pub(super) fn statement(
     error: tokio_postgres::Error,
     why: Option<&tokio_postgres::Error>,
 ) -> (Error, bool) {
-    let Some(db) = error.as_db_error() else {
-        let error = if error.is_closed() || Breach::find(&error).is_some() {
-            lost(source, why.or(Some(&error)))
-        } else {
-            protocol(source, error.to_string())
-        };
-        return (error, false);
+    if let Some(db) = error.as_db_error() {
+        return complaint(source, Complaint::of(db));
+    }
+    let error = if error.is_closed() || Breach::find(&error).is_some() {
+        lost(source, why.or(Some(&error)))
+    } else {
+        protocol(source, error.to_string())
     };
-    let code = db.code().code();
-    let healthy =
-        matches!(db.parsed_severity(), Some(Severity::Error)) && !code.starts_with("57P") && !code.starts_with("08");
+    (error, false)
+}
+
+/// The same of what the server says.
+pub(super) fn complaint(source: &str, complaint: Complaint) -> (Error, bool) {
+    let code = complaint.code.as_str();
+    let healthy = complaint.is_error && !code.starts_with("57P") && !code.starts_with("08");
     let mapped = match refusal(source, code) {
         Some(mapped) => mapped,
         // Errors of the data: what a local evaluation would say too, so its words are the client's.
         None if code.starts_with("22") => Error::source_fault(
             SqlState::from_code(code).unwrap_or(SqlState::SYSTEM_ERROR),
-            format!("source \"{source}\": {}", db.message()),
+            format!("source \"{source}\": {}", complaint.message),
         ),
         None => Error::source_fault(
             SqlState::SYSTEM_ERROR,
@@ -238,7 +251,7 @@ pub(super) fn statement(
         )
         .with_detail(format!("It answered with SQLSTATE {code}.")),
     };
-    (mapped.with_cause(error), healthy)
+    (mapped.with_cause(complaint), healthy)
 }
 
 /// The SQLSTATEs of a source that mean something to a client of Tusk.

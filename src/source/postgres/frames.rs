@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -87,11 +87,38 @@ enum At {
 
 const HEADER: At = At::Header { bytes: [0; 5], seen: 0 };
 
+/// What a server has sent so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Errors since the login.
+    errors: AtomicU64,
+    /// ReadyForQuery messages, that of the login among them.
+    ready: AtomicU64,
+    /// The last byte was in the midst of a message.
+    midway: AtomicBool,
+}
+
+impl Seen {
+    /// Errors since the login.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Acquire)
+    }
+
+    /// ReadyForQuery messages, that of the login among them.
+    pub(super) fn ready(&self) -> u64 {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Whether more of a message must come.
+    pub(super) fn is_midway(&self) -> bool {
+        self.midway.load(Ordering::Acquire)
+    }
+}
+
 /// The part that does not read: fed with bytes, it objects or does not.
 struct Watch {
     at: At,
-    /// Counts the errors that the server has sent since the login.
-    errors: Arc<AtomicU64>,
+    seen: Arc<Seen>,
     login: bool,
     login_bytes: usize,
     encrypted: bool,
@@ -112,6 +139,7 @@ impl Watch {
             };
             bytes = &bytes[used..];
         }
+        self.seen.midway.store(!matches!(self.at, At::Header { seen: 0, .. }), Ordering::Release);
         Ok(())
     }
 
@@ -179,11 +207,12 @@ impl Watch {
             return Err(Breach::Malformed);
         }
         if kind == b'E' && !self.login {
-            self.errors.fetch_add(1, Ordering::Release);
+            self.seen.errors.fetch_add(1, Ordering::Release);
         }
         let kept = (self.login && kind == b'R').then(Vec::new);
         if kind == b'Z' {
             self.login = false;
+            self.seen.ready.fetch_add(1, Ordering::Release);
         }
         self.at = match left {
             0 => HEADER,
@@ -220,15 +249,15 @@ pub(super) struct Frames<S> {
 }
 
 impl<S> Frames<S> {
-    /// Over a socket. `asks`: the first byte answers a request for TLS. `errors` counts what the server complains of after the login.
-    pub(super) fn plain(inner: S, asks: bool, errors: Arc<AtomicU64>) -> Self {
+    /// Over a socket. `asks`: the first byte answers a request for TLS.
+    pub(super) fn plain(inner: S, asks: bool, seen: Arc<Seen>) -> Self {
         let at = if asks { At::Answer } else { HEADER };
-        Frames { inner, watch: Watch { at, errors, login: true, login_bytes: 0, encrypted: false } }
+        Frames { inner, watch: Watch { at, seen, login: true, login_bytes: 0, encrypted: false } }
     }
 
     /// Over TLS.
-    pub(super) fn encrypted(inner: S, errors: Arc<AtomicU64>) -> Self {
-        Frames { inner, watch: Watch { at: HEADER, errors, login: true, login_bytes: 0, encrypted: true } }
+    pub(super) fn encrypted(inner: S, seen: Arc<Seen>) -> Self {
+        Frames { inner, watch: Watch { at: HEADER, seen, login: true, login_bytes: 0, encrypted: true } }
     }
 }
 
@@ -273,8 +302,8 @@ mod tests {
     }
 
     fn feed(asks: bool, encrypted: bool, bytes: &[u8], step: usize) -> Result<(), Breach> {
-        let errors = Arc::default();
-        let mut frames = if encrypted { Frames::encrypted((), errors) } else { Frames::plain((), asks, errors) };
+        let seen = Arc::default();
+        let mut frames = if encrypted { Frames::encrypted((), seen) } else { Frames::plain((), asks, seen) };
         bytes.chunks(step).try_for_each(|chunk| frames.watch.feed(chunk))
     }
 
@@ -293,11 +322,14 @@ mod tests {
 
     #[test]
     fn errors_are_counted_after_the_login() {
-        let errors = Arc::new(AtomicU64::new(0));
-        let mut frames = Frames::plain((), false, Arc::clone(&errors));
+        let seen = Arc::<Seen>::default();
+        let mut frames = Frames::plain((), false, Arc::clone(&seen));
         let bytes = [message(b'E', b"no"), message(b'Z', b"I"), message(b'd', b"E"), message(b'E', b"no")].concat();
-        bytes.chunks(3).try_for_each(|chunk| frames.watch.feed(chunk)).unwrap();
-        assert_eq!(errors.load(Ordering::Acquire), 1);
+        let (last, before) = bytes.split_last().unwrap();
+        before.chunks(3).try_for_each(|chunk| frames.watch.feed(chunk)).unwrap();
+        assert!(seen.is_midway());
+        frames.watch.feed(&[*last]).unwrap();
+        assert_eq!((seen.errors(), seen.ready(), seen.is_midway()), (1, 1, false));
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The prepared statements of one connection: so many, those that were used last.
-//! Must not know: what they say.
+//! Must not know: what they say, how they are prepared.
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio_postgres::Statement;
+use super::relay::Named;
 
 /// Statements that one connection keeps.
 const KEPT: usize = 100;
@@ -13,7 +12,7 @@ const LONGEST: usize = 64 << 10;
 
 /// Prepared statements by their text and the types of their parameters; the one used last is the last.
 #[derive(Default)]
-pub(super) struct Kept(Mutex<Vec<Entry>>);
+pub(super) struct Kept(Vec<Entry>);
 
 struct Entry {
     /// When it was prepared: what the source's tables are may have changed since.
@@ -22,7 +21,7 @@ struct Entry {
     session: Arc<str>,
     sql: String,
     parameters: Vec<u32>,
-    statement: Statement,
+    statement: Named,
 }
 
 /// Whether a literal may mean the moment at which it is read, as `'now'` does: such a statement is read anew each time. (A name that only
@@ -45,6 +44,11 @@ pub(super) struct Key<'a> {
 }
 
 impl Key<'_> {
+    /// Whether a statement may come again, and mean the same.
+    pub(super) fn may_be_kept(&self) -> bool {
+        self.sql.len() <= LONGEST && !tells_time(self.sql)
+    }
+
     fn is(&self, entry: &Entry) -> bool {
         entry.sql == self.sql && entry.parameters == self.parameters && entry.session == *self.session
     }
@@ -52,30 +56,21 @@ impl Key<'_> {
 
 impl Kept {
     /// The statement, if it is there, of these session settings and of this epoch.
-    pub(super) fn get(&self, epoch: u64, key: &Key<'_>) -> Option<Statement> {
-        let mut kept = self.0.lock();
-        let at = kept.iter().rposition(|entry| key.is(entry))?;
-        let entry = kept.remove(at);
-        if entry.epoch != epoch {
-            return None;
-        }
-        let statement = entry.statement.clone();
-        kept.push(entry);
-        Some(statement)
+    pub(super) fn get(&mut self, epoch: u64, key: &Key<'_>) -> Option<Named> {
+        let at = self.0.iter().rposition(|entry| key.is(entry))?;
+        self.0[at..].rotate_left(1);
+        self.0.last().filter(|entry| entry.epoch == epoch).map(|entry| entry.statement.clone())
     }
 
-    /// Keeps a statement; the one that was not used for longest goes.
-    pub(super) fn put(&self, epoch: u64, key: &Key<'_>, statement: &Statement) {
-        if key.sql.len() > LONGEST || tells_time(key.sql) {
-            return;
+    /// Keeps a statement. Those that go for it come back: the one that was not used for longest, and what it replaces.
+    pub(super) fn put(&mut self, epoch: u64, key: &Key<'_>, statement: Named) -> Vec<Named> {
+        let mut gone: Vec<Named> = self.0.extract_if(.., |entry| key.is(entry)).map(|entry| entry.statement).collect();
+        if self.0.len() >= KEPT {
+            gone.push(self.0.remove(0).statement);
         }
-        let mut kept = self.0.lock();
-        kept.retain(|entry| !key.is(entry));
-        if kept.len() >= KEPT {
-            kept.remove(0);
-        }
-        let (sql, parameters, statement) = (key.sql.to_owned(), key.parameters.to_vec(), statement.clone());
-        kept.push(Entry { epoch, session: Arc::clone(key.session), sql, parameters, statement });
+        let (sql, parameters) = (key.sql.to_owned(), key.parameters.to_vec());
+        self.0.push(Entry { epoch, session: Arc::clone(key.session), sql, parameters, statement });
+        gone
     }
 }
 

@@ -2,17 +2,18 @@
 //! Must not know: where the data come from, who may add what.
 
 use std::fmt;
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures::SinkExt;
-use tokio_postgres::CopyInSink;
-use tokio_postgres::error::DbError;
+use bytes::{Bytes, BytesMut};
+use futures::FutureExt;
+use postgres_protocol::message::frontend::{self, CopyData};
 
 use super::block::Turn;
-use super::{errors, words};
+use super::complaint::Complaint;
+use super::line::{Heard, Taken};
+use super::{errors, forward, relay, words};
 use crate::error::{Error, Result, SqlState};
 use crate::source::{Load, LoadQuery, Words};
 
@@ -20,24 +21,42 @@ use crate::source::{Load, LoadQuery, Words};
 const PIECE: usize = 64 << 10;
 
 /// Begins to load, in a transaction that has begun.
-pub(super) async fn load(mut turn: Turn, source: &str, query: LoadQuery) -> Result<Box<dyn Load>> {
-    let errors = turn.lease()?.errors();
-    let opened = turn.lease()?.client()?.copy_in(query.sql.as_str()).await;
+pub(super) async fn load(turn: Turn, source: &str, query: LoadQuery) -> Result<Box<dyn Load>> {
     let (source, words) = (source.to_owned(), query.words);
-    match opened {
-        Ok(sink) => Ok(Box::new(Loading { sink: Some(Box::pin(sink)), turn, errors, source, words })),
-        Err(error) => Err(told(error, &mut turn, (&source, &words))),
+    let mut message = BytesMut::new();
+    frontend::query(&query.sql, &mut message)
+        .map_err(|error| Error::internal("a statement that is no message").with_cause(error))?;
+    let mut loading = Loading { taken: None, turn, source, words, rows: 0, refusal: None };
+    let begun = async {
+        let mut taken = loading.turn.lease().map_err(io::Error::other)?.take().await?;
+        taken.send(&message, 1).await?;
+        Ok(taken)
+    };
+    match begun.await {
+        Ok(taken) => loading.taken = Some(taken),
+        Err(error) => return Err(loading.lost(&error)),
     }
+    // CopyInResponse, and the data may come.
+    let (b'G', _) = loading.next().await? else { return Err(loading.lost(&relay::unexpected())) };
+    // A server that waits for data takes no notice of a request to cancel.
+    let mut fail = BytesMut::new();
+    frontend::copy_fail("canceled", &mut fail)
+        .map_err(|error| Error::internal("a word that is no message").with_cause(error))?;
+    if let Some(taken) = &mut loading.taken {
+        taken.ends_with(Some(fail.freeze()));
+    }
+    Ok(Box::new(loading))
 }
 
 struct Loading {
     /// `None`: it has ended, well or not.
-    sink: Option<Pin<Box<CopyInSink<Bytes>>>>,
+    taken: Option<Taken>,
     turn: Turn,
-    /// Errors of this connection before.
-    errors: u64,
     source: String,
     words: Arc<Words>,
+    rows: u64,
+    /// The source has refused what it got, and was not heard to the end yet.
+    refusal: Option<Bytes>,
 }
 
 impl fmt::Debug for Loading {
@@ -46,66 +65,125 @@ impl fmt::Debug for Loading {
     }
 }
 
+impl Loading {
+    fn lost(&mut self, error: &io::Error) -> Error {
+        self.taken = None;
+        errors::lost_by(&self.source, Some(error))
+    }
+
+    /// What the source says next.
+    async fn next(&mut self) -> Result<(u8, Bytes)> {
+        if let Some(body) = self.refusal.clone() {
+            return Err(self.refused(&body).await);
+        }
+        let Some(taken) = &mut self.taken else { return Err(errors::lost(&self.source, None)) };
+        match taken.next(None).await {
+            Ok(Heard::Message(b'E', body)) => {
+                // Who gives up this wait finds the error again.
+                self.refusal = Some(body.clone());
+                Err(self.refused(&body).await)
+            }
+            Ok(Heard::Message(kind, body)) => Ok((kind, body)),
+            Ok(Heard::Rows(..)) => Err(self.lost(&relay::unexpected())),
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    /// The source takes no more.
+    async fn refused(&mut self, body: &Bytes) -> Error {
+        let Some(taken) = &mut self.taken else { return errors::lost(&self.source, None) };
+        taken.ends_with(None);
+        let rest = relay::rest(taken, body).await;
+        (self.taken, self.refusal) = (None, None);
+        match rest {
+            Ok(complaint) => told(complaint, &mut self.turn, (&self.source, &self.words)),
+            Err(error) => errors::lost_by(&self.source, Some(&error)),
+        }
+    }
+
+    async fn send(&mut self, message: &[u8]) -> Result<()> {
+        let Some(taken) = &mut self.taken else { return Err(errors::lost(&self.source, None)) };
+        match taken.send(message, 0).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+}
+
 #[async_trait]
 impl Load for Loading {
     async fn write(&mut self, mut data: Bytes) -> Result<()> {
         while !data.is_empty() {
-            if self.turn.lease()?.errors() != self.errors {
-                // The source has refused what it got: it would take everything else and forget it.
-                self.finish().await?;
-                return Err(errors::lost(&self.source, self.turn.end()));
+            // The source says nothing until it is told that this was all, or refuses what it got: it would take everything else and forget it.
+            if let Some(said) = self.next().now_or_never() {
+                said?;
+                return Err(self.lost(&relay::unexpected()));
+            }
+            if self.refusal.is_some() {
+                self.next().await?;
             }
             let piece = data.split_to(data.len().min(PIECE));
-            let Some(sink) = &mut self.sink else { return Err(errors::lost(&self.source, self.turn.end())) };
-            if let Err(error) = sink.feed(piece).await {
-                return Err(told(error, &mut self.turn, (&self.source, &self.words)));
-            }
+            let mut message = BytesMut::with_capacity(piece.len() + 5);
+            let data = CopyData::new(piece).map_err(|error| self.lost(&error))?;
+            data.write(&mut message);
+            self.send(&message).await?;
         }
         Ok(())
     }
 
     async fn finish(&mut self) -> Result<u64> {
-        let Some(mut sink) = self.sink.take() else {
-            return Err(errors::lost(&self.source, self.turn.end()));
-        };
-        match sink.as_mut().finish().await {
-            Ok(rows) => {
-                self.turn.settle();
-                Ok(rows)
+        let mut message = BytesMut::new();
+        frontend::copy_done(&mut message);
+        if let Some(taken) = &mut self.taken {
+            taken.ends_with(None);
+        }
+        self.send(&message).await?;
+        loop {
+            match self.next().await? {
+                (b'C', body) => self.rows = forward::affected(&body),
+                (b'Z', _) if self.taken.as_mut().is_some_and(Taken::is_over) => {
+                    self.taken = None;
+                    self.turn.settle();
+                    return Ok(self.rows);
+                }
+                _ => return Err(self.lost(&relay::unexpected())),
             }
-            Err(error) => Err(told(error, &mut self.turn, (&self.source, &self.words))),
         }
     }
 }
 
 /// What is said of a load that failed. Errors of the data are the client's to mend, so it reads what the source says; nobody reads where in a
 /// trigger the source was. Everything else is said as for reading.
-fn told(error: tokio_postgres::Error, turn: &mut Turn, (source, words): (&str, &Words)) -> Error {
-    let Some(db) = error.as_db_error() else { return errors::statement(source, error, turn.end()).0 };
-    turn.settle();
-    let Some(mut told) = words::refused_row(db, words).or_else(|| data(db, words)) else {
-        return errors::statement(source, error, turn.end()).0;
+fn told(said: Complaint, turn: &mut Turn, (source, words): (&str, &Words)) -> Error {
+    let told = words::refused_row(&said, words).or_else(|| data(&said, words));
+    let Some(mut told) = told else {
+        let (error, healthy) = errors::complaint(source, said);
+        if healthy {
+            turn.settle();
+        }
+        return error;
     };
-    if let Some(place) = db.where_().and_then(outermost) {
+    turn.settle();
+    if let Some(place) = said.context.as_deref().and_then(outermost) {
         told = told.with_context(words.seen(place));
     }
-    told.with_cause(error)
+    told.with_cause(said)
 }
 
 /// The data are not what the table takes.
-fn data(db: &DbError, words: &Words) -> Option<Error> {
-    let code = db.code().code();
+fn data(db: &Complaint, words: &Words) -> Option<Error> {
+    let code = db.code.as_str();
     let state = match code {
         "42809" | "55000" | "428C9" => SqlState::from_code(code)?,
         _ if code.starts_with("22") => SqlState::from_code(code).unwrap_or(SqlState::DATA_EXCEPTION),
         _ => return None,
     };
-    let mut told = Error::source_fault(state, words.seen(db.message()));
+    let mut told = Error::source_fault(state, words.seen(&db.message));
     if words.target.as_ref().is_some_and(|target| target.whole) {
-        if let Some(detail) = db.detail() {
+        if let Some(detail) = &db.detail {
             told = told.with_detail(words.seen(detail));
         }
-        if let Some(hint) = db.hint() {
+        if let Some(hint) = &db.hint {
             told = told.with_hint(words.seen(hint));
         }
     }

@@ -3,18 +3,22 @@
 
 mod ask;
 mod block;
+mod complaint;
 mod copy;
 mod cursor;
 mod declared;
 mod dial;
 mod errors;
+mod forward;
 mod frames;
 mod introspect;
 mod kept;
 mod keys;
+mod line;
 mod load;
 mod pool;
 mod read;
+mod relay;
 mod rows;
 mod socket;
 mod tls;
@@ -33,7 +37,7 @@ pub use self::pool::Lease;
 use self::pool::Pool;
 use super::{
     Access, Argument, BatchStream, Connector, Described, Opening, PoolStatus, RemoteQuery, RemoteSchema,
-    RemoteTransaction, SqlReader, StatementRunner, WholeStatement,
+    RemoteTransaction, RowStream, SqlReader, StatementRunner, WholeStatement,
 };
 use crate::config::{Patterns, PostgresSettings, SourceKind};
 use crate::error::Result;
@@ -49,6 +53,8 @@ pub struct PostgresConnector {
     tables: Patterns,
     introspection_time: Duration,
     writable: bool,
+    /// Functions that statements may call beside PostgreSQL's own.
+    functions: Vec<String>,
 }
 
 impl PostgresConnector {
@@ -63,6 +69,7 @@ impl PostgresConnector {
             schemas: settings.schemas.as_ref().map(|schemas| schemas.keys().cloned().collect()),
             tables: tables.clone(),
             writable: settings.writable,
+            functions: settings.allow_functions.clone(),
             introspection_time: if statement_timeout.is_zero() { INTROSPECTION_TIME } else { statement_timeout },
         })
     }
@@ -137,7 +144,20 @@ impl StatementRunner for PostgresConnector {
     }
 
     fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream {
-        whole::run(Arc::clone(&self.pool), statement, described, arguments)
+        forward::run_batches(Arc::clone(&self.pool), statement, described, arguments)
+    }
+
+    fn relay(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: (Vec<Argument>, Vec<bool>),
+    ) -> RowStream {
+        forward::run(Arc::clone(&self.pool), statement, described, arguments)
+    }
+
+    fn functions(&self) -> &[String] {
+        &self.functions
     }
 
     async fn begin(&self, opening: Opening) -> Result<Arc<dyn RemoteTransaction>> {

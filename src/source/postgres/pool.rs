@@ -2,6 +2,7 @@
 //! statement cancels it at the source and never comes back here.
 //! Must not know: what statements say.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,11 +11,13 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::Client;
 
-use super::dial::{Canceler, Connection, DEFAULT_SESSION, Dialer, application_name};
+use super::dial::{Connection, DEFAULT_SESSION, Dialer, application_name};
 use super::errors;
 use super::kept::Key;
+use super::line::Taken;
+use super::relay::Named;
 use crate::config::PostgresSettings;
 use crate::error::{Error, Result};
 use crate::source::PoolStatus;
@@ -90,14 +93,16 @@ impl Pool {
 
     /// Cancels what runs on a connection, until nothing does: a request that comes between two messages of one statement is forgotten by
     /// the server. Whether the connection answers after that; if not within two seconds, it will not.
-    pub(super) async fn quiet(&self, client: &Client, canceler: impl Fn() -> Canceler) -> bool {
+    pub(super) async fn quiet(&self, connection: &Connection) -> bool {
         let quiet = async {
             // It is answered when everything before it has ended; whatever that still said has gone.
-            let mut answered = std::pin::pin!(client.batch_execute(""));
+            let mut answered = std::pin::pin!(async {
+                connection.line.drain().await.is_ok() && connection.client.batch_execute("").await.is_ok()
+            });
             loop {
-                self.dialer.cancel(canceler()).await;
+                self.dialer.cancel(connection.canceler()).await;
                 if let Ok(answer) = timeout(CANCEL_AGAIN, &mut answered).await {
-                    return answer.is_ok();
+                    return answer;
                 }
             }
         };
@@ -112,6 +117,10 @@ impl Pool {
     /// Tables of the source have changed: nothing that is prepared is used any more.
     pub(super) fn forget_prepared(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// As views show it.
@@ -189,24 +198,18 @@ impl Pool {
         Ok(lease)
     }
 
-    /// An idle connection as it is, and what must be said on it before anything else: it was not asked whether it answers. `None`: none is
-    /// idle, or none of those that may be waits for work now.
-    pub(super) fn lease_idle(self: &Arc<Self>, query_id: &str, session: &Arc<str>) -> Option<(Lease, String)> {
+    /// An idle connection as it is: it was not asked whether it answers, and [`Lease::first`] must be said on it before anything else. `None`:
+    /// none is idle, or none of those that may be waits for work now.
+    pub(super) fn lease_idle(self: &Arc<Self>) -> Option<Lease> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let connection = self.take_idle()?;
-        let mut first = format!("SET application_name = '{}'", application_name(query_id));
-        if connection.session.as_ref().is_none_or(|has| has != session) {
-            first.push_str("; ");
-            first.push_str(session);
-        }
-        let lease = Lease {
+        Some(Lease {
             connection: Some(connection),
             pool: Arc::clone(self),
             permit: Some(permit),
             runtime: Handle::current(),
             clean: true,
-        };
-        Some((lease, first))
+        })
     }
 
     /// The idle connection that was used last and still answers; those that do not are closed.
@@ -217,7 +220,11 @@ impl Pool {
             let mut unsure = Unsure(Some(self.take_idle()?));
             let client = unsure.0.as_ref().map(|connection| &connection.client)?;
             match timeout_at(half, client.batch_execute(&set_name)).await {
-                Ok(Ok(())) => return unsure.0.take(),
+                Ok(Ok(())) => {
+                    let mut connection = unsure.0.take()?;
+                    name.clone_into(&mut connection.name);
+                    return Some(connection);
+                }
                 Ok(Err(error)) => tracing::debug!(source = self.source, %error, "an idle connection was lost"),
                 Err(_) => {
                     // The network is gone, or the server hangs: the others would only cost as much again.
@@ -315,9 +322,24 @@ impl Lease {
         }
     }
 
-    /// The connection has these session settings now.
-    pub(super) fn settled(&mut self, session: &Arc<str>) {
+    /// What gives an idle connection this name and these session settings; empty: it has them.
+    pub(super) fn first(&self, query_id: &str, session: &Arc<str>) -> String {
+        let Some(connection) = &self.connection else { return String::new() };
+        let name = application_name(query_id);
+        let mut first = Vec::new();
+        if connection.name != name {
+            first.push(format!("SET application_name = '{name}'"));
+        }
+        if connection.session.as_ref().is_none_or(|has| has != session) {
+            first.push(session.to_string());
+        }
+        first.join("; ")
+    }
+
+    /// The connection has this name and these session settings now.
+    pub(super) fn settled(&mut self, query_id: &str, session: &Arc<str>) {
         if let Some(connection) = &mut self.connection {
+            connection.name = application_name(query_id);
             connection.session = Some(Arc::clone(session));
         }
     }
@@ -329,24 +351,65 @@ impl Lease {
         }
     }
 
+    /// Time for a connection.
+    pub(super) fn timeout(&self) -> Duration {
+        self.pool.timeout()
+    }
+
     /// Cancels what runs on the connection: see [`Pool::quiet`].
     pub(super) async fn quiet(&self) -> bool {
         match &self.connection {
-            Some(connection) => self.pool.quiet(&connection.client, || connection.canceler()).await,
+            Some(connection) => self.pool.quiet(connection).await,
             None => false,
         }
     }
 
-    /// A statement that the connection has prepared.
-    pub(super) fn kept(&self, key: &Key<'_>) -> Option<Statement> {
-        self.connection.as_ref()?.kept.get(self.pool.epoch.load(Ordering::Acquire), key)
+    /// The connection's socket: from now on the connection counts as being in the middle of a statement.
+    ///
+    /// # Errors
+    /// The connection is lost, or does not answer what it was asked before in time.
+    pub(super) async fn take(&mut self) -> io::Result<Taken> {
+        self.clean = false;
+        match &self.connection {
+            Some(connection) => Ok(timeout(self.pool.timeout(), connection.line.take()).await?),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
-    /// Keeps a statement that the connection has prepared.
-    pub(super) fn keep(&self, key: &Key<'_>, statement: &Statement) {
-        if let Some(connection) = &self.connection {
-            connection.kept.put(self.pool.epoch.load(Ordering::Acquire), key, statement);
+    /// A statement that the connection has under a name of ours.
+    pub(super) fn named(&mut self, key: &Key<'_>) -> Option<Named> {
+        self.connection.as_mut()?.named.kept.get(self.pool.epoch(), key)
+    }
+
+    /// A name for a statement; empty: it is not kept.
+    pub(super) fn new_name(&mut self, key: &Key<'_>) -> Arc<str> {
+        match &mut self.connection {
+            Some(connection) if key.may_be_kept() => connection.named.next(),
+            _ => Arc::default(),
         }
+    }
+
+    /// The connection has a statement under this name.
+    pub(super) fn name(&mut self, key: &Key<'_>, statement: Named) {
+        let epoch = self.pool.epoch();
+        if let Some(connection) = self.connection.as_mut().filter(|_| !statement.name().is_empty()) {
+            let name = Arc::clone(statement.name());
+            let gone = connection.named.kept.put(epoch, key, statement);
+            let others = gone.iter().map(Named::name).filter(|gone| **gone != name);
+            connection.named.gone.extend(others.cloned());
+        }
+    }
+
+    /// A statement of this name is not used any more.
+    pub(super) fn forget(&mut self, name: Arc<str>) {
+        if let Some(connection) = self.connection.as_mut().filter(|_| !name.is_empty()) {
+            connection.named.gone.push(name);
+        }
+    }
+
+    /// Names of statements that are to be closed.
+    pub(super) fn gone(&mut self) -> Vec<Arc<str>> {
+        self.connection.as_mut().map(|connection| std::mem::take(&mut connection.named.gone)).unwrap_or_default()
     }
 
     /// The client, for the next statement: from now on the connection counts as being in the middle of it.
@@ -403,7 +466,7 @@ impl Drop for Lease {
         // Dropping happens anywhere, in aborted tasks too; the request to cancel is sent from where the statement was started.
         self.runtime.spawn(async move {
             if let Some(connection) = &unsure.0 {
-                pool.quiet(&connection.client, || connection.canceler()).await;
+                pool.quiet(connection).await;
             }
             drop(unsure);
             drop(permit);

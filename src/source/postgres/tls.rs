@@ -3,8 +3,7 @@
 
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use rustls::client::WebPkiServerVerifier;
@@ -15,10 +14,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio_postgres::tls::TlsConnect;
+use tokio_postgres::tls::{TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::frames::Frames;
+use super::frames::{Frames, Seen};
+use super::line::{Encrypted, LibraryEnd, Line};
 use crate::config::{PostgresSettings, SslMode};
 use crate::error::{Error, Fault, Result, SqlState};
 
@@ -154,20 +154,29 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// A TLS handshake whose stream is watched, its errors counted.
-pub(super) struct Watched<C>(pub(super) C, pub(super) Arc<AtomicU64>);
+/// A TLS handshake whose stream is watched, and shared: its line is put here.
+pub(super) struct Watched<C>(pub(super) C, pub(super) Arc<OnceLock<Line>>);
 
 impl<S, C> TlsConnect<S> for Watched<C>
 where
     C: TlsConnect<S>,
+    C::Stream: TlsStream + Send + 'static,
     C::Future: Send + 'static,
 {
-    type Stream = Frames<C::Stream>;
+    type Stream = LibraryEnd;
     type Error = C::Error;
     type Future = Pin<Box<dyn Future<Output = std::result::Result<Self::Stream, Self::Error>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        let errors = self.1;
-        Box::pin(self.0.connect(stream).map(|stream| stream.map(|stream| Frames::encrypted(stream, errors))))
+        let put = self.1;
+        Box::pin(self.0.connect(stream).map(move |stream| {
+            stream.map(|stream| {
+                let seen = Arc::<Seen>::default();
+                let frames = Frames::encrypted(stream, Arc::clone(&seen));
+                let (line, end) = Line::over(Box::new(Encrypted(frames)), seen);
+                let _ = put.set(line);
+                end
+            })
+        }))
     }
 }

@@ -1,74 +1,133 @@
-//! Whole statements at a PostgreSQL source, in the extended protocol: one statement, its parameters apart, its rows in binary.
-//! Must not know: how a statement was printed.
+//! What a whole statement is at a PostgreSQL source: its parameters, its columns, and how they come.
+//! Must not know: how a statement was printed, how it runs.
 
-use std::error::Error as StdError;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::BytesMut;
-use futures::stream;
 use tokio::time::timeout;
-use tokio_postgres::types::{Format, IsNull, Kind, ToSql, Type};
-use tokio_postgres::{Client, RowStream, Statement};
+use tokio_postgres::types::{Kind, Type};
 
-use super::errors;
+use super::complaint::Complaint;
+use super::forward;
 use super::kept::Key;
 use super::pool::{Lease, Pool};
-use super::rows::{On, Open, Running, failed};
+use super::relay::{self, Own, Trouble};
 use crate::error::{Error, Result, SqlState};
-use crate::source::{Argument, BatchStream, Described, DescribedColumn, WholeStatement};
+use crate::source::{Described, DescribedColumn, WholeStatement};
 use crate::types::{PgType, binary_readable};
 
 /// Types that users make have oids from here on.
-const FIRST_USER_OID: u32 = 16384;
+pub(super) const FIRST_USER_OID: u32 = 16384;
 
 /// Types whose input looks names up: a parameter of one could ask for any name.
 const LOOKING: [u32; 12] = [24, 1033, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191];
 
-/// Has a statement described.
+/// Has a statement described: on an idle connection, if it answers, in one round trip.
 pub(super) async fn describe(pool: &Arc<Pool>, whole: &WholeStatement) -> Result<Described> {
-    // What a connection has prepared has been described.
-    let idle = pool.lease_idle(&whole.query_id, &whole.session);
-    let key = Key { session: &whole.session, sql: &whole.sql, parameters: &whole.parameters };
-    if let Some(statement) = idle.and_then(|(lease, _)| lease.kept(&key)) {
-        return described(whole, &statement);
+    if let Some(mut lease) = pool.lease_idle() {
+        let first = lease.first(&whole.query_id, &whole.session);
+        // What it has prepared it is not asked about.
+        let asked = !is_prepared(&mut lease, whole);
+        match describe_on(&mut lease, whole, (&first, pool.timeout() / 2)).await? {
+            // Another connection may do.
+            Err(Trouble::Silent) => {}
+            told => return describe_end(lease, (whole, pool.source()), told, asked),
+        }
     }
     let mut lease = pool.lease_in(&whole.query_id, &whole.session).await?;
-    match describe_on(&mut lease, whole).await? {
-        Ok(described) => {
-            lease.finish();
-            described
+    let told = describe_on(&mut lease, whole, ("", pool.timeout())).await?;
+    describe_end(lease, (whole, pool.source()), told, false)
+}
+
+fn is_prepared(lease: &mut Lease, whole: &WholeStatement) -> bool {
+    lease.named(&Key { session: &whole.session, sql: &whole.sql, parameters: &whole.parameters }).is_some()
+}
+
+/// A statement has been described or refused; `named`: its connection has its name and its settings since then.
+fn describe_end(
+    mut lease: Lease,
+    (whole, source): (&WholeStatement, &str),
+    told: std::result::Result<Result<Described>, Trouble>,
+    named: bool,
+) -> Result<Described> {
+    let (described, healthy) = match told {
+        Ok(described) => (described, true),
+        Err(trouble) => {
+            let (error, healthy) = forward::told(source, trouble, whole, 0);
+            (Err(error), healthy)
         }
-        Err(error) => Err(failed(On::Lease(Box::new(lease)), pool.source(), error, whole, 0)),
-    }
-}
-
-/// Has a statement described on this connection. What the source refuses is told apart from what we do.
-pub(super) async fn describe_on(lease: &mut Lease, whole: &WholeStatement) -> Result<Said<Result<Described>>> {
-    let statement = match prepared(lease, &whole.session, &whole.sql, &whole.parameters).await? {
-        Ok(statement) => statement,
-        Err(error) => return Ok(Err(error)),
     };
-    // It will be run with the types that were found out.
-    let types: Vec<u32> = statement.params().iter().map(Type::oid).collect();
-    lease.keep(&Key { session: &whole.session, sql: &whole.sql, parameters: &types }, &statement);
-    Ok(Ok(described(whole, &statement)))
+    if healthy {
+        if named {
+            lease.settled(&whole.query_id, &whole.session);
+        }
+        lease.finish();
+    }
+    described
 }
 
-/// What the source did, or said instead.
-pub(super) type Said<T> = std::result::Result<T, tokio_postgres::Error>;
+/// Has a statement described on this connection. What the source refuses is told apart from what we do. The protocol library is asked where
+/// types are the source's own: it looks up what they are.
+pub(super) async fn describe_on(
+    lease: &mut Lease,
+    whole: &WholeStatement,
+    before: (&str, Duration),
+) -> Result<std::result::Result<Result<Described>, Trouble>> {
+    let asked = match relay::describe(lease, whole, before).await? {
+        Ok(asked) => asked,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    let unknown = |column: &relay::Column| column.oid >= FIRST_USER_OID && column.own.is_none();
+    if !asked.columns.iter().any(unknown) {
+        return Ok(Ok(described(whole, &asked.parameters, &asked.columns)));
+    }
+    let columns = match looked_up(lease, whole, &asked).await? {
+        Ok(columns) => columns,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    let key = Key { session: &whole.session, sql: &whole.sql, parameters: &asked.parameters };
+    if let Some(named) = lease.named(&key) {
+        lease.name(&key, named.with_columns(Arc::clone(&columns)));
+    }
+    Ok(Ok(described(whole, &asked.parameters, &columns)))
+}
 
-fn described(whole: &WholeStatement, statement: &Statement) -> Result<Described> {
-    let parameters = statement.params().iter().map(parameter).collect::<Result<Vec<_>>>()?;
-    let columns: Vec<DescribedColumn> = statement
-        .columns()
-        .iter()
-        .map(|column| {
-            let (ty, as_text) = column_type(column.type_(), column.type_modifier());
-            let origin = column.table_oid().zip(column.column_id());
-            DescribedColumn { name: column.name().to_owned(), ty, oid: column.type_().oid(), origin, as_text }
+/// A statement's columns, with what their types are: the protocol library looks that up.
+async fn looked_up(
+    lease: &mut Lease,
+    whole: &WholeStatement,
+    asked: &relay::Said,
+) -> Result<std::result::Result<Arc<[relay::Column]>, Trouble>> {
+    let types: Vec<Type> = asked.parameters.iter().map(|oid| Type::from_oid(*oid).unwrap_or(Type::UNKNOWN)).collect();
+    let time = lease.timeout();
+    let statement = match timeout(time, lease.client()?.prepare_typed(&whole.sql, &types)).await {
+        Ok(Ok(statement)) => statement,
+        Ok(Err(error)) => {
+            let said = error.as_db_error().map(Complaint::of);
+            return Ok(Err(said.map_or(Trouble::Silent, Trouble::Refused)));
+        }
+        Err(_) => return Ok(Err(Trouble::Silent)),
+    };
+    let own = |at: usize| {
+        Some(match statement.columns().get(at)?.type_().kind() {
+            Kind::Enum(_) => Own::Enum,
+            Kind::Array(_) => Own::Array,
+            Kind::Composite(_) => Own::Composite,
+            _ => Own::Other,
         })
-        .collect();
+    };
+    let column = |(at, column): (usize, &relay::Column)| relay::Column { own: own(at), ..column.clone() };
+    Ok(Ok(asked.columns.iter().enumerate().map(column).collect()))
+}
+
+/// What a statement is, with columns of types that are read as text cast to it.
+fn described(whole: &WholeStatement, parameters: &[u32], columns: &[relay::Column]) -> Result<Described> {
+    let parameters = parameters.iter().copied().map(parameter).collect::<Result<Vec<_>>>()?;
+    let one = |column: &relay::Column| {
+        let (ty, as_text) = column_type(column);
+        DescribedColumn { name: column.name.clone(), ty, oid: column.oid, origin: column.origin, as_text }
+    };
+    let columns: Vec<DescribedColumn> = columns.iter().map(one).collect();
     if !columns.iter().any(|column| column.as_text) {
         return Ok(Described { parameters, columns, sql: Arc::clone(&whole.sql), shift: 0 });
     }
@@ -84,243 +143,34 @@ fn described(whole: &WholeStatement, statement: &Statement) -> Result<Described>
 }
 
 /// A parameter's type towards the client: what is not PostgreSQL's own is text.
-fn parameter(ty: &Type) -> Result<(PgType, u32)> {
-    if LOOKING.contains(&ty.oid()) {
+fn parameter(oid: u32) -> Result<(PgType, u32)> {
+    if LOOKING.contains(&oid) {
         return Err(Error::unsupported("a parameter of this type cannot be sent to a source"));
     }
-    let pg = PgType::new(ty.oid());
-    let known = ty.oid() < FIRST_USER_OID && pg.row().is_some() && pg != PgType::RECORD;
-    Ok((if known { pg } else { PgType::TEXT }, ty.oid()))
+    let pg = PgType::new(oid);
+    let known = oid < FIRST_USER_OID && pg.row().is_some() && pg != PgType::RECORD;
+    Ok((if known { pg } else { PgType::TEXT }, oid))
 }
 
 /// A column's type towards the client, and whether it comes as text.
-fn column_type(ty: &Type, typmod: i32) -> (PgType, bool) {
-    let pg = PgType::with_typmod(ty.oid(), typmod);
-    if ty.oid() < FIRST_USER_OID {
+fn column_type(column: &relay::Column) -> (PgType, bool) {
+    let pg = PgType::with_typmod(column.oid, column.typmod);
+    if column.oid < FIRST_USER_OID {
         return match pg.row() {
-            Some(_) => (pg, !binary_readable(ty.oid()) || LOOKING.contains(&ty.oid())),
+            Some(_) => (pg, !binary_readable(column.oid) || LOOKING.contains(&column.oid)),
             None => (PgType::TEXT, true),
         };
     }
-    match ty.kind() {
+    match column.own {
         // The binary form of an enum's value is its label.
-        Kind::Enum(_) => (PgType::TEXT, false),
-        Kind::Array(_) => (PgType::TEXT_ARRAY, true),
-        Kind::Composite(_) => (PgType::RECORD, true),
-        _ => (PgType::TEXT, true),
+        Some(Own::Enum) => (PgType::TEXT, false),
+        Some(Own::Array) => (PgType::TEXT_ARRAY, true),
+        Some(Own::Composite) => (PgType::RECORD, true),
+        Some(Own::Other) | None => (PgType::TEXT, true),
     }
-}
-
-/// The statement as the connection has it prepared, or gets it prepared now.
-async fn prepared(lease: &mut Lease, session: &Arc<str>, sql: &str, parameters: &[u32]) -> Result<Said<Statement>> {
-    let key = Key { session, sql, parameters };
-    if let Some(statement) = lease.kept(&key) {
-        return Ok(Ok(statement));
-    }
-    let found = parsed(lease, sql, parameters).await?;
-    Ok(found.inspect(|statement| lease.keep(&key, statement)))
-}
-
-async fn parsed(lease: &mut Lease, sql: &str, parameters: &[u32]) -> Result<Said<Statement>> {
-    let types: Vec<Type> = parameters.iter().map(|oid| Type::from_oid(*oid).unwrap_or(Type::UNKNOWN)).collect();
-    Ok(lease.client()?.prepare_typed(sql, &types).await)
-}
-
-/// Why a statement did not start.
-pub(super) enum Refused {
-    /// The source says so.
-    Said(tokio_postgres::Error),
-    /// Its columns are not those that were described.
-    Changed,
-}
-
-/// Starts a statement on this connection. `keep`: it may come again.
-pub(super) async fn start_on(
-    lease: &mut Lease,
-    whole: &WholeStatement,
-    described: &Described,
-    (arguments, keep): (&[Argument], bool),
-) -> Result<std::result::Result<Pin<Box<RowStream>>, Refused>> {
-    let types: Vec<u32> = described.parameters.iter().map(|(_, oid)| *oid).collect();
-    let found = match keep {
-        true => prepared(lease, &whole.session, &described.sql, &types).await?,
-        false => parsed(lease, &described.sql, &types).await?,
-    };
-    let statement = match found {
-        Ok(statement) => statement,
-        Err(error) => return Ok(Err(Refused::Said(error))),
-    };
-    if !same_columns(&statement, described) {
-        return Ok(Err(Refused::Changed));
-    }
-    let opened = lease.client()?.query_raw(&statement, arguments).await;
-    Ok(opened.map(Box::pin).map_err(Refused::Said))
-}
-
-/// Runs when polled. Dropping the stream before its end cancels the statement at the source.
-pub(super) fn run(
-    pool: Arc<Pool>,
-    whole: WholeStatement,
-    described: Arc<Described>,
-    arguments: Vec<Argument>,
-) -> BatchStream {
-    let waiting = State::Waiting(Box::new(Waiting { pool, whole, described, arguments }));
-    Box::pin(stream::try_unfold(waiting, |state| async move {
-        let mut running = match state {
-            State::Waiting(waiting) => Box::new(waiting.start().await?),
-            State::Running(running) => running,
-        };
-        let batch = running.next().await?;
-        Ok(batch.map(|batch| (batch, State::Running(running))))
-    }))
-}
-
-enum State {
-    Waiting(Box<Waiting>),
-    Running(Box<Running>),
-}
-
-struct Waiting {
-    pool: Arc<Pool>,
-    whole: WholeStatement,
-    described: Arc<Described>,
-    arguments: Vec<Argument>,
-}
-
-impl Waiting {
-    async fn start(self) -> Result<Running> {
-        let open = match self.at_once().await? {
-            Some(open) => open,
-            None => self.in_steps().await?,
-        };
-        let Waiting { pool, whole, described, .. } = self;
-        Ok(Running::new(open, pool.source(), whole, &described))
-    }
-
-    /// On an idle connection that has the statement prepared: everything is sent at once, and costs one round trip. `None`: there is none,
-    /// or it turned out to be lost before it said anything, or does not have the statement any more.
-    async fn at_once(&self) -> Result<Option<Open>> {
-        let types: Vec<u32> = self.described.parameters.iter().map(|(_, oid)| *oid).collect();
-        let Some((mut lease, first)) = self.pool.lease_idle(&self.whole.query_id, &self.whole.session) else {
-            return Ok(None);
-        };
-        let key = Key { session: &self.whole.session, sql: &self.described.sql, parameters: &types };
-        let Some(statement) = lease.kept(&key) else { return Ok(None) };
-        if !same_columns(&statement, &self.described) {
-            return Ok(None);
-        }
-        let (set, opened) = self.both(lease.client()?, &first, &statement).await;
-        match set {
-            Some(Ok(())) => lease.settled(&self.whole.session),
-            Some(Err(error)) if error.as_db_error().is_some() => {
-                return Err(errors::setting(self.pool.source(), error));
-            }
-            // Nothing came back: another connection may do.
-            Some(Err(_)) | None => return Ok(None),
-        }
-        let Some(opened) = opened else { return Ok(None) };
-        match opened {
-            Ok(rows) => Ok(Some((Box::pin(rows), On::Lease(Box::new(lease))))),
-            Err(error) if is_stale(&error) => {
-                self.pool.forget_prepared();
-                lease.finish();
-                Ok(None)
-            }
-            Err(error) => Err(self.failed(lease, error)),
-        }
-    }
-
-    /// Sends what is to be said before a statement and the statement, both at once. A connection that answers neither is not waited for:
-    /// what was said before it is `None` then.
-    async fn both(
-        &self,
-        client: &Client,
-        first: &str,
-        statement: &Statement,
-    ) -> (Option<Said<()>>, Option<Said<RowStream>>) {
-        let mut set = pin!(timeout(self.pool.timeout() / 2, client.batch_execute(first)));
-        let mut opened = pin!(client.query_raw(statement, &self.arguments));
-        let mut early = None;
-        let set = loop {
-            tokio::select! {
-                biased;
-                set = &mut set => break set.ok(),
-                rows = &mut opened, if early.is_none() => early = Some(rows),
-            }
-        };
-        match (&set, early) {
-            (Some(Ok(())), None) => (set, Some(opened.await)),
-            (_, early) => (set, early),
-        }
-    }
-
-    async fn in_steps(&self) -> Result<Open> {
-        let mut lease = self.pool.lease_in(&self.whole.query_id, &self.whole.session).await?;
-        let mut again = true;
-        loop {
-            match start_on(&mut lease, &self.whole, &self.described, (&self.arguments, true)).await? {
-                Ok(rows) => return Ok((rows, On::Lease(Box::new(lease)))),
-                Err(Refused::Said(error)) if is_stale(&error) && std::mem::take(&mut again) => {
-                    self.pool.forget_prepared();
-                }
-                Err(Refused::Said(error)) => return Err(self.failed(lease, error)),
-                Err(Refused::Changed) => {
-                    self.pool.forget_prepared();
-                    lease.finish();
-                    return Err(changed(self.pool.source()));
-                }
-            }
-        }
-    }
-
-    fn failed(&self, lease: Lease, error: tokio_postgres::Error) -> Error {
-        failed(On::Lease(Box::new(lease)), self.pool.source(), error, &self.whole, self.described.shift)
-    }
-}
-
-/// What a connection has prepared is gone, or does not fit its tables any more.
-pub(super) fn is_stale(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| matches!(code.code(), "26000" | "0A000"))
-}
-
-fn same_columns(statement: &Statement, described: &Described) -> bool {
-    let columns = statement.columns();
-    columns.len() == described.columns.len()
-        && columns.iter().zip(&described.columns).all(|(now, then)| {
-            let typmod = then.oid >= FIRST_USER_OID || now.type_modifier() == then.ty.typmod;
-            then.as_text || (now.type_().oid() == then.oid && typmod)
-        })
 }
 
 pub(super) fn changed(source: &str) -> Error {
     Error::source_fault(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
         .with_detail(format!("The columns of a table of source \"{source}\" have changed."))
-}
-
-impl ToSql for Argument {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        match &self.value {
-            None => Ok(IsNull::Yes),
-            Some(bytes) => {
-                out.extend_from_slice(bytes);
-                Ok(IsNull::No)
-            }
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        if self.binary { Format::Binary } else { Format::Text }
-    }
-
-    fn to_sql_checked(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> std::result::Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.to_sql(ty, out)
-    }
 }

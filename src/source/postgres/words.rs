@@ -1,8 +1,7 @@
 //! What a PostgreSQL source says of a client's own statement, as the client may read it: its SQLSTATE, its words, at places of the client's text.
 //! Must not know: what the statement says.
 
-use tokio_postgres::error::{DbError, ErrorPosition};
-
+use super::complaint::Complaint;
 use super::errors;
 use crate::error::{Error, SqlState};
 use crate::source::Words;
@@ -14,27 +13,32 @@ pub(super) fn told(
     why: Option<&tokio_postgres::Error>,
     (words, shift): (&Words, u32),
 ) -> (Error, bool) {
-    let said = error.as_db_error().and_then(|db| said(source, db, words, shift));
-    let (mapped, healthy) = errors::statement(source, error, why);
+    match error.as_db_error().map(Complaint::of) {
+        Some(complaint) => complained(source, complaint, (words, shift)),
+        None => errors::statement(source, error, why),
+    }
+}
+
+/// The same of what the server says.
+pub(super) fn complained(source: &str, complaint: Complaint, (words, shift): (&Words, u32)) -> (Error, bool) {
+    let said = said(source, &complaint, words, shift);
+    let (mapped, healthy) = errors::complaint(source, complaint);
     (said.unwrap_or(mapped), healthy)
 }
 
 /// In the source's words, where they are about the statement or its data.
-fn said(source: &str, db: &DbError, words: &Words, shift: u32) -> Option<Error> {
+fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error> {
     if let Some(refused) = refused_row(db, words) {
         return Some(refused);
     }
-    let code = db.code().code();
+    let code = db.code.as_str();
     let state = state(code)?;
-    let here = match db.position() {
-        Some(ErrorPosition::Original(position)) => position.checked_sub(shift),
-        _ => None,
-    };
+    let here = db.position.and_then(|position| position.checked_sub(shift));
     let position = here.and_then(|here| words.place(here));
     // Every table and column that we wrote is one that the source had: if it is missing, and not by a name of the client's, it has changed.
     let changed = match code {
-        "42703" => !here.is_some_and(|here| words.is_theirs(here)) && !db.message().contains("USING"),
-        "42P01" => !db.message().contains("FROM-clause entry") && !db.message().contains("not found in FROM clause"),
+        "42703" => !here.is_some_and(|here| words.is_theirs(here)) && !db.message.contains("USING"),
+        "42P01" => !db.message.contains("FROM-clause entry") && !db.message.contains("not found in FROM clause"),
         _ => false,
     };
     if changed {
@@ -44,13 +48,13 @@ fn said(source: &str, db: &DbError, words: &Words, shift: u32) -> Option<Error> 
     let data = code.starts_with("22") || code.starts_with("21");
     let tell = |text: &str| if data { Some(words.seen(text)) } else { words.told(text) };
     let neutral = || format!("source \"{source}\" refused the statement");
-    let mut error = Error::client(state, tell(db.message()).unwrap_or_else(neutral));
-    if let Some(detail) = db.detail().and_then(tell) {
+    let mut error = Error::client(state, tell(&db.message).unwrap_or_else(neutral));
+    if let Some(detail) = db.detail.as_deref().and_then(tell) {
         error = error.with_detail(detail);
     }
     // The source looks for a name like the one that is missing, in columns that are hidden too.
     let hides = words.target.as_ref().is_some_and(|target| !target.whole);
-    if let Some(hint) = db.hint().filter(|_| !hides).and_then(|hint| words.told(hint)) {
+    if let Some(hint) = db.hint.as_deref().filter(|_| !hides).and_then(|hint| words.told(hint)) {
         error = error.with_hint(hint);
     }
     Some(match position {
@@ -61,8 +65,8 @@ fn said(source: &str, db: &DbError, words: &Words, shift: u32) -> Option<Error> 
 
 /// A row that a rule of the table or a trigger does not take, where the statement writes. The rules may be about any column and name any
 /// table, so who does not see all of that reads our words.
-pub(super) fn refused_row(db: &DbError, words: &Words) -> Option<Error> {
-    let (code, target) = (db.code().code(), words.target.as_ref()?);
+pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
+    let (code, target) = (db.code.as_str(), words.target.as_ref()?);
     let class = match code.get(..2)? {
         "23" => SqlState::INTEGRITY_CONSTRAINT_VIOLATION,
         "44" => SqlState::WITH_CHECK_OPTION_VIOLATION,
@@ -71,18 +75,18 @@ pub(super) fn refused_row(db: &DbError, words: &Words) -> Option<Error> {
     };
     let state = SqlState::from_code(code).unwrap_or(class);
     // A rule of another table may be broken by what follows from the statement: a foreign key's action, a trigger.
-    let own = db.table() == Some(&target.table.1) && db.schema() == Some(&target.table.0);
+    let own = db.table.as_ref() == Some(&target.table.1) && db.schema.as_ref() == Some(&target.table.0);
     if !target.whole || !(own || target.everything) {
         return Some(Error::source_fault(state, broken_rule(code)));
     }
-    let mut told = Error::source_fault(state, words.seen(db.message()));
+    let mut told = Error::source_fault(state, words.seen(&db.message));
     let leads_away = state == SqlState::FOREIGN_KEY_VIOLATION && !target.everything;
     // Which table a key leads to stands in the message, in the server's language.
     let sees = |text: &str| tables(text).count() == 1 && tables(text).all(|table| (target.sees)(table));
-    if let Some(detail) = db.detail().filter(|detail| !leads_away || sees(detail)) {
+    if let Some(detail) = db.detail.as_deref().filter(|detail| !leads_away || sees(detail)) {
         told = told.with_detail(words.seen(detail));
     }
-    if let Some(hint) = db.hint() {
+    if let Some(hint) = &db.hint {
         told = told.with_hint(words.seen(hint));
     }
     Some(told)

@@ -71,6 +71,19 @@ pub struct OwnValues {
     pub version: String,
     /// `now()` as a timestamp with its zone, where the source's own clock must not tell: in a transaction that began before.
     pub now: Option<String>,
+    /// Functions of the source that may be called beside PostgreSQL's own.
+    pub functions: Vec<SourceFunction>,
+}
+
+/// A function that the configuration of a source allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFunction {
+    /// Its schema at the source.
+    pub schema: String,
+    /// What clients call that schema, if they see it.
+    pub seen: Option<String>,
+    /// Its name.
+    pub name: String,
 }
 
 /// What is to be printed.

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tusk::error::SqlState;
+use tusk::source::{Connector, SESSION_SETTINGS, WholeStatement};
 
 use super::*;
 use crate::harness::postgres::Options;
@@ -46,7 +47,29 @@ async fn server(chain: String, key: &KeyPair) -> TestPostgres {
 async fn encrypted(settings: &PostgresSettings) -> Result<bool> {
     let sql = "select ssl from pg_catalog.pg_stat_ssl where pid = pg_catalog.pg_backend_pid()";
     let batches = rows(&connector(settings), sql, &[("ssl", BOOL)]).await?;
-    Ok(arrow::array::AsArray::as_boolean(batches[0].column(0)).value(0))
+    let encrypted = arrow::array::AsArray::as_boolean(batches[0].column(0)).value(0);
+    assert_eq!(relayed(settings, sql).await, if encrypted { "t" } else { "f" });
+    Ok(encrypted)
+}
+
+/// The one value of a statement whose row is handed on as it comes, in text.
+async fn relayed(settings: &PostgresSettings, sql: &str) -> String {
+    let shop = connector(settings);
+    let runner = shop.runner().unwrap();
+    let sets = SESSION_SETTINGS.map(|(name, value)| format!("SET {name} = E'{value}'"));
+    let statement = WholeStatement {
+        sql: sql.into(),
+        parameters: Vec::new(),
+        session: sets.join("; ").into(),
+        query_id: "q2".into(),
+        words: Arc::default(),
+        meter: Arc::default(),
+    };
+    let described = Arc::new(runner.describe(&statement).await.unwrap());
+    let messages: Vec<_> = runner.relay(statement, described, (Vec::new(), Vec::new())).try_collect().await.unwrap();
+    let [(message, 1)] = messages.as_slice() else { panic!("{messages:?}") };
+    // Type, length, one column, its length.
+    String::from_utf8(message[11..].to_vec()).unwrap()
 }
 
 async fn refused(settings: &PostgresSettings) {

@@ -8,7 +8,8 @@ use super::super::super::ast::{
 };
 use super::super::super::position;
 use super::super::super::scope::{folded, parts};
-use super::{Printer, functions, refuse};
+use super::functions::{self, Callee};
+use super::{Printer, refuse};
 use crate::error::Result;
 
 /// Words of the grammar that look like functions.
@@ -100,11 +101,11 @@ impl Printer<'_> {
         if name == "normalize" && word(&function.name).is_some() {
             return self.normalize(function, place);
         }
-        let name = functions::allowed(&function.name)?;
-        self.function(function, &name, place)
+        let callee = functions::allowed(&function.name, &self.own.functions)?;
+        self.function(function, &callee, place)
     }
 
-    fn function(&mut self, function: &Function, name: &str, place: Option<u32>) -> Result<()> {
+    fn function(&mut self, function: &Function, callee: &Callee, place: Option<u32>) -> Result<()> {
         let FunctionArguments::List(list) = &function.args else { return Err(refuse("this form of function call")) };
         if function.uses_odbc_syntax
             || function.null_treatment.is_some()
@@ -113,10 +114,9 @@ impl Printer<'_> {
             return Err(refuse("this form of function call"));
         }
         self.mark(place);
-        self.put("pg_catalog.");
-        self.name(name)?;
+        self.callee(callee)?;
         self.put("(");
-        self.argument_list(name, list)?;
+        self.argument_list(&callee.name, list)?;
         self.put(")");
         if !function.within_group.is_empty() {
             self.put(" WITHIN GROUP (ORDER BY ");
@@ -139,6 +139,18 @@ impl Printer<'_> {
                 self.window(spec)
             }
         }
+    }
+
+    /// The name of a function, with its schema.
+    pub(super) fn callee(&mut self, callee: &Callee) -> Result<()> {
+        match callee.schema.as_str() {
+            "pg_catalog" => self.put("pg_catalog."),
+            schema => {
+                self.name(schema)?;
+                self.put(".");
+            }
+        }
+        self.name(&callee.name)
     }
 
     fn argument_list(&mut self, name: &str, list: &FunctionArgumentList) -> Result<()> {

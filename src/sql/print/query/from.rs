@@ -146,17 +146,17 @@ impl Printer<'_> {
         ordinality: bool,
         alias: Option<&TableAlias>,
     ) -> Result<()> {
-        let function = functions::allowed(name)?;
+        let callee = functions::allowed(name, &self.own.functions)?;
+        let function = &callee.name;
         self.mark(name.0.last().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span)));
         if function == "unnest" && args.len() > 1 {
             // Several arrays side by side are the business of the grammar, which knows the name without a schema only.
             self.put("unnest(");
         } else {
-            self.put("pg_catalog.");
-            self.name(&function)?;
+            self.callee(&callee)?;
             self.put("(");
         }
-        self.arguments(&function, args)?;
+        self.arguments(function, args)?;
         self.put(")");
         self.function_alias(ordinality, alias)
     }

@@ -8,7 +8,7 @@ use super::super::super::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArgOperator, ObjectName, ObjectNamePart, Value,
 };
 use super::super::super::scope::folded;
-use super::refuse;
+use super::{SourceFunction, refuse};
 use crate::error::Result;
 
 /// All overloads of these read no table, catalog, file, setting that is not set here, or other session, and change nothing. Not here, for
@@ -92,19 +92,36 @@ const CALLED: &[&str] = &[
 /// Functions of a whole row, which `t.f` calls where `t` has no column of that name.
 const OF_ROWS: &[&str] = &["pg_collation_for", "pg_column_compression", "pg_column_size", "pg_typeof"];
 
-/// The name of a function that may be called.
+/// A function that may be called, as the source knows it.
+pub(super) struct Callee {
+    pub(super) schema: String,
+    pub(super) name: String,
+}
+
+/// A function that may be called: a built-in, or one `of the source` that its configuration allows.
 ///
 /// # Errors
 /// `0A000` for any other.
-pub(super) fn allowed(name: &ObjectName) -> Result<String> {
+pub(super) fn allowed(name: &ObjectName, of_source: &[SourceFunction]) -> Result<Callee> {
     let idents: Vec<String> = name.0.iter().filter_map(ObjectNamePart::as_ident).map(folded).collect();
-    let function = match idents.as_slice() {
+    let (schema, function) = match idents.as_slice() {
         _ if idents.len() != name.0.len() => return Err(refuse("this function")),
-        [function] => function,
-        [schema, function] if schema == "pg_catalog" => function,
+        [function] => (None, function),
+        [schema, function] => (Some(schema), function),
         _ => return Err(refuse("a function of a schema")),
     };
-    if NAMES.contains(function.as_str()) { Ok(function.clone()) } else { Err(refuse(&format!("function {function}"))) }
+    if schema.is_none_or(|schema| schema == "pg_catalog") && NAMES.contains(function.as_str()) {
+        return Ok(Callee { schema: "pg_catalog".to_owned(), name: function.clone() });
+    }
+    let is_meant = |known: &&SourceFunction| {
+        known.name == *function
+            && schema.is_none_or(|schema| known.schema == *schema || known.seen.as_ref() == Some(schema))
+    };
+    match (of_source.iter().find(is_meant), schema) {
+        (Some(known), _) => Ok(Callee { schema: known.schema.clone(), name: known.name.clone() }),
+        (None, Some(schema)) if schema != "pg_catalog" => Err(refuse("a function of a schema")),
+        (None, _) => Err(refuse(&format!("function {function}"))),
+    }
 }
 
 /// Whether the name of a field may stand behind an expression.

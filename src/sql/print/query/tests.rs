@@ -7,6 +7,7 @@ const ROUNDS: u64 = 5_000;
 
 pub(super) fn own() -> OwnValues {
     OwnValues {
+        functions: vec![SourceFunction { schema: "public".into(), seen: Some("shop".into()), name: "tax".into() }],
         user: "a'na".into(),
         database: "tusk".into(),
         schema: Some("shop".into()),
@@ -43,6 +44,8 @@ fn sql(sql: &str) -> String {
 fn names_and_literals_are_ours() {
     for (written, expected) in [
         ("select 1", "SELECT 1"),
+        ("select tax(1), shop.tax(2)", "SELECT \"public\".\"tax\"(1), \"public\".\"tax\"(2)"),
+        ("select * from public.tax(1) t", "SELECT * FROM \"public\".\"tax\"(1) AS \"t\""),
         ("select a from t", "SELECT \"a\" FROM \"s\"\"x\".\"t\" AS \"t\""),
         ("select T.A from shop.T x", "SELECT \"t\".\"a\" FROM \"s\"\"x\".\"t\" AS \"x\""),
         (

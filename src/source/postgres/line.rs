@@ -1,0 +1,497 @@
+//! The socket of a connection, in two hands: the protocol library's, and the relay's, which takes it while nothing of the library's is under way.
+//! Must not know: what messages say, beyond where they end and which of them are answered with ReadyForQuery.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio_postgres::tls::{ChannelBinding, TlsStream};
+use tokio_util::io::poll_read_buf;
+
+use super::frames::{Frames, Seen};
+use super::socket::Socket;
+
+/// Room for what is read at once: little at first, as most answers are short.
+const SMALL: usize = 4 << 10;
+/// The same, once a server sends more.
+const LARGE: usize = 64 << 10;
+/// What is heard while something is to be sent may pile up to this.
+const MOST_HEARD: usize = 1 << 20;
+/// Type and length of a message.
+const HEADER: usize = 5;
+
+/// A socket, plain or encrypted.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {
+    /// What binds a login to it.
+    fn channel_binding(&self) -> ChannelBinding;
+}
+
+impl Duplex for Frames<Socket> {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+/// A socket inside TLS.
+pub(super) struct Encrypted<S>(pub(super) Frames<S>);
+
+impl<S: TlsStream + Send + Unpin> Duplex for Encrypted<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.0.channel_binding()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Encrypted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A socket that two share. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Line(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    seen: Arc<Seen>,
+    /// The library may have come to rest.
+    rested: Notify,
+}
+
+struct State {
+    stream: Box<dyn Duplex>,
+    /// The relay has it.
+    taken: bool,
+    /// The library's task: one hand at a time can be told that there is something to read.
+    library: Option<Waker>,
+    sent: Sent,
+    /// ReadyForQuery messages that the relay has asked for.
+    asked: u64,
+    /// What the relay has to send. It stays here where a wait for that is given up: half a message must not be followed by another.
+    unsent: BytesMut,
+    /// What ends what the relay has begun, if it is given up.
+    last: Option<Bytes>,
+    /// What the relay has read and not taken.
+    heard: BytesMut,
+    /// The last read was as long as there was room.
+    full: bool,
+}
+
+/// What the library has sent since the login.
+#[derive(Default)]
+struct Sent {
+    header: [u8; HEADER],
+    /// Bytes of a header that have come.
+    got: usize,
+    /// Bytes of a message that are to come.
+    left: usize,
+    /// A message was sent, and nothing after it that is answered with ReadyForQuery.
+    open: bool,
+    /// Messages that are.
+    asked: u64,
+}
+
+impl Sent {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let take = self.left.min(bytes.len());
+                self.left -= take;
+                bytes = &bytes[take..];
+                continue;
+            }
+            let take = (HEADER - self.got).min(bytes.len());
+            self.header[self.got..self.got + take].copy_from_slice(&bytes[..take]);
+            self.got += take;
+            bytes = &bytes[take..];
+            if self.got == HEADER {
+                self.got = 0;
+                let [kind, length @ ..] = self.header;
+                self.left = (u32::from_be_bytes(length) as usize).saturating_sub(4);
+                // Sync and Query.
+                self.open = !matches!(kind, b'S' | b'Q');
+                self.asked += u64::from(!self.open);
+            }
+        }
+    }
+
+    /// Whether everything that was begun is said.
+    fn is_whole(&self) -> bool {
+        self.got == 0 && self.left == 0 && !self.open
+    }
+}
+
+/// The library's hand.
+pub(super) struct LibraryEnd(Line);
+
+impl Line {
+    /// A socket, and the library's hand on it.
+    pub(super) fn over(stream: Box<dyn Duplex>, seen: Arc<Seen>) -> (Line, LibraryEnd) {
+        let state = State {
+            stream,
+            taken: false,
+            library: None,
+            sent: Sent::default(),
+            asked: 0,
+            unsent: BytesMut::new(),
+            last: None,
+            heard: BytesMut::new(),
+            full: false,
+        };
+        let line = Line(Arc::new(Shared { state: Mutex::new(state), seen, rested: Notify::new() }));
+        (line.clone(), LibraryEnd(line))
+    }
+
+    /// What the server has sent.
+    pub(super) fn seen(&self) -> &Arc<Seen> {
+        &self.0.seen
+    }
+
+    /// Takes the socket, as soon as what the library has asked is answered.
+    pub(super) async fn take(&self) -> Taken {
+        loop {
+            let rested = self.0.rested.notified();
+            if self.0.try_take() {
+                return Taken(self.clone());
+            }
+            rested.await;
+        }
+    }
+
+    /// Reads over what is still said to a relay that was given up, and gives the socket back to the library.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub(super) async fn drain(&self) -> io::Result<()> {
+        if !self.0.state.lock().taken {
+            return Ok(());
+        }
+        let mut taken = Taken(self.clone());
+        let last = self.0.state.lock().last.take();
+        taken.send(&last.unwrap_or_default(), 0).await?;
+        while !taken.is_over() {
+            taken.next(None).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn try_take(&self) -> bool {
+        let mut state = self.state.lock();
+        // The login is answered, too, and nobody asked for that.
+        let answered = self.seen.ready() == 1 + state.sent.asked + state.asked;
+        let rests = answered && !self.seen.is_midway() && state.sent.is_whole();
+        let free = rests && !state.taken;
+        state.taken |= free;
+        free
+    }
+}
+
+/// What came.
+pub(super) enum Heard {
+    /// So many rows: DataRow messages, as they are.
+    Rows(Bytes, u64),
+    /// Another message: its type and its body.
+    Message(u8, Bytes),
+}
+
+/// The relay's hand, while it has the socket. Dropped when everything is answered, it gives the socket back; dropped before, somebody must
+/// [`Line::drain`] it.
+pub(super) struct Taken(Line);
+
+impl Taken {
+    /// Sends messages, so many of which are answered with ReadyForQuery.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub(super) async fn send(&mut self, messages: &[u8], asked: u64) -> io::Result<()> {
+        {
+            let mut state = self.0.0.state.lock();
+            state.asked += asked;
+            state.unsent.extend_from_slice(messages);
+        }
+        poll_fn(|cx| self.0.0.state.lock().poll_send(cx)).await
+    }
+
+    /// What is to be sent if the relay is given up; `None`: nothing.
+    pub(super) fn ends_with(&mut self, last: Option<Bytes>) {
+        self.0.0.state.lock().last = last;
+    }
+
+    /// The next message; rows as many as there are, if they have so many columns. What the server says to nobody is passed over.
+    ///
+    /// # Errors
+    /// The connection's; rows of another width.
+    pub(super) async fn next(&mut self, width: Option<u16>) -> io::Result<Heard> {
+        poll_fn(|cx| {
+            let mut state = self.0.0.state.lock();
+            loop {
+                if let Some(heard) = cut(&mut state.heard, width)? {
+                    return Poll::Ready(Ok(heard));
+                }
+                ready!(state.poll_hear(cx))?;
+            }
+        })
+        .await
+    }
+
+    /// What is there already.
+    ///
+    /// # Errors
+    /// Rows of another width.
+    pub(super) fn at_once(&mut self, width: Option<u16>) -> io::Result<Option<Heard>> {
+        cut(&mut self.0.0.state.lock().heard, width)
+    }
+
+    /// Reads over what is there already. Whether everything that was asked is answered then.
+    pub(super) fn is_over(&mut self) -> bool {
+        while let Ok(Some(_)) = self.at_once(None) {}
+        self.is_answered()
+    }
+
+    fn is_answered(&self) -> bool {
+        let Shared { state, seen, .. } = &*self.0.0;
+        let state = state.lock();
+        let rests = state.unsent.is_empty() && state.heard.is_empty() && !seen.is_midway();
+        rests && seen.ready() == 1 + state.sent.asked + state.asked
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if !self.is_over() {
+            return;
+        }
+        let mut state = self.0.0.state.lock();
+        state.taken = false;
+        // An idle connection is small.
+        state.heard = BytesMut::new();
+        state.unsent = BytesMut::new();
+        let library = state.library.take();
+        drop(state);
+        self.0.0.rested.notify_waiters();
+        if let Some(library) = library {
+            library.wake();
+        }
+    }
+}
+
+impl State {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.unsent) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(sent)) => self.unsent.advance(sent),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    // A server that talks must be heard, or it would not listen.
+                    while self.heard.len() < MOST_HEARD {
+                        ready!(self.poll_hear(cx))?;
+                        skim(&mut self.heard)?;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.heard.reserve(if self.full { LARGE } else { SMALL });
+        let room = self.heard.capacity() - self.heard.len();
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.heard))?;
+        self.full = read == room;
+        if read == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Takes a message off what was heard; rows as many as there are. `None`: more must come.
+fn cut(heard: &mut BytesMut, width: Option<u16>) -> io::Result<Option<Heard>> {
+    loop {
+        let (mut end, mut rows) = (0, 0);
+        while let Some((b'D', length)) = message(&heard[end..])? {
+            if width.is_some_and(|width| !is_row(&heard[end + HEADER..end + length], width)) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a malformed row"));
+            }
+            end += length;
+            rows += 1;
+        }
+        if rows > 0 {
+            return Ok(Some(Heard::Rows(heard.split_to(end).freeze(), rows)));
+        }
+        if skim(heard)? {
+            continue;
+        }
+        let Some((kind, length)) = message(heard)? else { return Ok(None) };
+        let mut body = heard.split_to(length);
+        body.advance(HEADER);
+        return Ok(Some(Heard::Message(kind, body.freeze())));
+    }
+}
+
+/// Passes over notices, notifications and variables: they are for nobody here. Whether there were any.
+fn skim(heard: &mut BytesMut) -> io::Result<bool> {
+    let before = heard.len();
+    while let Some((b'N' | b'A' | b'S', length)) = message(heard)? {
+        heard.advance(length);
+    }
+    Ok(heard.len() < before)
+}
+
+/// Whether the body of a message is a row of so many columns.
+fn is_row(body: &[u8], width: u16) -> bool {
+    let Some((columns, mut values)) = body.split_first_chunk::<2>() else { return false };
+    for _ in 0..u16::from_be_bytes(*columns) {
+        let Some((length, rest)) = values.split_first_chunk::<4>() else { return false };
+        let length = i32::from_be_bytes(*length);
+        // NULL has a length of -1.
+        let Ok(length) = usize::try_from(if length == -1 { 0 } else { length }) else { return false };
+        let Some(rest) = rest.get(length..) else { return false };
+        values = rest;
+    }
+    values.is_empty() && u16::from_be_bytes(*columns) == width
+}
+
+/// The type and the length of the message that bytes begin with, if all of it is there.
+fn message(bytes: &[u8]) -> io::Result<Option<(u8, usize)>> {
+    let Some((&[kind, a, b, c, d], _)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
+    let length = u32::from_be_bytes([a, b, c, d]) as usize;
+    if length < 4 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message without a length"));
+    }
+    Ok((bytes.len() > length).then_some((kind, length + 1)))
+}
+
+impl AsyncRead for LibraryEnd {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Shared { state, rested, .. } = &*self.0.0;
+        let mut state = state.lock();
+        // Whoever has the socket next takes its place in the wait for what comes.
+        state.library = Some(cx.waker().clone());
+        if state.taken {
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut state.stream).poll_read(cx, buf);
+        drop(state);
+        rested.notify_waiters();
+        read
+    }
+}
+
+impl AsyncWrite for LibraryEnd {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Shared { state, seen, .. } = &*self.0.0;
+        let mut state = state.lock();
+        if state.taken {
+            state.library = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let sent = ready!(Pin::new(&mut state.stream).poll_write(cx, buf))?;
+        // The login is no messages yet.
+        if seen.ready() > 0 {
+            state.sent.feed(&buf[..sent]);
+        }
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.0.0.state.lock();
+        if state.taken {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut state.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.0.state.lock().stream).poll_shutdown(cx)
+    }
+}
+
+impl TlsStream for LibraryEnd {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.0.0.state.lock().stream.channel_binding()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(kind: u8, body: usize) -> Vec<u8> {
+        let mut bytes = vec![kind];
+        bytes.extend(u32::try_from(body + 4).unwrap().to_be_bytes());
+        bytes.resize(HEADER + body, 0);
+        bytes
+    }
+
+    #[test]
+    fn what_the_library_has_under_way() {
+        let bytes = [sent(b'P', 300), sent(b'S', 0), sent(b'Q', 7)].concat();
+        for step in [1, 4, 5, 6, bytes.len()] {
+            let mut all = Sent::default();
+            for chunk in bytes.chunks(step) {
+                all.feed(chunk);
+            }
+            assert!(all.is_whole() && all.asked == 2, "{step}");
+        }
+        let mut part = Sent::default();
+        part.feed(&bytes[..3]);
+        assert!(!part.is_whole(), "in a header");
+        part.feed(&bytes[3..305]);
+        assert!(!part.is_whole(), "no Sync yet");
+        part.feed(&bytes[305..310]);
+        assert!(part.is_whole());
+        part.feed(&bytes[310..316]);
+        assert!(!part.is_whole(), "in a body");
+    }
+
+    #[test]
+    fn messages_are_cut_where_they_end() {
+        let mut heard = BytesMut::new();
+        let row = [&b"D\0\0\0\x0b\0\x01\0\0\0\x01x"[..], &b"D\0\0\0\x0b\0\x01\0\0\0\x01y"[..]].concat();
+        heard.extend_from_slice(b"N\0\0\0\x05!");
+        heard.extend_from_slice(&row[..15]);
+        assert!(matches!(cut(&mut heard, Some(1)), Ok(Some(Heard::Rows(bytes, 1))) if bytes.len() == 12));
+        assert!(matches!(cut(&mut heard, Some(1)), Ok(None)));
+        heard.extend_from_slice(&row[15..]);
+        heard.extend_from_slice(b"C\0\0\0\x0dSELECT 2\0Z\0\0\0\x05I");
+        assert!(matches!(cut(&mut heard, Some(1)), Ok(Some(Heard::Rows(_, 1)))));
+        assert!(matches!(cut(&mut heard, None), Ok(Some(Heard::Message(b'C', body))) if &body[..] == b"SELECT 2\0"));
+        assert!(matches!(cut(&mut heard, None), Ok(Some(Heard::Message(b'Z', _)))) && heard.is_empty());
+        heard.extend_from_slice(&row);
+        assert!(cut(&mut heard, Some(2)).is_err(), "a row of another width");
+        for bad in [
+            &b"D\0\0\0\x0b\0\x01\0\0\0\x02x"[..],
+            b"D\0\0\0\x0b\0\x01\xff\0\0\0x",
+            b"D\0\0\0\x05\0",
+            b"D\0\0\0\x0c\0\x01\0\0\0\x01xy",
+        ] {
+            assert!(cut(&mut bad.into(), Some(1)).is_err(), "{bad:?}");
+        }
+        assert!(message(b"C\0\0\0\x03").is_err() && matches!(message(b"C\0\0"), Ok(None)));
+    }
+}

@@ -1,0 +1,414 @@
+//! Statements in our own hand on a connection's socket: described, or run with their rows as they come, in the formats that are asked for.
+//! Everything of a statement is sent at once, and costs one round trip. Must not know: how a statement was printed, who reads the rows.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::backend::{self, Message};
+use postgres_protocol::message::frontend;
+use tokio::time::timeout;
+
+use super::complaint::Complaint;
+use super::kept::{Kept, Key};
+use super::line::{Heard, Taken};
+use super::pool::Lease;
+use crate::error::{Error, Result};
+use crate::source::{Argument, Described, WholeStatement};
+
+/// A statement that a connection has under a name of ours.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    name: Arc<str>,
+    columns: Arc<[Column]>,
+    parameters: Arc<[u32]>,
+}
+
+/// The statements that a connection has under names of ours.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Those that may be used again.
+    pub(super) kept: Kept,
+    /// Those that are to be closed.
+    pub(super) gone: Vec<Arc<str>>,
+    last: u64,
+}
+
+impl Names {
+    /// A name that no statement has had.
+    pub(super) fn next(&mut self) -> Arc<str> {
+        self.last += 1;
+        format!("tusk{}", self.last).into()
+    }
+}
+
+/// A column, as the server describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) oid: u32,
+    pub(super) typmod: i32,
+    /// The table and the number of the column there that it is, unchanged.
+    pub(super) origin: Option<(u32, i16)>,
+    /// What its type is, where it is the source's own and was looked up.
+    pub(super) own: Option<Own>,
+}
+
+/// What a type of a source's own is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    Enum,
+    Array,
+    Composite,
+    Other,
+}
+
+/// What a server says that a statement is.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) parameters: Arc<[u32]>,
+    pub(super) columns: Arc<[Column]>,
+}
+
+impl Named {
+    /// What the server said of it.
+    pub(super) fn said(&self) -> Said {
+        Said { parameters: Arc::clone(&self.parameters), columns: Arc::clone(&self.columns) }
+    }
+
+    /// The same statement, with what is known of its columns.
+    pub(super) fn with_columns(&self, columns: Arc<[Column]>) -> Named {
+        Named { columns, ..self.clone() }
+    }
+
+    /// What the server knows it by.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+/// Why a statement did not start.
+pub(super) enum Trouble {
+    /// The server refuses it; the connection has nothing under way.
+    Refused(Complaint),
+    /// The server refuses what was to be said before it.
+    Setting(Complaint),
+    /// Its columns are not those that were described.
+    Changed,
+    /// The connection failed before it said anything, or did not answer in time.
+    Silent,
+    /// The connection failed.
+    Lost(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Trouble::Lost(error)
+    }
+}
+
+/// A statement to be run.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) whole: &'a WholeStatement,
+    pub(super) described: &'a Described,
+    pub(super) arguments: &'a [Argument],
+    /// Whether columns are to come in binary: none, one for all, or one for each.
+    pub(super) formats: &'a [bool],
+    /// It may come again.
+    pub(super) keep: bool,
+}
+
+/// Messages that are sent together.
+#[derive(Default)]
+struct Batch {
+    bytes: BytesMut,
+    /// Those that are answered with ReadyForQuery.
+    asked: u64,
+}
+
+impl Batch {
+    /// What is said before a statement; empty: nothing.
+    fn before(&mut self, first: &str, gone: &[Arc<str>]) -> io::Result<()> {
+        if !first.is_empty() {
+            frontend::query(first, &mut self.bytes)?;
+            self.asked += 1;
+        }
+        gone.iter().try_for_each(|name| frontend::close(b'S', name, &mut self.bytes))
+    }
+
+    fn bind(&mut self, name: &str, arguments: &[Argument], formats: &[bool]) -> io::Result<()> {
+        let bound = frontend::bind(
+            "",
+            name,
+            arguments.iter().map(|argument| i16::from(argument.binary)),
+            arguments,
+            |argument, out| match &argument.value {
+                None => Ok(IsNull::Yes),
+                Some(bytes) => {
+                    out.extend_from_slice(bytes);
+                    Ok(IsNull::No)
+                }
+            },
+            formats.iter().map(|binary| i16::from(*binary)),
+            &mut self.bytes,
+        );
+        bound.map_err(|error| match error {
+            frontend::BindError::Serialization(error) => error,
+            frontend::BindError::Conversion(error) => io::Error::other(error),
+        })
+    }
+
+    fn sync(&mut self) {
+        frontend::sync(&mut self.bytes);
+        self.asked += 1;
+    }
+}
+
+/// What could not be written as a message.
+fn unsayable(error: io::Error) -> Error {
+    Error::internal("a statement that is no message").with_cause(error)
+}
+
+/// Has a statement described. `first`: what is to be said before it. It stays prepared.
+pub(super) async fn describe(
+    lease: &mut Lease,
+    whole: &WholeStatement,
+    (first, patience): (&str, Duration),
+) -> Result<std::result::Result<Said, Trouble>> {
+    let key = Key { session: &whole.session, sql: &whole.sql, parameters: &whole.parameters };
+    if let Some(named) = lease.named(&key) {
+        return Ok(Ok(named.said()));
+    }
+    let name = lease.new_name(&key);
+    let mut batch = Batch::default();
+    let gone = lease.gone();
+    let written = batch.before(first, &gone).and_then(|()| {
+        frontend::parse(&name, &whole.sql, whole.parameters.iter().copied(), &mut batch.bytes)?;
+        frontend::describe(b'S', &name, &mut batch.bytes)
+    });
+    written.map_err(unsayable)?;
+    batch.sync();
+    let mut talk = match Talk::begin(lease, &batch, (first, patience)).await {
+        Ok(talk) => talk,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    let said = match talk.description().await {
+        Ok(said) => said,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    drop(talk);
+    // It will be run with the types that were found out.
+    let key = Key { parameters: &said.parameters, ..key };
+    lease.name(&key, Named { name, columns: Arc::clone(&said.columns), parameters: Arc::clone(&said.parameters) });
+    Ok(Ok(said))
+}
+
+/// Starts a statement: its rows are what comes next. `first`: what is to be said before it.
+pub(super) async fn start(
+    lease: &mut Lease,
+    ask: Ask<'_>,
+    (first, patience): (&str, Duration),
+) -> Result<std::result::Result<Taken, Trouble>> {
+    let types: Arc<[u32]> = ask.described.parameters.iter().map(|(_, oid)| *oid).collect();
+    let key = Key { session: &ask.whole.session, sql: &ask.described.sql, parameters: &types };
+    let named = if ask.keep { lease.named(&key) } else { None };
+    if named.as_ref().is_some_and(|named| !same(&named.columns, ask.described)) {
+        return Ok(Err(Trouble::Changed));
+    }
+    let fresh = named.is_none();
+    let name = match named {
+        Some(named) => named.name,
+        None if ask.keep => lease.new_name(&key),
+        None => Arc::default(),
+    };
+    let mut batch = Batch::default();
+    let gone = lease.gone();
+    let written = batch.before(first, &gone).and_then(|()| {
+        if fresh {
+            frontend::parse(&name, key.sql, types.iter().copied(), &mut batch.bytes)?;
+            frontend::describe(b'S', &name, &mut batch.bytes)?;
+        }
+        batch.bind(&name, ask.arguments, ask.formats)?;
+        frontend::execute("", 0, &mut batch.bytes)
+    });
+    written.map_err(unsayable)?;
+    batch.sync();
+    let mut talk = match Talk::begin(lease, &batch, (first, patience)).await {
+        Ok(talk) => talk,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    let started = talk.started(fresh).await;
+    let Talk { taken, parsed, .. } = talk;
+    match started {
+        Ok(None) => Ok(Ok(taken)),
+        Ok(Some(said)) => {
+            let fits = same(&said.columns, ask.described);
+            lease.name(&key, Named { name, columns: said.columns, parameters: Arc::clone(&types) });
+            Ok(if fits { Ok(taken) } else { Err(Trouble::Changed) })
+        }
+        Err(trouble) => {
+            if parsed {
+                lease.forget(name);
+            }
+            Ok(Err(trouble))
+        }
+    }
+}
+
+/// Whether columns are those that were described.
+fn same(columns: &[Column], described: &Described) -> bool {
+    columns.len() == described.columns.len()
+        && columns.iter().zip(&described.columns).all(|(now, then)| {
+            // The modifier of a type of the source's own is not told.
+            let typmod = then.oid >= super::whole::FIRST_USER_OID || now.typmod == then.ty.typmod;
+            then.as_text || (now.oid == then.oid && typmod)
+        })
+}
+
+/// The answers to a batch.
+struct Talk {
+    taken: Taken,
+    /// The server has said something.
+    heard: bool,
+    /// The statement is prepared.
+    parsed: bool,
+}
+
+impl Talk {
+    /// Sends a batch, and waits for the answer to what is said first: a connection that does not give it in time is given up.
+    async fn begin(
+        lease: &mut Lease,
+        batch: &Batch,
+        (first, patience): (&str, Duration),
+    ) -> std::result::Result<Talk, Trouble> {
+        let Ok(taken) = lease.take().await else { return Err(Trouble::Silent) };
+        let mut talk = Talk { taken, heard: false, parsed: false };
+        // How long that takes is a matter of how much it is.
+        if talk.taken.send(&batch.bytes, batch.asked).await.is_err() {
+            return Err(Trouble::Silent);
+        }
+        if !first.is_empty() {
+            timeout(patience, talk.settings()).await.unwrap_or(Err(Trouble::Silent))?;
+        }
+        Ok(talk)
+    }
+
+    /// The next message. An end before the first is silence.
+    async fn next(&mut self) -> std::result::Result<(u8, Bytes), Trouble> {
+        match self.taken.next(None).await {
+            Ok(Heard::Message(kind, body)) => {
+                // A server that ends says so to whoever asks next.
+                if kind == b'E' && !self.heard && complaint(&body)?.code.starts_with("57P") {
+                    return Err(Trouble::Silent);
+                }
+                self.heard = true;
+                Ok((kind, body))
+            }
+            Ok(Heard::Rows(..)) => Err(unexpected().into()),
+            Err(_) if !self.heard => Err(Trouble::Silent),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn settings(&mut self) -> std::result::Result<(), Trouble> {
+        loop {
+            match self.next().await? {
+                (b'C', _) => {}
+                (b'Z', _) => return Ok(()),
+                (b'E', body) => return Err(Trouble::Setting(complaint(&body)?)),
+                _ => return Err(unexpected().into()),
+            }
+        }
+    }
+
+    /// An error, and everything up to the end of what was asked.
+    async fn refused(&mut self, body: &Bytes) -> Trouble {
+        match rest(&mut self.taken, body).await {
+            Ok(complaint) => Trouble::Refused(complaint),
+            Err(error) => Trouble::Lost(error),
+        }
+    }
+
+    /// What the server says that a statement is, and nothing after it.
+    async fn description(&mut self) -> std::result::Result<Said, Trouble> {
+        let mut said = Said { parameters: Arc::default(), columns: Arc::default() };
+        loop {
+            match self.next().await? {
+                (b'1' | b'3' | b'n', _) => {}
+                (b't', body) => said.parameters = parameters(&body)?,
+                (b'T', body) => said.columns = columns(&body)?,
+                (b'Z', _) if self.taken.is_over() => return Ok(said),
+                (b'E', body) => return Err(self.refused(&body).await),
+                _ => return Err(unexpected().into()),
+            }
+        }
+    }
+
+    /// Up to the first row; what the server says that the statement is, if it is `fresh`.
+    async fn started(&mut self, fresh: bool) -> std::result::Result<Option<Said>, Trouble> {
+        let mut said = Said { parameters: Arc::default(), columns: Arc::default() };
+        loop {
+            match self.next().await? {
+                (b'1', _) => self.parsed = true,
+                (b'3' | b't' | b'n', _) => {}
+                (b'T', body) => said.columns = columns(&body)?,
+                (b'2', _) => return Ok(fresh.then_some(said)),
+                (b'E', body) => return Err(self.refused(&body).await),
+                _ => return Err(unexpected().into()),
+            }
+        }
+    }
+}
+
+/// The error of a statement, once everything that was asked is answered.
+pub(super) async fn rest(taken: &mut Taken, body: &Bytes) -> io::Result<Complaint> {
+    let complaint = complaint(body)?;
+    while !taken.is_over() {
+        taken.next(None).await?;
+    }
+    Ok(complaint)
+}
+
+fn complaint(body: &[u8]) -> io::Result<Complaint> {
+    Complaint::parse(body).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a malformed error"))
+}
+
+/// A message that may not come now.
+pub(super) fn unexpected() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "an unexpected message")
+}
+
+/// A message again as the protocol library takes it apart.
+fn message(kind: u8, body: &[u8]) -> io::Result<Message> {
+    let mut bytes = BytesMut::with_capacity(body.len() + 5);
+    bytes.extend_from_slice(&[kind]);
+    bytes.extend_from_slice(&u32::try_from(body.len() + 4).map_err(io::Error::other)?.to_be_bytes());
+    bytes.extend_from_slice(body);
+    backend::Message::parse(&mut bytes)?.ok_or_else(unexpected)
+}
+
+fn parameters(body: &[u8]) -> io::Result<Arc<[u32]>> {
+    match message(b't', body)? {
+        Message::ParameterDescription(body) => Ok(body.parameters().collect::<Vec<_>>()?.into()),
+        _ => Err(unexpected()),
+    }
+}
+
+fn columns(body: &[u8]) -> io::Result<Arc<[Column]>> {
+    let Message::RowDescription(body) = message(b'T', body)? else { return Err(unexpected()) };
+    let columns = body.fields().map(|field| {
+        let origin = Some((field.table_oid(), field.column_id())).filter(|(table, column)| *table != 0 && *column != 0);
+        Ok(Column {
+            name: field.name().to_owned(),
+            oid: field.type_oid(),
+            typmod: field.type_modifier(),
+            origin,
+            own: None,
+        })
+    });
+    Ok(columns.collect::<Vec<_>>()?.into())
+}
