@@ -37,9 +37,12 @@ const AGAIN: &[&str] = &[
 /// A deeper plan is not kept: it would need more than a usual thread's stack to be walked through.
 const DEEPEST: usize = 100;
 
+/// A physical plan, and what its rows look like.
+pub(super) type Physical = (Arc<dyn ExecutionPlan>, Arc<RowShape>);
+
 /// A place for a physical plan.
 #[derive(Debug, Default)]
-pub(super) struct Kept(OnceLock<(Arc<dyn ExecutionPlan>, Arc<RowShape>)>);
+pub(super) struct Kept(OnceLock<Physical>);
 
 impl Kept {
     /// Keeps a plan, if it can run again. It is never run itself, or it would keep what it has found: what runs is a copy.
@@ -59,7 +62,7 @@ impl Kept {
     ///
     /// # Errors
     /// What an operator says that cannot be copied.
-    pub(super) fn copy(&self) -> Result<Option<(Arc<dyn ExecutionPlan>, Arc<RowShape>)>> {
+    pub(super) fn copy(&self) -> Result<Option<Physical>> {
         let Some((plan, shape)) = self.0.get() else { return Ok(None) };
         Ok(Some((reset_plan_states(Arc::clone(plan))?, Arc::clone(shape))))
     }

@@ -8,10 +8,9 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
 
 use super::Federated;
-use super::kept::Kept;
+use super::kept::{Kept, Physical};
 use super::secured::SecuredTable;
 use super::semantics::{self, SessionFacts};
 use super::session_calls;
@@ -58,7 +57,7 @@ pub struct Plan {
 
 impl Plan {
     /// A copy of its physical plan, if that is kept, and what its rows look like.
-    pub(super) fn copy(&self) -> Result<Option<(Arc<dyn ExecutionPlan>, Arc<RowShape>)>> {
+    pub(super) fn copy(&self) -> Result<Option<Physical>> {
         match &self.kept {
             Some(kept) => kept.copy().map_err(semantics::from_datafusion),
             None => Ok(None),
