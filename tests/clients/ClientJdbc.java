@@ -270,21 +270,22 @@ public class ClientJdbc {
 
     static Object cancel() throws Exception {
         try (Connection c = connect(); Statement s = c.createStatement()) {
+            CountDownLatch ended = new CountDownLatch(1);
             Thread canceller = new Thread(() -> {
                 try {
                     untilRunning();
                     // PostgreSQL forgets a request that comes between two messages of the statement, which it shows as running then.
-                    while (true) {
-                        s.cancel();
-                        Thread.sleep(200);
-                    }
+                    do s.cancel(); while (!ended.await(200, TimeUnit.MILLISECONDS));
                 } catch (Exception error) {
                     OUT.println(error);
                 }
             });
             canceller.setDaemon(true);
             canceller.start();
-            return List.of(refused(() -> s.executeQuery(SLOW)), query(c, "select 1"));
+            Object refused = refused(() -> s.executeQuery(SLOW));
+            ended.countDown();
+            canceller.join(10_000);
+            return List.of(refused, query(c, "select 1"));
         }
     }
 

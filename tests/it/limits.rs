@@ -220,13 +220,14 @@ async fn functions_end_with_their_statement() {
         let fields = error(&raw.ask(sql));
         assert_eq!(fields[&'C'], "57014", "{sql}: {fields:?}");
     }
-    // Asked ten times a second: when nobody works between two of them, everybody has stopped.
-    let mut before = worked(&federation.tusk);
+    // When nobody has worked for a tenth of a second, everybody has stopped.
+    let mut before = (Instant::now(), worked(&federation.tusk));
     eventually("nobody works on", Duration::from_secs(10), async || {
-        let now = worked(&federation.tusk);
-        let idle = now - std::mem::replace(&mut before, now) < 0.005;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        idle
+        if before.0.elapsed() < Duration::from_millis(100) {
+            return false;
+        }
+        let now = (Instant::now(), worked(&federation.tusk));
+        now.1 - std::mem::replace(&mut before, now).1 < 0.005
     })
     .await;
 }
