@@ -18,11 +18,14 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result, SqlState};
 use crate::types::{self, PgType};
 
-/// Batches on their way. Dropping it stops whatever produces them.
-pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+/// Rows on their way, in parts. Dropping it stops whatever produces them.
+pub type PartStream<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
 
-/// Rows on their way as a client takes them: whole DataRow messages, and how many. Dropping it stops whatever produces them.
-pub type WireStream = Pin<Box<dyn Stream<Item = Result<(Bytes, u64)>> + Send>>;
+/// Batches on their way.
+pub type BatchStream = PartStream<RecordBatch>;
+
+/// Rows on their way as a client takes them: whole DataRow messages, and how many.
+pub type WireStream = PartStream<(Bytes, u64)>;
 
 /// What passes a [`pump`].
 pub trait Part {
@@ -378,10 +381,7 @@ pub async fn until(deadline: Option<Instant>) {
 /// The pump: passes rows on until the statement is cancelled, times out or breaks a limit. On any of these the inner stream is
 /// dropped before the error is handed out, so that the source is told at once.
 #[must_use]
-pub fn pump<T: Part + Send + 'static>(
-    inner: Pin<Box<dyn Stream<Item = Result<T>> + Send>>,
-    bounds: Bounds,
-) -> Pin<Box<dyn Stream<Item = Result<T>> + Send>> {
+pub fn pump<T: Part + Send + 'static>(inner: PartStream<T>, bounds: Bounds) -> PartStream<T> {
     let pumped = futures::stream::unfold(Some((inner, bounds)), |state| async move {
         let (mut inner, bounds) = state?;
         let next = bounds.guard(async { inner.next().await.transpose() }).await;

@@ -26,7 +26,7 @@ use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Entry, Events};
 use crate::metrics::Metrics;
 use crate::policy::{Authorized, Identity, Ticket};
-use crate::rows::{Answer, BatchStream, Bounds, CommandTag, Rows, WireRows, pump};
+use crate::rows::{Answer, BatchStream, Bounds, CommandTag, PartStream, Rows, WireRows, pump};
 use crate::session::{PreparedStatement, Session, TransactionStatus};
 use crate::sql::{Scope, Statement, StatementKind};
 
@@ -362,11 +362,8 @@ fn relayed(runtime: &Handle, mut batches: BatchStream, ticket: Option<Ticket>) -
     Box::pin(Relay { receiver, task: AbortOnDropHandle::new(task), ended: false })
 }
 
-/// Rows, of whatever form.
-type Parts<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
-
 /// Rows of a statement, which has failed if they do.
-fn accounted<T: 'static>(running: &RunningStatement, rows: Parts<T>) -> Parts<T> {
+fn accounted<T: 'static>(running: &RunningStatement, rows: PartStream<T>) -> PartStream<T> {
     let running = running.clone();
     Box::pin(rows.inspect(move |part| {
         if let Err(error) = part {
@@ -376,7 +373,7 @@ fn accounted<T: 'static>(running: &RunningStatement, rows: Parts<T>) -> Parts<T>
 }
 
 /// A source whose tables are no longer what the catalog says is asked again by the next statement.
-fn watched<T: 'static>((catalog, sources): (Arc<SchemaCache>, Vec<String>), rows: Parts<T>) -> Parts<T> {
+fn watched<T: 'static>((catalog, sources): (Arc<SchemaCache>, Vec<String>), rows: PartStream<T>) -> PartStream<T> {
     if sources.is_empty() {
         return rows;
     }

@@ -56,12 +56,7 @@ pub(super) async fn reusable(
 
 /// Whether the plan of a statement that nobody prepared is worth keeping: it does not depend on the moment.
 pub(super) fn is_lasting(planned: &Prepared, text: &str) -> bool {
-    planned.explain.is_none() && is_steady(&planned.scope, text)
-}
-
-/// Whether nothing in a statement tells of the moment.
-pub(super) fn is_steady(scope: &Scope, text: &str) -> bool {
-    !Depends::of(scope).time && !is_moment(text)
+    planned.explain.is_none() && planned.depends.is_steady(text)
 }
 
 async fn holds(
@@ -181,6 +176,13 @@ impl Depends {
             }
         }
         depends
+    }
+}
+
+impl Depends {
+    /// Whether nothing in a statement of this text tells of the moment.
+    pub(super) fn is_steady(self, text: &str) -> bool {
+        !self.time && !is_moment(text)
     }
 }
 

@@ -143,8 +143,7 @@ impl Choice<'_> {
         viewer: &Viewer,
         facts: &SessionFacts,
     ) -> Result<crate::engine::passthrough::Printed> {
-        let functions = self.query.parts.passthrough.functions(source);
-        let own = OwnValues { functions, ..own_values(self.session, viewer, facts)? };
+        let own = self.own_values(source, viewer, facts)?;
         let session: Arc<str> = settings(self.session)?.into();
         let (statement, named) = (self.statement.clone(), self.named.to_vec());
         let (parameters, source) = (self.parameters.to_vec(), Arc::clone(source));
@@ -165,6 +164,19 @@ impl Choice<'_> {
             })
         };
         self.query.deep(self.running, printing).await
+    }
+
+    fn own_values(&self, source: &str, viewer: &Viewer, facts: &SessionFacts) -> Result<OwnValues> {
+        let now = self.session.transaction.is_block().then(|| timestamp(facts.now_micros)).transpose()?;
+        Ok(OwnValues {
+            user: viewer.user.clone(),
+            database: viewer.database.clone(),
+            schema: viewer.search_path.first().cloned(),
+            pid: viewer.pid,
+            version: names::version(),
+            now,
+            functions: self.query.parts.passthrough.functions(source),
+        })
     }
 }
 
@@ -190,19 +202,6 @@ fn sentence(message: &str) -> String {
 /// Statements that set what of the session decides what a statement says.
 pub(super) fn settings(session: &Session) -> Result<String> {
     set_session(&SETTINGS.map(|name| (name, session.setting(name))))
-}
-
-fn own_values(session: &Session, viewer: &Viewer, facts: &SessionFacts) -> Result<OwnValues> {
-    let now = session.transaction.is_block().then(|| timestamp(facts.now_micros)).transpose()?;
-    Ok(OwnValues {
-        user: viewer.user.clone(),
-        database: viewer.database.clone(),
-        schema: viewer.search_path.first().cloned(),
-        pid: viewer.pid,
-        version: names::version(),
-        now,
-        functions: Vec::new(),
-    })
 }
 
 /// A moment in PostgreSQL's text form, in UTC.

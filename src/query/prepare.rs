@@ -10,7 +10,7 @@ use super::fresh::Depends;
 use super::pass::{Choice, Passed};
 use super::plan::Planned;
 use super::probes::asks_catalogs;
-use super::{Query, Route, RunningStatement, Target, fresh, route, utility};
+use super::{Query, Route, RunningStatement, Target, route, utility};
 use crate::catalog::{Needed, Relation, Setting, Settings, TableSchema, Viewer, World, existing, resolve};
 use crate::engine::datafusion::{PlanRequest, SessionFacts};
 use crate::error::{Error, Result, SqlState};
@@ -120,7 +120,8 @@ pub(super) async fn plan(
     }
     let facts = facts(session, &viewer, (&scope, running), query.started);
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
-    let steady = explain.is_none() && fresh::is_steady(&scope, &statement.text);
+    let depends = Depends::of(&scope);
+    let steady = explain.is_none() && depends.is_steady(&statement.text);
     let choice =
         Choice { query, session, running, statement: read, named: &named, parameters, steady, last_resort: false };
     let (planned, route) = choose(choice, viewer, facts, route).await?;
@@ -142,8 +143,7 @@ pub(super) async fn plan(
     let plan = policy::authorize_writes(identity, writes, plan)?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
     let explain = explain.map(Explain::read).transpose()?;
-    let (depends, identity) = (Depends::of(&scope), Arc::clone(identity));
-    Ok(Prepared { plan, route, explain, scope, relations, world, depends, catalogs, identity })
+    Ok(Prepared { plan, route, explain, scope, relations, world, depends, catalogs, identity: Arc::clone(identity) })
 }
 
 /// The privileges that a statement needs on the table that it writes, with the columns.

@@ -6,12 +6,11 @@ mod candidate;
 mod upstream;
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::Field;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 
 pub use candidate::{CannotPass, can_pass};
 pub use upstream::{Savepoint, Upstream};
@@ -21,7 +20,7 @@ use crate::catalog::{Relation, SchemaCache, TableSchema};
 use crate::error::{Error, Result, SqlState};
 use crate::metrics::Metrics;
 use crate::policy::Authorized;
-use crate::rows::{Answer, ColumnShape, RowShape, Rows, WireRows};
+use crate::rows::{Answer, ColumnShape, Part, PartStream, RowShape, Rows, WireRows};
 use crate::source::{Described, StatementRunner, Target, WholeStatement, Words};
 use crate::sql::print::{
     ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, SourceFunction, print_modify, print_query,
@@ -242,7 +241,7 @@ impl Passthrough {
                     Place::Alone => self.runner(&plan.source)?.relay(whole, described, arguments),
                     Place::In { upstream, .. } => upstream.remote().relay(whole, described, arguments),
                 };
-                let messages = self.counted(plan, messages, |(_, rows)| *rows);
+                let messages = self.counted(plan, messages);
                 Answer::Wire(WireRows { shape: Arc::clone(&plan.shape), messages })
             }
             Form::Batches | Form::Wire(_) => {
@@ -251,7 +250,7 @@ impl Passthrough {
                     Place::In { upstream, .. } if ahead => upstream.remote().run(whole, described, arguments),
                     Place::In { upstream, .. } => upstream.remote().open(whole, described, arguments).await?,
                 };
-                let batches = self.counted(plan, batches, |batch| batch.num_rows() as u64);
+                let batches = self.counted(plan, batches);
                 Answer::Batches(Rows { shape: Arc::clone(&plan.shape), batches })
             }
         };
@@ -259,16 +258,11 @@ impl Passthrough {
     }
 
     /// Counts the rows that come from a plan's source.
-    fn counted<T: Send + 'static>(
-        &self,
-        plan: &PassPlan,
-        rows: impl Stream<Item = Result<T>> + Send + 'static,
-        count: fn(&T) -> u64,
-    ) -> Pin<Box<dyn Stream<Item = Result<T>> + Send>> {
+    fn counted<T: Part + 'static>(&self, plan: &PassPlan, rows: PartStream<T>) -> PartStream<T> {
         let read = self.metrics.source_rows(&plan.source);
         Box::pin(rows.inspect(move |part| {
             if let Ok(part) = part {
-                read.inc_by(count(part));
+                read.inc_by(part.rows());
             }
         }))
     }

@@ -223,9 +223,7 @@ impl Shared {
         match started {
             Ok(taken) => Ok(Forwarding::new((taken, On::Turn(turn)), source, whole, described)),
             Err(trouble) => {
-                if matches!(&trouble, Trouble::Changed)
-                    || matches!(&trouble, Trouble::Refused(complaint) if forward::is_stale(&complaint.code))
-                {
+                if matches!(&trouble, Trouble::Changed) || trouble.is_stale() {
                     self.pool.forget_prepared();
                 }
                 let (error, healthy) = forward::told(source, trouble, &whole, described.shift);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{TryFutureExt, stream};
 
 use super::line::{Heard, Taken};
-use super::pool::Pool;
+use super::pool::{Lease, Pool};
 use super::relay::{self, Ask, Trouble};
 use super::rows::{On, Running};
 use super::whole::changed;
@@ -210,22 +210,19 @@ async fn start(
                 let open = (taken, On::Lease(Box::new(lease)));
                 return Ok(Forwarding::new(open, pool.source(), whole, described));
             }
-            Err(Trouble::Refused(complaint)) if is_stale(&complaint.code) => {
-                pool.forget_prepared();
-                lease.settled(&whole.query_id, &whole.session);
-                lease.finish();
-            }
-            Err(Trouble::Refused(complaint)) => {
-                lease.settled(&whole.query_id, &whole.session);
-                let (error, healthy) = told(pool.source(), Trouble::Refused(complaint), &whole, described.shift);
-                if healthy {
-                    lease.finish();
-                }
-                return Err(error);
-            }
             // Another connection may do.
             Err(Trouble::Silent) => {}
-            Err(trouble) => return Err(given_up(pool, trouble, &whole, described.shift)),
+            Err(trouble) => {
+                // What was refused came behind the settings; of anything else nobody knows whether they were said.
+                if matches!(trouble, Trouble::Refused(_)) {
+                    lease.settled(&whole.query_id, &whole.session);
+                }
+                if !trouble.is_stale() {
+                    return Err(given_up(pool, &mut lease, trouble, (&whole, described.shift)));
+                }
+                pool.forget_prepared();
+                lease.finish();
+            }
         }
     }
     in_steps(pool, whole, described, (arguments, formats)).await
@@ -247,35 +244,22 @@ async fn in_steps(
                 let open = (taken, On::Lease(Box::new(lease)));
                 return Ok(Forwarding::new(open, pool.source(), whole, described));
             }
-            Err(Trouble::Refused(complaint)) if is_stale(&complaint.code) && std::mem::take(&mut again) => {
-                pool.forget_prepared();
-            }
-            Err(trouble) => {
-                let said = matches!(trouble, Trouble::Refused(_));
-                if !said {
-                    return Err(given_up(pool, trouble, &whole, described.shift));
-                }
-                let (error, healthy) = told(pool.source(), trouble, &whole, described.shift);
-                if healthy {
-                    lease.finish();
-                }
-                return Err(error);
-            }
+            Err(trouble) if trouble.is_stale() && std::mem::take(&mut again) => pool.forget_prepared(),
+            Err(trouble) => return Err(given_up(pool, &mut lease, trouble, (&whole, described.shift))),
         }
     }
 }
 
-/// Why a statement did not start.
-fn given_up(pool: &Pool, trouble: Trouble, whole: &WholeStatement, shift: u32) -> Error {
+/// Why a statement did not start. Its connection may serve again, if only the statement is at fault.
+fn given_up(pool: &Pool, lease: &mut Lease, trouble: Trouble, (whole, shift): (&WholeStatement, u32)) -> Error {
     if matches!(trouble, Trouble::Changed) {
         pool.forget_prepared();
     }
-    told(pool.source(), trouble, whole, shift).0
-}
-
-/// What a connection has prepared is gone, or does not fit its tables any more.
-pub(super) fn is_stale(code: &str) -> bool {
-    matches!(code, "26000" | "0A000")
+    let (error, healthy) = told(pool.source(), trouble, whole, shift);
+    if healthy {
+        lease.finish();
+    }
+    error
 }
 
 #[cfg(test)]

@@ -104,6 +104,13 @@ pub(super) enum Trouble {
     Lost(io::Error),
 }
 
+impl Trouble {
+    /// What the connection has prepared is gone, or does not fit its tables any more.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self, Trouble::Refused(complaint) if matches!(complaint.code.as_str(), "26000" | "0A000"))
+    }
+}
+
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         Trouble::Lost(error)
