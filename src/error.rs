@@ -1,11 +1,13 @@
 //! Every error of Tusk: a SQLSTATE, whose fault it is, and the words a client may read.
 //! Must not know: sockets, engines, sessions. One place (`wire/respond`) turns an [`Error`] into bytes.
 
+mod notices;
 mod states;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use notices::{Notice, Notices};
 pub use states::SqlState;
 
 /// Whose fault an error is. Decides what is logged and what a client may read.

@@ -12,10 +12,9 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::types::{self, PgType};
 
 /// Rows on their way, in parts. Dropping it stops whatever produces them.
@@ -239,45 +238,6 @@ impl Passed {
     /// Bytes so far, as batches hold them.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
-    }
-}
-
-/// What a client is told beside its rows (WARNING, NOTICE).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// `WARNING`, `NOTICE`, `INFO`.
-    pub severity: &'static str,
-    /// Its SQLSTATE.
-    pub state: SqlState,
-    /// Its text.
-    pub message: String,
-}
-
-/// The notices of a running statement that its client has not been told yet. They are told whether or not the statement fails.
-#[derive(Debug, Clone, Default)]
-pub struct Notices(Arc<Mutex<Vec<Notice>>>);
-
-impl Notices {
-    /// The most that wait for a client; more are forgotten.
-    const MOST: usize = 10_000;
-
-    /// Adds one.
-    pub fn push(&self, notice: Notice) {
-        let mut waiting = self.0.lock();
-        if waiting.len() < Self::MOST {
-            waiting.push(notice);
-        }
-    }
-
-    /// Adds a WARNING.
-    pub fn warn(&self, state: SqlState, message: impl Into<String>) {
-        self.push(Notice { severity: "WARNING", state, message: message.into() });
-    }
-
-    /// Those that were added since it was last asked.
-    #[must_use]
-    pub fn take(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.0.lock())
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 pub(super) use maintenance::maintain;
 
 use super::{Outcome, RunningStatement};
-use crate::error::{Error, Result, SqlState};
-use crate::rows::{Answer, CommandTag, Notices, RowShape};
+use crate::error::{Error, Notices, Result, SqlState};
+use crate::rows::{Answer, CommandTag, RowShape};
 use crate::session::{CommitOutcome, Scope, Session, TransactionStatus};
 use crate::sql::{Discard, Statement, StatementKind, TransactionModes};
 

@@ -2,9 +2,8 @@
 //! Must not know: what went wrong.
 
 use super::messages::{BackendWriter, Severity};
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Notices};
 use crate::query::RunningStatement;
-use crate::rows::Notices;
 use crate::session::SessionVars;
 
 /// Writes an ErrorResponse. A bug of ours shows its query id and nothing else; the log has the chain.

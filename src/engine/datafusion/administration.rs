@@ -13,8 +13,7 @@ use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use crate::catalog::Viewer;
-use crate::error::{Error, Result, SqlState};
-use crate::rows::Notices;
+use crate::error::{Error, Notices, Result, SqlState};
 
 /// Tells a source's schema to be read again; false: no such source.
 pub type Refresh = Arc<dyn Fn(&str) -> bool + Send + Sync>;

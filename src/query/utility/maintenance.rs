@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use crate::catalog::{Needed, Relation, World, existing, resolve};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::policy::Identity;
 use crate::query::prepare::world_for;
 use crate::query::{Outcome, Query, RunningStatement};
-use crate::rows::{CommandTag, Notices};
+use crate::rows::CommandTag;
 use crate::session::Session;
 use crate::sql::{Maintenance, MaintenanceTarget, MaintenanceVerb, Scope, Statement, StatementKind, TableRef};
 

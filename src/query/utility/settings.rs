@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, StringViewArray};
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
-use crate::error::{Error, Result, SqlState};
-use crate::rows::{Notices, RowShape, Rows};
+use crate::error::{Error, Notices, Result, SqlState};
+use crate::rows::{RowShape, Rows};
 use crate::session::{Check, Kind, Scope, Session, VARIABLES, Variable, find_variable};
 use crate::sql::{Assignment, SetScope, SetValue};
 use crate::types::{self, PgType};

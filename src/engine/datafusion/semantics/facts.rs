@@ -4,8 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::rows::Notices;
+use crate::error::{Notices, Result};
 use crate::types::FormatOptions;
 
 /// Looks up a setting by its lower-case name.
