@@ -25,6 +25,21 @@ pub enum Fault {
     Internal,
 }
 
+/// What an error is about, by name: what programs would else have to find in its message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// A schema, as clients know it.
+    pub schema: Option<String>,
+    /// A table of it.
+    pub table: Option<String>,
+    /// A column of the table.
+    pub column: Option<String>,
+    /// A type of the schema.
+    pub datatype: Option<String>,
+    /// A rule of the table or of the type.
+    pub constraint: Option<String>,
+}
+
 struct Inner {
     state: SqlState,
     fault: Fault,
@@ -33,6 +48,7 @@ struct Inner {
     hint: Option<String>,
     position: Option<u32>,
     context: Option<String>,
+    about: Option<Box<About>>,
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -55,6 +71,7 @@ impl Error {
             hint: None,
             position: None,
             context: None,
+            about: None,
             cause: None,
         }))
     }
@@ -136,6 +153,13 @@ impl Error {
         self
     }
 
+    /// Adds what it is about, for programs.
+    #[must_use]
+    pub fn with_about(mut self, about: About) -> Self {
+        self.0.about = Some(Box::new(about));
+        self
+    }
+
     /// Adds the cause; it is logged, never sent to a client.
     #[must_use]
     pub fn with_cause(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -185,6 +209,12 @@ impl Error {
         self.0.context.as_deref()
     }
 
+    /// What it is about, if known.
+    #[must_use]
+    pub fn about(&self) -> Option<&About> {
+        self.0.about.as_deref()
+    }
+
     /// The message and the whole chain of causes, for the log.
     #[must_use]
     pub fn chain(&self) -> String {
@@ -210,6 +240,7 @@ impl Clone for Error {
             hint: inner.hint.clone(),
             position: inner.position,
             context: inner.context.clone(),
+            about: inner.about.clone(),
             cause: inner.cause.clone(),
         }))
     }

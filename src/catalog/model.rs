@@ -144,6 +144,12 @@ impl Virtuals {
 }
 
 impl TableSchema {
+    /// Whether all of the table may be seen, and Tusk knows all of it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.remote.whole && self.columns.len() == self.remote.columns.len()
+    }
+
     /// The table with only these columns (positions in `remote.columns`, ascending).
     #[must_use]
     pub fn narrowed(&self, columns: Vec<usize>) -> TableSchema {

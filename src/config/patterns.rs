@@ -33,6 +33,12 @@ impl Patterns {
         self.0.iter().rev().find(|(_, pattern)| matches(pattern)).is_some_and(|(keep, _)| *keep)
     }
 
+    /// Whether every name is meant.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        matches!(self.0.as_slice(), [(true, all)] if all == "*")
+    }
+
     /// The patterns as the file has them.
     pub fn texts(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|(keep, pattern)| if *keep { pattern.clone() } else { format!("!{pattern}") })

@@ -10,12 +10,16 @@ use super::SqlState;
 /// What a client is told beside its rows (WARNING, NOTICE).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// `WARNING`, `NOTICE`, `INFO`.
+    /// `WARNING`, `NOTICE`, `INFO`, `LOG`, `DEBUG`.
     pub severity: &'static str,
     /// Its SQLSTATE.
     pub state: SqlState,
     /// Its text.
     pub message: String,
+    /// More about it: a sentence.
+    pub detail: Option<String>,
+    /// What to do about it: a sentence.
+    pub hint: Option<String>,
 }
 
 /// The notices of a running statement that its client has not been told yet. They are told whether or not the statement fails.
@@ -36,7 +40,7 @@ impl Notices {
 
     /// Adds a WARNING.
     pub fn warn(&self, state: SqlState, message: impl Into<String>) {
-        self.push(Notice { severity: "WARNING", state, message: message.into() });
+        self.push(Notice { severity: "WARNING", state, message: message.into(), detail: None, hint: None });
     }
 
     /// Those that were added since it was last asked.

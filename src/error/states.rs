@@ -25,6 +25,8 @@ macro_rules! sql_states {
 }
 
 sql_states! {
+    /// A notice of no class.
+    SUCCESSFUL_COMPLETION = "00000";
     /// A warning without a class of its own.
     WARNING = "01000";
     /// A source cannot be reached.

@@ -291,7 +291,8 @@ async fn start(
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
 ) -> Result<Started> {
-    let context = || StatementContext::new(running.remote_name(), running.stop().clone());
+    let notices = &running.bounds().notices;
+    let context = || StatementContext::new(running.remote_name(), running.stop().clone(), notices.clone());
     let begun = |sql: Vec<String>| {
         running.entry().update(|progress| {
             progress.remote_sql = sql;

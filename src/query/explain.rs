@@ -2,28 +2,30 @@
 //! Must not know: how plans are printed (the engine prints its own).
 
 mod document;
+mod told;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, StringViewArray};
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::execute::relay;
 use super::plan::Planned;
 use super::prepare::Prepared;
 use super::upstream::{self, Wants};
 use super::{Query, RunningStatement, Target};
-use crate::engine::datafusion::{Explained, RemoteRead, ScanMeter, StatementContext};
-use crate::engine::passthrough::{Form, Place};
+use crate::engine::datafusion::{Explained, Plan, RemoteRead, ScanMeter, StatementContext};
+use crate::engine::passthrough::{Asked, Form, PassPlan, Place, Upstream};
 use crate::error::{Error, Result, SqlState};
 use crate::rows::{Answer, RowShape, Rows};
 use crate::session::{Session, Source};
 use crate::sql::ExplainOption;
 use crate::types::{self, PgType};
-use document::Part;
+use told::{Estimate, Moved, Ran, Theirs, Told};
 
 /// How EXPLAIN writes what it has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,17 +46,20 @@ pub(super) struct Explain {
     settings: bool,
     timing: bool,
     summary: bool,
+    buffers: bool,
+    wal: bool,
     format: Format,
 }
 
 impl Explain {
-    /// Reads the options in their order; the last of a name counts. BUFFERS and WAL are known and tell nothing: there are none.
+    /// Reads the options in their order; the last of a name counts. BUFFERS and WAL are a source's: Tusk has none.
     ///
     /// # Errors
     /// `42601` for an option that there is not, or a value that is no switch; `22023` for an unknown form, and for options that only
     /// make sense with ANALYZE.
     pub(super) fn read(options: &[ExplainOption]) -> Result<Explain> {
-        let (mut analyze, mut verbose, mut settings, mut wal) = (false, false, false, false);
+        let (mut analyze, mut verbose, mut settings) = (false, false, false);
+        let (mut buffers, mut wal) = (false, false);
         let (mut timing, mut summary, mut format, mut costs) = (None, None, Format::Text, true);
         for option in options {
             match option.name.as_str() {
@@ -65,9 +70,7 @@ impl Explain {
                 "timing" => timing = Some(option.is_on()?),
                 "summary" => summary = Some(option.is_on()?),
                 "costs" => costs = option.is_on()?,
-                "buffers" => {
-                    option.is_on()?;
-                }
+                "buffers" => buffers = option.is_on()?,
                 "format" => format = read_format(option)?,
                 name => {
                     return Err(Error::client(
@@ -92,6 +95,8 @@ impl Explain {
                 settings,
                 timing: timing.unwrap_or(true),
                 summary: summary.unwrap_or(analyze),
+                buffers,
+                wal,
                 format,
             }),
         }
@@ -104,6 +109,26 @@ impl Explain {
             Format::Xml => PgType::XML,
         };
         Arc::new(Schema::new(vec![types::field("QUERY PLAN", ty, false)]))
+    }
+
+    /// What a source is asked, for the same: how long it took is told here.
+    fn asked(self) -> Asked {
+        let switch = |on| if on { "on" } else { "off" };
+        let form = if self.format == Format::Text { "TEXT" } else { "JSON" };
+        let mut options = format!("(FORMAT {form}, COSTS {}, SUMMARY off", switch(self.costs));
+        if self.analyze {
+            options.push_str(", ANALYZE on, TIMING ");
+            options.push_str(switch(self.timing));
+        }
+        for (name, on) in [("VERBOSE", self.verbose), ("BUFFERS", self.buffers), ("WAL", self.wal)] {
+            if on {
+                options.push_str(", ");
+                options.push_str(name);
+                options.push_str(" on");
+            }
+        }
+        options.push(')');
+        Asked { options, runs: self.analyze }
     }
 
     /// What EXPLAIN returns: one column.
@@ -127,51 +152,12 @@ fn read_format(option: &ExplainOption) -> Result<Format> {
     }
 }
 
-/// What there is to tell.
-struct Told {
-    route: &'static str,
-    reason: String,
+/// What was found out.
+struct Found {
     explained: Explained,
-    estimate: Option<Estimate>,
-    /// Names and values of variables that this session has set and that decide how statements run.
-    settings: Option<Vec<(String, String)>>,
+    theirs: Option<Theirs>,
     planning: Option<Duration>,
     ran: Option<Ran>,
-}
-
-/// What the whole is thought to cost, as far as that can be known before it runs.
-struct Estimate {
-    rows: usize,
-    width: i64,
-}
-
-/// Rows of a plan of which nobody knows how many it gives: PostgreSQL's guess for a function.
-const UNKNOWN_ROWS: usize = 1000;
-
-/// The width of a value whose size varies, in bytes: PostgreSQL's guess.
-const UNKNOWN_WIDTH: i64 = 32;
-
-impl Estimate {
-    fn of(shape: &RowShape, explained: &Explained) -> Self {
-        let width = |ty: PgType| ty.row().map(|row| i64::from(row.typlen)).filter(|length| *length > 0);
-        Estimate {
-            rows: explained.rows.unwrap_or(UNKNOWN_ROWS),
-            width: shape.columns.iter().map(|column| width(column.ty).unwrap_or(UNKNOWN_WIDTH)).sum(),
-        }
-    }
-
-    /// A row costs what PostgreSQL's `cpu_tuple_cost` says; clients that compare plans (postgres_fdw) compare rows.
-    fn cost(&self) -> String {
-        format!("{:.2}", self.rows as f64 * 0.01)
-    }
-}
-
-/// What happened.
-struct Ran {
-    took: Option<Duration>,
-    rows: u64,
-    read_rows: u64,
-    read_bytes: u64,
 }
 
 /// Explains a statement; with ANALYZE, runs it to its end first.
@@ -182,56 +168,21 @@ pub(super) async fn explain(
     (planned, wanted): (&Prepared, Explain),
     parameters: &[ArrayRef],
 ) -> Result<Rows> {
-    let context = StatementContext::new(running.remote_name(), running.stop().clone());
+    let context =
+        StatementContext::new(running.remote_name(), running.stop().clone(), running.bounds().notices.clone());
     let meter = Arc::clone(&context.meter);
     let analysis = Analysis { query, running, planned, wanted, meter };
-    let (explained, planning, ran) = match planned.plan.value() {
-        Planned::Federated(plan) => {
-            let (engine, parameters) = (Arc::clone(&query.parts.engine), parameters.to_vec());
-            let plan = planned.plan.clone().with(Arc::clone(plan));
-            let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
-            let planning = analysis.planning();
-            if wanted.analyze && planned.route.target == Target::Federated {
-                upstream::may_read_outside(session)?;
-                session.transaction.note_outside();
-            }
-            let again = ready.clone();
-            let ran = analysis.run(async move { again.start().map(Answer::Batches) }).await?;
-            let timed = wanted.analyze && wanted.timing;
-            (query.parts.engine.explain(&ready, timed, wanted.verbose), planning, ran)
-        }
-        Planned::Passthrough(plan) => {
-            let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
-            let lines = vec![format!("Passthrough: source={}", plan.source())];
-            let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
-            let wants = plan.writes.or(plan.locks).map_or(Wants::Read, Wants::Write);
-            let source = plan.source().to_owned();
-            let plan = planned.plan.clone().with(Arc::clone(plan));
-            let planning = analysis.planning();
-            let held = match wanted.analyze {
-                true => upstream::of_statement(query, session, running, (&source, wants)).await?,
-                false => None,
-            };
-            let shape = Arc::clone(planned.plan.value().shape());
-            let ran = analysis
-                .run(async move {
-                    let place = match &held {
-                        Some(upstream) => Place::In { upstream, parts: false },
-                        None => Place::Alone,
-                    };
-                    let started = engine.start(&plan, &parameters, context, (place, Form::Batches)).await?;
-                    let none = || Answer::Batches(Rows { shape, batches: Box::pin(futures::stream::empty()) });
-                    Ok(started.rows.unwrap_or_else(none))
-                })
-                .await?;
-            (Explained { lines, remote: vec![remote], rows: None }, planning, ran)
-        }
+    let found = match planned.plan.value() {
+        Planned::Federated(plan) => analysis.federated(session, plan, parameters, context).await?,
+        Planned::Passthrough(plan) => analysis.passed(session, plan, parameters, context).await?,
     };
+    let Found { explained, theirs, planning, ran } = found;
     let told = Told {
         estimate: wanted.costs.then(|| Estimate::of(planned.plan.value().shape(), &explained)),
         route: planned.route.target.name(),
         reason: planned.route.reason.clone(),
         explained,
+        theirs,
         settings: wanted.settings.then(|| settings(session)),
         planning,
         ran,
@@ -258,6 +209,70 @@ struct Analysis<'a> {
 }
 
 impl Analysis<'_> {
+    async fn federated(
+        &self,
+        session: &mut Session,
+        plan: &Arc<Plan>,
+        parameters: &[ArrayRef],
+        context: StatementContext,
+    ) -> Result<Found> {
+        let Analysis { query, running, planned, wanted, .. } = self;
+        let (engine, parameters) = (Arc::clone(&query.parts.engine), parameters.to_vec());
+        let plan = planned.plan.clone().with(Arc::clone(plan));
+        let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
+        let planning = self.planning();
+        if wanted.analyze && planned.route.target == Target::Federated {
+            upstream::may_read_outside(session)?;
+            session.transaction.note_outside();
+        }
+        let again = ready.clone();
+        let ran = self.run(async move { again.start().map(Answer::Batches) }).await?;
+        let timed = wanted.analyze && wanted.timing;
+        let explained = query.parts.engine.explain(&ready, timed, wanted.verbose);
+        Ok(Found { explained, theirs: None, planning, ran })
+    }
+
+    async fn passed(
+        &self,
+        session: &mut Session,
+        plan: &Arc<PassPlan>,
+        parameters: &[ArrayRef],
+        context: StatementContext,
+    ) -> Result<Found> {
+        let Analysis { query, running, planned, wanted, .. } = self;
+        let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
+        let lines = vec![format!("Passthrough: source={}", plan.source())];
+        let explained = Explained { lines, remote: vec![remote], rows: None };
+        let wants = plan.writes.or(plan.locks).map_or(Wants::Read, Wants::Write);
+        let planning = self.planning();
+        let held = match wanted.analyze {
+            true => upstream::of_statement(query, session, running, (plan.source(), wants)).await?,
+            false => session.transaction.remote::<Upstream>().filter(|held| held.source() == plan.source()),
+        };
+        let told = plan.may_be_explained;
+        let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
+        let plan = planned.plan.clone().with(Arc::clone(plan));
+        if told {
+            let (asked, begun) = (wanted.asked(), Instant::now());
+            let asking = query.parts.threads.of(planned.route.target).spawn(async move {
+                engine.explain(&plan, &parameters, context, (place(held.as_ref()), &asked)).await
+            });
+            let asking = AbortOnDropHandle::new(asking);
+            let said = running.bounds().guard(async { asking.await.map_err(super::died)? }).await?;
+            let ran = || Ran { took: wanted.summary.then(|| begun.elapsed()), moved: None };
+            let theirs = Theirs::read(said, wanted.format);
+            return Ok(Found { explained, theirs, planning, ran: wanted.analyze.then(ran) });
+        }
+        let shape = Arc::clone(planned.plan.value().shape());
+        let started = async move {
+            let started = engine.start(&plan, &parameters, context, (place(held.as_ref()), Form::Batches)).await?;
+            let none = || Answer::Batches(Rows { shape, batches: Box::pin(futures::stream::empty()) });
+            Ok(started.rows.unwrap_or_else(none))
+        };
+        let ran = self.run(started).await?;
+        Ok(Found { explained, theirs: None, planning, ran })
+    }
+
     /// How long planning took, where that is to be told.
     fn planning(&self) -> Option<Duration> {
         self.wanted.summary.then(|| self.running.entry().started.elapsed())
@@ -268,7 +283,7 @@ impl Analysis<'_> {
         if !self.wanted.analyze {
             return Ok(None);
         }
-        let (running, begun) = (self.running, std::time::Instant::now());
+        let (running, begun) = (self.running, Instant::now());
         let runtime = self.query.parts.threads.of(self.planned.route.target);
         let started = runtime.spawn(start);
         let rows = running.bounds().guard(async { started.await.map_err(super::died)? }).await?;
@@ -276,12 +291,20 @@ impl Analysis<'_> {
         while let Some(batch) = rows.next().await {
             batch?;
         }
-        Ok(Some(Ran {
-            took: self.wanted.summary.then(|| begun.elapsed()),
+        let moved = Moved {
             rows: running.bounds().passed.rows(),
             read_rows: self.meter.rows(),
             read_bytes: self.meter.bytes(),
-        }))
+        };
+        Ok(Some(Ran { took: self.wanted.summary.then(|| begun.elapsed()), moved: Some(moved) }))
+    }
+}
+
+/// Where a statement runs whose transaction holds this.
+fn place(held: Option<&Arc<Upstream>>) -> Place<'_> {
+    match held {
+        Some(upstream) => Place::In { upstream, parts: false },
+        None => Place::Alone,
     }
 }
 
@@ -295,99 +318,4 @@ fn settings(session: &Session) -> Vec<(String, String)> {
         known && shown.source > Source::ConfigurationFile
     });
     set.map(|shown| (shown.name, shown.setting)).collect()
-}
-
-fn millis(time: Duration) -> String {
-    format!("{:.3}", time.as_secs_f64() * 1e3)
-}
-
-impl Told {
-    fn lines(&self) -> Vec<String> {
-        let cost = self.estimate.as_ref().map_or(String::new(), |estimate| {
-            format!("  (cost=0.00..{} rows={} width={})", estimate.cost(), estimate.rows, estimate.width)
-        });
-        let mut lines = vec![format!("Route: {} ({}){cost}", self.route, self.reason)];
-        lines.extend(self.explained.lines.iter().map(|line| format!("  {line}")));
-        for read in &self.explained.remote {
-            lines.push(format!("Sent to {}: {}", read.source, read.sql));
-        }
-        if let Some(settings) = self.settings.as_ref().filter(|settings| !settings.is_empty()) {
-            let each: Vec<_> = settings.iter().map(|(name, value)| format!("{name} = '{value}'")).collect();
-            lines.push(format!("Settings: {}", each.join(", ")));
-        }
-        if let Some(planning) = self.planning {
-            lines.push(format!("Planning Time: {} ms", millis(planning)));
-        }
-        if let Some(ran) = &self.ran {
-            lines.push(format!("Rows: {}", ran.rows));
-            lines.push(format!("Read from sources: {} rows, {} bytes", ran.read_rows, ran.read_bytes));
-            if let Some(took) = ran.took {
-                lines.push(format!("Execution Time: {} ms", millis(took)));
-            }
-        }
-        lines
-    }
-
-    fn document(&self) -> Part {
-        let text = |text: &str| Part::Text(text.to_owned());
-        let mut nodes = self.explained.lines.iter().map(String::as_str).peekable();
-        let mut plan = node(&mut nodes).unwrap_or_else(|| Part::Object(Vec::new()));
-        if let (Part::Object(parts), Some(estimate)) = (&mut plan, &self.estimate) {
-            let number = |name, text: String| (name, Part::Number(text));
-            let estimated = [
-                number("Startup Cost", "0.00".to_owned()),
-                number("Total Cost", estimate.cost()),
-                number("Plan Rows", estimate.rows.to_string()),
-                number("Plan Width", estimate.width.to_string()),
-            ];
-            let below = parts.iter().position(|(name, _)| *name == "Plans").unwrap_or(parts.len());
-            parts.splice(below..below, estimated);
-        }
-        let mut parts = vec![("Plan", plan), ("Route", text(self.route)), ("Route Reason", text(&self.reason))];
-        if !self.explained.remote.is_empty() {
-            let sent = |source: &str, sql: &str| Part::Object(vec![("Source", text(source)), ("SQL", text(sql))]);
-            let all = self.explained.remote.iter().map(|read| sent(&read.source, &read.sql)).collect();
-            parts.push(("Sent", Part::List("Read", all)));
-        }
-        if let Some(settings) = &self.settings {
-            let each =
-                |(name, value): &(String, String)| Part::Object(vec![("Name", text(name)), ("Setting", text(value))]);
-            parts.push(("Settings", Part::List("Variable", settings.iter().map(each).collect())));
-        }
-        if let Some(planning) = self.planning {
-            parts.push(("Planning Time", Part::Number(millis(planning))));
-        }
-        if let Some(ran) = &self.ran {
-            parts.push(("Rows", Part::Number(ran.rows.to_string())));
-            parts.push(("Rows Read", Part::Number(ran.read_rows.to_string())));
-            parts.push(("Bytes Read", Part::Number(ran.read_bytes.to_string())));
-            if let Some(took) = ran.took {
-                parts.push(("Execution Time", Part::Number(millis(took))));
-            }
-        }
-        Part::Object(parts)
-    }
-}
-
-fn depth(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
-}
-
-/// The node at the next line, with those below it: they are indented further.
-fn node<'l>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'l str>>) -> Option<Part> {
-    let line = lines.next()?;
-    let own = depth(line);
-    let (name, details) = line.trim().split_once(": ").unwrap_or((line.trim(), ""));
-    let mut parts = vec![("Node Type", Part::Text(name.to_owned()))];
-    if !details.is_empty() {
-        parts.push(("Details", Part::Text(details.to_owned())));
-    }
-    let mut below = Vec::new();
-    while lines.peek().is_some_and(|next| depth(next) > own) {
-        below.extend(node(lines));
-    }
-    if !below.is_empty() {
-        parts.push(("Plans", Part::List("Plan", below)));
-    }
-    Some(Part::Object(parts))
 }

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, TimestampMicrosecondArray};
 use bytes::BytesMut;
 
 use super::{Query, Route, RunningStatement, Target};
-use crate::catalog::{Relation, Viewer, World};
+use crate::catalog::{Relation, TableSchema, Viewer, World};
 use crate::engine::datafusion::SessionFacts;
 use crate::engine::passthrough::{CannotPass, PassPlan, PassRequest, Passthrough, Upstream, can_pass};
 use crate::error::{Error, Result, SqlState};
@@ -150,6 +150,8 @@ impl Choice<'_> {
         let query_id = self.running.remote_name();
         let sees = sees(&viewer.world, &source);
         let everything = sees_everything(self.query, &viewer.world, &source);
+        let complete =
+            self.query.parts.catalog.source(&source).is_some_and(|source| source.connector.mounts_everything());
         let printing = async move {
             Passthrough::print(&PassRequest {
                 statement: &statement,
@@ -161,6 +163,7 @@ impl Choice<'_> {
                 query_id: &query_id,
                 sees,
                 everything,
+                complete,
             })
         };
         self.query.deep(self.running, printing).await
@@ -186,10 +189,11 @@ pub(super) fn sees(world: &Arc<World>, source: &Arc<str>) -> Arc<dyn Fn(&str) ->
     Arc::new(move |name| world.tables().any(|table| table.source == source && table.remote.name == name))
 }
 
-/// Whether a role sees every table that a source has.
+/// Whether a role sees every table that a source has, and every column of them.
 pub(super) fn sees_everything(query: &Query, world: &World, source: &Arc<str>) -> bool {
     let all = query.parts.catalog.source(source).and_then(|source| source.status().tables);
-    all == Some(world.tables().filter(|table| table.source == *source).count())
+    let whole = |table: &&Arc<TableSchema>| table.source == *source && table.is_whole();
+    all == Some(world.tables().filter(whole).count())
 }
 
 /// A message as a sentence.

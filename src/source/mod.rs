@@ -31,7 +31,7 @@ pub use whole::{
 };
 
 use crate::config::SourceKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, Notices, Result};
 use crate::types::{self, PgType};
 
 /// Batches on their way out of a source. Dropping it stops the work at the source and gives up the connection.
@@ -64,6 +64,11 @@ pub trait Connector: Debug + Send + Sync {
     /// Whether statements may write to its tables.
     fn writable(&self) -> bool {
         false
+    }
+
+    /// Whether all that it has is mounted: no configuration leaves tables out.
+    fn mounts_everything(&self) -> bool {
+        true
     }
 
     /// How it runs whole statements; `None`: it does not.
@@ -136,6 +141,8 @@ pub struct LoadQuery {
     pub session: Arc<str>,
     /// How its errors are told.
     pub words: Arc<Words>,
+    /// Takes what the source says beside its answer.
+    pub notices: Notices,
 }
 
 /// A source of files.

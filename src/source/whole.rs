@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::Stream;
 
 use super::{BatchStream, Opening, RemoteTransaction, ScanMeter};
-use crate::error::Result;
+use crate::error::{Notices, Result};
 use crate::types::PgType;
 
 /// Rows as a PostgreSQL sends them: whole DataRow messages, and how many. Dropping it stops whatever produces them.
@@ -63,6 +63,8 @@ pub struct WholeStatement {
     pub words: Arc<Words>,
     /// Counts what was read.
     pub meter: Arc<ScanMeter>,
+    /// Takes what the source says beside its answer.
+    pub notices: Notices,
 }
 
 /// The settings that decide what a statement says, and what connections have where nobody set them.
@@ -133,7 +135,7 @@ pub struct Target {
     pub table: (String, String),
     /// The client sees all of its columns: it may read what the source says of a row and of the table's rules.
     pub whole: bool,
-    /// The client sees all tables of the source: it may read what others of them, and their triggers, say.
+    /// The client sees all tables and columns of the source: it may read what others of them, and their triggers, say.
     pub everything: bool,
     /// Whether the client sees the source's table of this name.
     pub sees: Arc<dyn Fn(&str) -> bool + Send + Sync>,
@@ -160,6 +162,8 @@ pub struct Words {
     pub known: Vec<String>,
     /// What it writes; `None`: nothing.
     pub target: Option<Target>,
+    /// What the source says beside its answer may be told: it comes from functions and triggers, and may be about any column of the relations.
+    pub notices: bool,
 }
 
 impl Words {
@@ -238,6 +242,7 @@ mod tests {
             known: vec!["Price".into()],
             places: vec![(3, 8), (10, 20)],
             target: None,
+            notices: false,
         };
         let told = |message: &str| words.told(message);
         assert_eq!(told("column o.nope does not exist").as_deref(), Some("column o.nope does not exist"));

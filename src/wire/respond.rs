@@ -34,7 +34,14 @@ pub(super) fn notices(out: &mut BackendWriter, notices: &Notices, vars: &Session
         let severity = severity(notice.severity);
         if severity == Severity::Info || rank(&notice.severity.to_ascii_lowercase()) >= least {
             // Whose fault a notice is decides nothing; it must not be taken for a bug of ours.
-            out.notice_response(&Error::client(notice.state, notice.message.as_str()), severity);
+            let mut told = Error::client(notice.state, notice.message);
+            if let Some(detail) = notice.detail {
+                told = told.with_detail(detail);
+            }
+            if let Some(hint) = notice.hint {
+                told = told.with_hint(hint);
+            }
+            out.notice_response(&told, severity);
         }
     }
 }

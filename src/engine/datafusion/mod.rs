@@ -39,7 +39,7 @@ pub use stop::Stop;
 
 use crate::catalog::{SchemaCache, Viewer};
 use crate::config::{EngineSettings, Size};
-use crate::error::{Error, Fault, Result, SqlState};
+use crate::error::{Error, Fault, Notices, Result, SqlState};
 use crate::metrics::Metrics;
 pub use crate::source::ScanMeter;
 use scan::Scanner;
@@ -53,13 +53,15 @@ pub struct StatementContext {
     pub meter: Arc<ScanMeter>,
     /// Tells its functions to stop.
     pub stop: Stop,
+    /// Takes what its sources say beside their answers.
+    pub notices: Notices,
 }
 
 impl StatementContext {
     /// Of a statement with this id, that has read nothing yet.
     #[must_use]
-    pub fn new(query_id: String, stop: Stop) -> Self {
-        StatementContext { query_id, meter: Arc::default(), stop }
+    pub fn new(query_id: String, stop: Stop, notices: Notices) -> Self {
+        StatementContext { query_id, meter: Arc::default(), stop, notices }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod candidate;
+mod explain;
 mod upstream;
 
 use std::fmt;
@@ -13,11 +14,12 @@ use arrow::datatypes::Field;
 use futures::StreamExt;
 
 pub use candidate::{CannotPass, can_pass};
+pub use explain::Asked;
 pub use upstream::{Savepoint, Upstream};
 
 use super::datafusion::StatementContext;
-use crate::catalog::{Relation, SchemaCache, TableSchema};
-use crate::error::{Error, Result, SqlState};
+use crate::catalog::{Relation, SchemaCache, TableKind, TableSchema};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::metrics::Metrics;
 use crate::policy::Authorized;
 use crate::rows::{Answer, ColumnShape, Part, PartStream, RowShape, Rows, WireRows};
@@ -52,8 +54,10 @@ pub struct PassRequest<'a> {
     pub query_id: &'a str,
     /// Whether the source's table of this name may be seen.
     pub sees: Arc<dyn Fn(&str) -> bool + Send + Sync>,
-    /// Whether all tables of the source may be seen.
+    /// Whether all tables and columns of the source may be seen.
     pub everything: bool,
+    /// Whether the source has no others.
+    pub complete: bool,
 }
 
 /// A statement as its source understood it.
@@ -73,6 +77,8 @@ pub struct PassPlan {
     pub writes: Option<&'static str>,
     /// It locks the rows that it reads, as this command.
     pub locks: Option<&'static str>,
+    /// Whether the client may read how the source runs it: that tells of views, partitions and rules, and so of any column.
+    pub may_be_explained: bool,
 }
 
 /// How the rows of a plan are wanted.
@@ -135,6 +141,7 @@ pub struct Printed {
     tables: Vec<Arc<TableSchema>>,
     writes: Option<&'static str>,
     locks: Option<&'static str>,
+    may_be_explained: bool,
 }
 
 impl Passthrough {
@@ -165,21 +172,27 @@ impl Passthrough {
         let (PrintedQuery { sql, places, renamed }, writes) = printed(request, &relations, &tables)?;
         let target = tables.first().filter(|_| writes.is_some()).map(|table| Target {
             table: (table.remote.schema.clone(), table.remote.name.clone()),
-            whole: is_whole(table),
+            whole: table.is_whole(),
             everything: request.everything,
             sees: Arc::clone(&request.sees),
         });
+        // What is written may set off what no relation of the statement tells of.
+        let notices = tables.iter().all(|table| table.is_whole()) && (target.is_none() || request.everything);
         let text = request.statement.text.to_lowercase();
         let whole = WholeStatement {
             sql: sql.into(),
             parameters: request.parameters.iter().map(|ty| ty.map_or(0, |ty| ty.oid)).collect(),
             session: Arc::clone(&request.session),
             query_id: request.query_id.to_owned(),
-            words: Arc::new(Words { text, places, renamed, schemas, known, target }),
+            words: Arc::new(Words { text, places, renamed, schemas, known, target, notices }),
             meter: Arc::default(),
+            notices: Notices::default(),
         };
         let locks = request.statement.locks();
-        Ok(Printed { source: Arc::clone(&request.source), whole, tables, writes, locks })
+        // A plan tells what views are made of.
+        let plain = |table: &Arc<TableSchema>| !matches!(table.remote.kind, TableKind::View | TableKind::Foreign);
+        let may_be_explained = request.everything && request.complete && tables.iter().all(plain);
+        Ok(Printed { source: Arc::clone(&request.source), whole, tables, writes, locks, may_be_explained })
     }
 
     /// Has the source describe a statement: in the transaction that is held there, if one is, which fails if that fails.
@@ -187,7 +200,7 @@ impl Passthrough {
     /// # Errors
     /// What the source says of it; `08001` where it cannot be reached; `0A000` where a column has no form here.
     pub async fn plan(&self, printed: Printed, upstream: Option<&Upstream>) -> Result<PassPlan> {
-        let Printed { source, whole, tables, writes, locks } = printed;
+        let Printed { source, whole, tables, writes, locks, may_be_explained } = printed;
         let described = match upstream.filter(|upstream| *upstream.source() == *source) {
             Some(upstream) => upstream.remote().describe(&whole).await?,
             None => self.runner(&source)?.describe(&whole).await?,
@@ -202,7 +215,7 @@ impl Passthrough {
         let parameters = described.parameters.iter().map(|(ty, _)| *ty).collect();
         let taken_as =
             described.parameters.iter().map(|(ty, oid)| (types::field("", *ty, true), ty.oid == *oid)).collect();
-        Ok(PassPlan { source, whole, described, shape, parameters, taken_as, tables, writes, locks })
+        Ok(PassPlan { source, whole, described, shape, parameters, taken_as, tables, writes, locks, may_be_explained })
     }
 
     /// Starts a plan with these parameters (arrays of one row, of the parameters' types). Dropping the rows stops it.
@@ -219,8 +232,8 @@ impl Passthrough {
     ) -> Result<Started> {
         let plan = plan.value();
         let arguments = arguments::of(&plan.taken_as, parameters)?;
-        let StatementContext { query_id, meter, .. } = context;
-        let whole = WholeStatement { query_id, meter, ..plan.whole.clone() };
+        let StatementContext { query_id, meter, notices, .. } = context;
+        let whole = WholeStatement { query_id, meter, notices, ..plan.whole.clone() };
         let described = Arc::clone(&plan.described);
         if plan.writes.is_some() {
             let Place::In { upstream, .. } = place else {
@@ -313,11 +326,6 @@ fn printed(
     }
 }
 
-/// Whether all of a table may be seen.
-fn is_whole(table: &TableSchema) -> bool {
-    table.remote.whole && table.columns.len() == table.remote.columns.len()
-}
-
 /// Table and column as this role numbers them.
 fn seen_origin(tables: &[Arc<TableSchema>], (oid, number): (u32, i16)) -> Option<(u32, i16)> {
     let table = tables.iter().find(|table| table.remote.oid == oid)?;
@@ -328,7 +336,7 @@ fn seen_origin(tables: &[Arc<TableSchema>], (oid, number): (u32, i16)) -> Option
 
 /// What stands for a table at its source: itself, where all of it may be seen.
 fn remote(table: &TableSchema) -> RemoteTable {
-    let all = is_whole(table);
+    let all = table.is_whole();
     let names = table.columns.iter().filter_map(|at| table.remote.columns.get(*at)).map(|column| column.name.clone());
     RemoteTable {
         schema: table.remote.schema.clone(),

@@ -73,7 +73,7 @@ pub(super) async fn load(
         everything: sees_everything(query, &table.world, &schema.source),
         sees: sees(&table.world, &schema.source),
     };
-    let load = load_query(session, schema, (&columns, target), &options)?;
+    let load = load_query((&*session, running), schema, (&columns, target), &options)?;
     let load = permitted.with(load);
     running.entry().update(|progress| {
         progress.route = "passthrough";
@@ -111,7 +111,7 @@ fn check(copy: &Copy, table: &Table, options: &CopyOptions) -> Result<()> {
 
 /// The statement for the source.
 fn load_query(
-    session: &Session,
+    (session, running): (&Session, &RunningStatement),
     table: &TableSchema,
     (columns, target): (&[String], Target),
     options: &CopyOptions,
@@ -122,6 +122,12 @@ fn load_query(
         sql: copy_from(&remote, columns, options)?,
         // What decides how text is read: the source must read it as this session's client means it.
         session: settings(session)?.into(),
-        words: Arc::new(Words { schemas, target: Some(target), ..Words::default() }),
+        words: Arc::new(Words {
+            schemas,
+            notices: target.whole && target.everything,
+            target: Some(target),
+            ..Words::default()
+        }),
+        notices: running.bounds().notices.clone(),
     })
 }

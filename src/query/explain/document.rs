@@ -1,7 +1,10 @@
 //! What EXPLAIN says as one value: an object of named parts, printed as PostgreSQL prints its own in JSON, XML and YAML.
 //! Must not know: plans.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A part of the document.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,9 +14,80 @@ pub(super) enum Part {
     /// A number, as it is to be written.
     Number(String),
     /// An object: names and parts, in order.
-    Object(Vec<(&'static str, Part)>),
+    Object(Vec<(Cow<'static, str>, Part)>),
     /// Several parts, each called by the name when a form wants one.
     List(&'static str, Vec<Part>),
+}
+
+/// From JSON, in the order in which it stands there: what another server says of a plan.
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyPart)
+    }
+}
+
+struct AnyPart;
+
+/// What a list's parts are called, as PostgreSQL calls them.
+fn item(list: &str) -> &'static str {
+    match list {
+        "Plans" => "Plan",
+        "Triggers" => "Trigger",
+        "Workers" => "Worker",
+        _ => "Item",
+    }
+}
+
+impl<'de> Visitor<'de> for AnyPart {
+    type Value = Part;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Part, E> {
+        Ok(Part::Number("null".to_owned()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Part, E> {
+        Ok(Part::Number(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Part, E> {
+        Ok(Part::Number(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Part, E> {
+        Ok(Part::Number(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Part, E> {
+        Ok(Part::Number(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Part, E> {
+        Ok(Part::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Part, A::Error> {
+        let mut parts = Vec::new();
+        while let Some(part) = list.next_element()? {
+            parts.push(part);
+        }
+        Ok(Part::List(item(""), parts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Part, A::Error> {
+        let mut parts = Vec::new();
+        while let Some((name, part)) = object.next_entry::<String, Part>()? {
+            let part = match part {
+                Part::List(_, parts) => Part::List(item(&name), parts),
+                part => part,
+            };
+            parts.push((Cow::Owned(name), part));
+        }
+        Ok(Part::Object(parts))
+    }
 }
 
 /// Spaces of one level.
@@ -90,7 +164,7 @@ pub(super) fn xml(query: &Part) -> String {
 }
 
 fn write_xml(out: &mut String, name: &str, part: &Part, level: usize) {
-    let tag = name.replace(' ', "-");
+    let tag = name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
     indent(out, level);
     match part {
         Part::Text(text) | Part::Number(text) => {
@@ -189,14 +263,14 @@ mod tests {
 
     fn sample() -> Part {
         let node = |name: &str, below: Vec<Part>| {
-            let mut parts = vec![("Node Type", Part::Text(name.to_owned()))];
+            let mut parts = vec![("Node Type".into(), Part::Text(name.to_owned()))];
             if !below.is_empty() {
-                parts.push(("Plans", Part::List("Plan", below)));
+                parts.push(("Plans".into(), Part::List("Plan", below)));
             }
             Part::Object(parts)
         };
         let plan = node("Join", vec![node("a < \"b\"\n", Vec::new()), node("c", Vec::new())]);
-        Part::Object(vec![("Plan", plan), ("Execution Time", Part::Number("0.5".to_owned()))])
+        Part::Object(vec![("Plan".into(), plan), ("Execution Time".into(), Part::Number("0.5".to_owned()))])
     }
 
     #[test]
@@ -211,6 +285,16 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("    },\n    \"Execution Time\": 0.5\n  }\n]"), "{text}");
+    }
+
+    #[test]
+    fn what_was_read_is_written_again() {
+        let text = r#"[{"Plan": {"Node Type": "Seq Scan", "Rows": 5, "Cost": 0.25, "Parallel": false, "Output": ["b", "a"], "Plans": []}}]"#;
+        let Part::List(_, parts) = serde_json::from_str::<Part>(text).unwrap() else { panic!("no list") };
+        let written: serde_json::Value = serde_json::from_str(&json(&parts[0])).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(text).unwrap());
+        assert!(json(&parts[0]).find("Node Type") < json(&parts[0]).find("Cost"), "in its order");
+        assert!(xml(&parts[0]).contains("<Item>b</Item>"));
     }
 
     #[test]

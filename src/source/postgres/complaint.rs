@@ -1,15 +1,15 @@
-//! What a server says that it will not do: its ErrorResponse, from whichever hand it came.
+//! What a server says that it will not do, or that should be known: its ErrorResponse or NoticeResponse, from whichever hand it came.
 //! Must not know: statements, what clients may read of it.
 
 use std::fmt;
 
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
-/// An ErrorResponse.
+/// An ErrorResponse, or a NoticeResponse.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Complaint {
-    /// Only the statement failed: its severity is ERROR.
-    pub(super) is_error: bool,
+    /// How grave it is, in PostgreSQL's English word.
+    pub(super) severity: &'static str,
     /// Its SQLSTATE.
     pub(super) code: String,
     /// Its primary message.
@@ -25,6 +25,10 @@ pub(super) struct Complaint {
     /// The schema and the table that it is about.
     pub(super) schema: Option<String>,
     pub(super) table: Option<String>,
+    /// The column, the type and the rule of the table that it is about.
+    pub(super) column: Option<String>,
+    pub(super) datatype: Option<String>,
+    pub(super) constraint: Option<String>,
 }
 
 impl Complaint {
@@ -36,7 +40,7 @@ impl Complaint {
         };
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Complaint {
-            is_error: matches!(error.parsed_severity(), Some(Severity::Error)),
+            severity: error.parsed_severity().map_or("", name),
             code: error.code().code().to_owned(),
             message: error.message().to_owned(),
             detail: owned(error.detail()),
@@ -45,7 +49,15 @@ impl Complaint {
             context: owned(error.where_()),
             schema: owned(error.schema()),
             table: owned(error.table()),
+            column: owned(error.column()),
+            datatype: owned(error.datatype()),
+            constraint: owned(error.constraint()),
         }
+    }
+
+    /// Only the statement failed.
+    pub(super) fn is_error(&self) -> bool {
+        self.severity == "ERROR"
     }
 
     /// From the body of the message. `None`: it is malformed.
@@ -60,7 +72,9 @@ impl Complaint {
             let text = std::str::from_utf8(&rest[..end]).ok()?.to_owned();
             body = &rest[end + 1..];
             match kind {
-                b'V' => complaint.is_error = text == "ERROR",
+                b'V' => {
+                    complaint.severity = SEVERITIES.into_iter().map(name).find(|name| *name == text).unwrap_or_default()
+                }
                 b'C' => complaint.code = text,
                 b'M' => complaint.message = text,
                 b'D' => complaint.detail = Some(text),
@@ -69,9 +83,37 @@ impl Complaint {
                 b'W' => complaint.context = Some(text),
                 b's' => complaint.schema = Some(text),
                 b't' => complaint.table = Some(text),
+                b'c' => complaint.column = Some(text),
+                b'd' => complaint.datatype = Some(text),
+                b'n' => complaint.constraint = Some(text),
                 _ => {}
             }
         }
+    }
+}
+
+/// Every severity there is.
+const SEVERITIES: [Severity; 8] = [
+    Severity::Panic,
+    Severity::Fatal,
+    Severity::Error,
+    Severity::Warning,
+    Severity::Notice,
+    Severity::Debug,
+    Severity::Info,
+    Severity::Log,
+];
+
+fn name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Panic => "PANIC",
+        Severity::Fatal => "FATAL",
+        Severity::Error => "ERROR",
+        Severity::Warning => "WARNING",
+        Severity::Notice => "NOTICE",
+        Severity::Debug => "DEBUG",
+        Severity::Info => "INFO",
+        Severity::Log => "LOG",
     }
 }
 
@@ -91,7 +133,7 @@ mod tests {
     fn fields_of_a_message() {
         let body = b"SFEHLER\0VERROR\0C22012\0Mdivision by zero\0P8\0stx\0\0";
         let complaint = Complaint::parse(body).unwrap();
-        assert!(complaint.is_error);
+        assert!(complaint.is_error());
         assert_eq!((complaint.code.as_str(), complaint.position), ("22012", Some(8)));
         assert_eq!(complaint.to_string(), "22012: division by zero");
         for bad in [&b""[..], b"C22012\0", b"C22012", b"\0", b"C\xff\0\0"] {

@@ -237,7 +237,7 @@ pub(super) fn statement(
 /// The same of what the server says.
 pub(super) fn complaint(source: &str, complaint: Complaint) -> (Error, bool) {
     let code = complaint.code.as_str();
-    let healthy = complaint.is_error && !code.starts_with("57P") && !code.starts_with("08");
+    let healthy = complaint.is_error() && !code.starts_with("57P") && !code.starts_with("08");
     let mapped = match refusal(source, code) {
         Some(mapped) => mapped,
         // Errors of the data: what a local evaluation would say too, so its words are the client's.

@@ -65,6 +65,7 @@ impl Forwarding {
                 Some((kind, body)) => Ok(Heard::Message(kind, body)),
                 None => taken.next(Some(self.width)).await,
             };
+            words::hear(taken, &self.whole.words, &self.whole.notices);
             match heard {
                 Ok(Heard::Rows(bytes, rows)) => {
                     self.whole.meter.add(rows, bytes.len() as u64);
@@ -100,6 +101,9 @@ impl Forwarding {
     }
 
     fn message(&mut self, kind: u8, body: &[u8]) -> Result<()> {
+        if let Some((taken, _)) = &mut self.open {
+            words::hear(taken, &self.whole.words, &self.whole.notices);
+        }
         match kind {
             b'C' => self.affected = affected(body),
             b'Z' => {

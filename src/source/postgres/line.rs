@@ -15,7 +15,10 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 use tokio_util::io::poll_read_buf;
 
 use super::frames::{Frames, Seen};
+use super::inbox::Inbox;
 use super::socket::Socket;
+
+pub(super) use super::inbox::Heard;
 
 /// Room for what is read at once: little at first, as most answers are short.
 const SMALL: usize = 4 << 10;
@@ -92,7 +95,7 @@ struct State {
     /// What ends what the relay has begun, if it is given up.
     last: Option<Bytes>,
     /// What the relay has read and not taken.
-    heard: BytesMut,
+    heard: Inbox,
     /// The last read was as long as there was room.
     full: bool,
 }
@@ -155,7 +158,7 @@ impl Line {
             asked: 0,
             unsent: BytesMut::new(),
             last: None,
-            heard: BytesMut::new(),
+            heard: Inbox::default(),
             full: false,
         };
         let line = Line(Arc::new(Shared { state: Mutex::new(state), seen, rested: Notify::new() }));
@@ -208,14 +211,6 @@ impl Shared {
     }
 }
 
-/// What came.
-pub(super) enum Heard {
-    /// So many rows: DataRow messages, as they are.
-    Rows(Bytes, u64),
-    /// Another message: its type and its body.
-    Message(u8, Bytes),
-}
-
 /// The relay's hand, while it has the socket. Dropped when everything is answered, it gives the socket back; dropped before, somebody must
 /// [`Line::drain`] it.
 pub(super) struct Taken(Line);
@@ -239,7 +234,7 @@ impl Taken {
         self.0.0.state.lock().last = last;
     }
 
-    /// The next message; rows as many as there are, if they have so many columns. What the server says to nobody is passed over.
+    /// The next message; rows as many as there are, if they have so many columns. What the server says beside its answers is passed over; notices are [kept](Taken::notices).
     ///
     /// # Errors
     /// The connection's; rows of another width.
@@ -247,7 +242,7 @@ impl Taken {
         poll_fn(|cx| {
             let mut state = self.0.0.state.lock();
             loop {
-                if let Some(heard) = cut(&mut state.heard, width)? {
+                if let Some(heard) = state.heard.cut(width)? {
                     return Poll::Ready(Ok(heard));
                 }
                 ready!(state.poll_hear(cx))?;
@@ -261,7 +256,12 @@ impl Taken {
     /// # Errors
     /// Rows of another width.
     pub(super) fn at_once(&mut self, width: Option<u16>) -> io::Result<Option<Heard>> {
-        cut(&mut self.0.0.state.lock().heard, width)
+        self.0.0.state.lock().heard.cut(width)
+    }
+
+    /// What the server has said beside its answers since this was last asked: bodies of NoticeResponse messages.
+    pub(super) fn notices(&mut self) -> Vec<Bytes> {
+        self.0.0.state.lock().heard.notices()
     }
 
     /// Reads over what is there already. Whether everything that was asked is answered then.
@@ -286,7 +286,7 @@ impl Drop for Taken {
         let mut state = self.0.0.state.lock();
         state.taken = false;
         // An idle connection is small.
-        state.heard = BytesMut::new();
+        state.heard = Inbox::default();
         state.unsent = BytesMut::new();
         let library = state.library.take();
         drop(state);
@@ -308,7 +308,7 @@ impl State {
                     // A server that talks must be heard, or it would not listen.
                     while self.heard.len() < MOST_HEARD {
                         ready!(self.poll_hear(cx))?;
-                        skim(&mut self.heard)?;
+                        self.heard.skim()?;
                     }
                     return Poll::Pending;
                 }
@@ -318,72 +318,15 @@ impl State {
     }
 
     fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.heard.reserve(if self.full { LARGE } else { SMALL });
-        let room = self.heard.capacity() - self.heard.len();
-        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.heard))?;
+        let heard = self.heard.room(if self.full { LARGE } else { SMALL });
+        let room = heard.capacity() - heard.len();
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, heard))?;
         self.full = read == room;
         if read == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// Takes a message off what was heard; rows as many as there are. `None`: more must come.
-fn cut(heard: &mut BytesMut, width: Option<u16>) -> io::Result<Option<Heard>> {
-    loop {
-        let (mut end, mut rows) = (0, 0);
-        while let Some((b'D', length)) = message(&heard[end..])? {
-            if width.is_some_and(|width| !is_row(&heard[end + HEADER..end + length], width)) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a malformed row"));
-            }
-            end += length;
-            rows += 1;
-        }
-        if rows > 0 {
-            return Ok(Some(Heard::Rows(heard.split_to(end).freeze(), rows)));
-        }
-        if skim(heard)? {
-            continue;
-        }
-        let Some((kind, length)) = message(heard)? else { return Ok(None) };
-        let mut body = heard.split_to(length);
-        body.advance(HEADER);
-        return Ok(Some(Heard::Message(kind, body.freeze())));
-    }
-}
-
-/// Passes over notices, notifications and variables: they are for nobody here. Whether there were any.
-fn skim(heard: &mut BytesMut) -> io::Result<bool> {
-    let before = heard.len();
-    while let Some((b'N' | b'A' | b'S', length)) = message(heard)? {
-        heard.advance(length);
-    }
-    Ok(heard.len() < before)
-}
-
-/// Whether the body of a message is a row of so many columns.
-fn is_row(body: &[u8], width: u16) -> bool {
-    let Some((columns, mut values)) = body.split_first_chunk::<2>() else { return false };
-    for _ in 0..u16::from_be_bytes(*columns) {
-        let Some((length, rest)) = values.split_first_chunk::<4>() else { return false };
-        let length = i32::from_be_bytes(*length);
-        // NULL has a length of -1.
-        let Ok(length) = usize::try_from(if length == -1 { 0 } else { length }) else { return false };
-        let Some(rest) = rest.get(length..) else { return false };
-        values = rest;
-    }
-    values.is_empty() && u16::from_be_bytes(*columns) == width
-}
-
-/// The type and the length of the message that bytes begin with, if all of it is there.
-fn message(bytes: &[u8]) -> io::Result<Option<(u8, usize)>> {
-    let Some((&[kind, a, b, c, d], _)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
-    let length = u32::from_be_bytes([a, b, c, d]) as usize;
-    if length < 4 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message without a length"));
-    }
-    Ok((bytes.len() > length).then_some((kind, length + 1)))
 }
 
 impl AsyncRead for LibraryEnd {
@@ -467,31 +410,5 @@ mod tests {
         assert!(part.is_whole());
         part.feed(&bytes[310..316]);
         assert!(!part.is_whole(), "in a body");
-    }
-
-    #[test]
-    fn messages_are_cut_where_they_end() {
-        let mut heard = BytesMut::new();
-        let row = [&b"D\0\0\0\x0b\0\x01\0\0\0\x01x"[..], &b"D\0\0\0\x0b\0\x01\0\0\0\x01y"[..]].concat();
-        heard.extend_from_slice(b"N\0\0\0\x05!");
-        heard.extend_from_slice(&row[..15]);
-        assert!(matches!(cut(&mut heard, Some(1)), Ok(Some(Heard::Rows(bytes, 1))) if bytes.len() == 12));
-        assert!(matches!(cut(&mut heard, Some(1)), Ok(None)));
-        heard.extend_from_slice(&row[15..]);
-        heard.extend_from_slice(b"C\0\0\0\x0dSELECT 2\0Z\0\0\0\x05I");
-        assert!(matches!(cut(&mut heard, Some(1)), Ok(Some(Heard::Rows(_, 1)))));
-        assert!(matches!(cut(&mut heard, None), Ok(Some(Heard::Message(b'C', body))) if &body[..] == b"SELECT 2\0"));
-        assert!(matches!(cut(&mut heard, None), Ok(Some(Heard::Message(b'Z', _)))) && heard.is_empty());
-        heard.extend_from_slice(&row);
-        assert!(cut(&mut heard, Some(2)).is_err(), "a row of another width");
-        for bad in [
-            &b"D\0\0\0\x0b\0\x01\0\0\0\x02x"[..],
-            b"D\0\0\0\x0b\0\x01\xff\0\0\0x",
-            b"D\0\0\0\x05\0",
-            b"D\0\0\0\x0c\0\x01\0\0\0\x01xy",
-        ] {
-            assert!(cut(&mut bad.into(), Some(1)).is_err(), "{bad:?}");
-        }
-        assert!(message(b"C\0\0\0\x03").is_err() && matches!(message(b"C\0\0"), Ok(None)));
     }
 }

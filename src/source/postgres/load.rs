@@ -14,7 +14,7 @@ use super::block::Turn;
 use super::complaint::Complaint;
 use super::line::{Heard, Taken};
 use super::{errors, forward, relay, words};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::source::{Load, LoadQuery, Words};
 
 /// Bytes of one message to the source: what a client sends in one piece is not held in one piece here.
@@ -22,11 +22,11 @@ const PIECE: usize = 64 << 10;
 
 /// Begins to load, in a transaction that has begun.
 pub(super) async fn load(turn: Turn, source: &str, query: LoadQuery) -> Result<Box<dyn Load>> {
-    let (source, words) = (source.to_owned(), query.words);
+    let (source, words, notices) = (source.to_owned(), query.words, query.notices);
     let mut message = BytesMut::new();
     frontend::query(&query.sql, &mut message)
         .map_err(|error| Error::internal("a statement that is no message").with_cause(error))?;
-    let mut loading = Loading { taken: None, turn, source, words, rows: 0, refusal: None };
+    let mut loading = Loading { taken: None, turn, source, words, notices, rows: 0, refusal: None };
     let begun = async {
         let mut taken = loading.turn.lease().map_err(io::Error::other)?.take().await?;
         taken.send(&message, 1).await?;
@@ -54,6 +54,7 @@ struct Loading {
     turn: Turn,
     source: String,
     words: Arc<Words>,
+    notices: Notices,
     rows: u64,
     /// The source has refused what it got, and was not heard to the end yet.
     refusal: Option<Bytes>,
@@ -77,7 +78,9 @@ impl Loading {
             return Err(self.refused(&body).await);
         }
         let Some(taken) = &mut self.taken else { return Err(errors::lost(&self.source, None)) };
-        match taken.next(None).await {
+        let heard = taken.next(None).await;
+        words::hear(taken, &self.words, &self.notices);
+        match heard {
             Ok(Heard::Message(b'E', body)) => {
                 // Who gives up this wait finds the error again.
                 self.refusal = Some(body.clone());
@@ -178,16 +181,9 @@ fn data(db: &Complaint, words: &Words) -> Option<Error> {
         _ if code.starts_with("22") => SqlState::from_code(code).unwrap_or(SqlState::DATA_EXCEPTION),
         _ => return None,
     };
-    let mut told = Error::source_fault(state, words.seen(&db.message));
-    if words.target.as_ref().is_some_and(|target| target.whole) {
-        if let Some(detail) = &db.detail {
-            told = told.with_detail(words.seen(detail));
-        }
-        if let Some(hint) = &db.hint {
-            told = told.with_hint(words.seen(hint));
-        }
-    }
-    Some(told)
+    let whole = words.target.as_ref().is_some_and(|target| target.whole);
+    let more = if whole { (db.detail.as_deref(), db.hint.as_deref()) } else { (None, None) };
+    Some(words::with_more(Error::source_fault(state, words.seen(&db.message)), more, words))
 }
 
 /// Where in the data the source was: what it says last, behind where in a trigger it was.

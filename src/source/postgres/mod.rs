@@ -11,6 +11,7 @@ mod dial;
 mod errors;
 mod forward;
 mod frames;
+mod inbox;
 mod introspect;
 mod kept;
 mod keys;
@@ -97,6 +98,10 @@ impl Connector for PostgresConnector {
 
     fn kind(&self) -> SourceKind {
         SourceKind::Postgres
+    }
+
+    fn mounts_everything(&self) -> bool {
+        self.schemas.is_none() && self.tables.is_all()
     }
 
     async fn introspect(&self) -> Result<RemoteSchema> {

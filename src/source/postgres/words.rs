@@ -3,7 +3,8 @@
 
 use super::complaint::Complaint;
 use super::errors;
-use crate::error::{Error, SqlState};
+use super::line::Taken;
+use crate::error::{About, Error, Notice, Notices, SqlState};
 use crate::source::Words;
 
 /// The error of a statement, and whether the connection is still good. `shift`: characters of ours before what was printed.
@@ -24,6 +25,28 @@ pub(super) fn complained(source: &str, complaint: Complaint, (words, shift): (&W
     let said = said(source, &complaint, words, shift);
     let (mapped, healthy) = errors::complaint(source, complaint);
     (said.unwrap_or(mapped), healthy)
+}
+
+/// Hands on what the source has said beside its answer, as far as the client may read that.
+pub(super) fn hear(taken: &mut Taken, words: &Words, notices: &Notices) {
+    let said = taken.notices();
+    if words.notices {
+        said.iter().filter_map(|body| notice(body, words)).for_each(|notice| notices.push(notice));
+    }
+}
+
+/// A NoticeResponse as the client reads it. Where in a function the source was is not told.
+fn notice(body: &[u8], words: &Words) -> Option<Notice> {
+    let said = Complaint::parse(body)?;
+    let class = if said.severity == "WARNING" { SqlState::WARNING } else { SqlState::SUCCESSFUL_COMPLETION };
+    let seen = |text: String| words.seen(&text);
+    Some(Notice {
+        severity: said.severity,
+        state: SqlState::from_code(&said.code).unwrap_or(class),
+        message: seen(said.message),
+        detail: said.detail.map(seen),
+        hint: said.hint.map(seen),
+    })
 }
 
 /// In the source's words, where they are about the statement or its data.
@@ -63,10 +86,10 @@ fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error
     })
 }
 
-/// A row that a rule of the table or a trigger does not take, where the statement writes. The rules may be about any column and name any
-/// table, so who does not see all of that reads our words.
+/// A row or a value that a rule, a trigger or a function does not take. The rules may be about any column and name any table, so who does not
+/// see all of that reads our words.
 pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
-    let (code, target) = (db.code.as_str(), words.target.as_ref()?);
+    let code = db.code.as_str();
     let class = match code.get(..2)? {
         "23" => SqlState::INTEGRITY_CONSTRAINT_VIOLATION,
         "44" => SqlState::WITH_CHECK_OPTION_VIOLATION,
@@ -74,22 +97,43 @@ pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
         _ => return None,
     };
     let state = SqlState::from_code(code).unwrap_or(class);
+    let told = || Error::source_fault(state, words.seen(&db.message)).with_about(about(db, words));
+    let Some(target) = &words.target else {
+        return words.notices.then(|| with_more(told(), (db.detail.as_deref(), db.hint.as_deref()), words));
+    };
     // A rule of another table may be broken by what follows from the statement: a foreign key's action, a trigger.
     let own = db.table.as_ref() == Some(&target.table.1) && db.schema.as_ref() == Some(&target.table.0);
     if !target.whole || !(own || target.everything) {
         return Some(Error::source_fault(state, broken_rule(code)));
     }
-    let mut told = Error::source_fault(state, words.seen(&db.message));
     let leads_away = state == SqlState::FOREIGN_KEY_VIOLATION && !target.everything;
     // Which table a key leads to stands in the message, in the server's language.
     let sees = |text: &str| tables(text).count() == 1 && tables(text).all(|table| (target.sees)(table));
-    if let Some(detail) = db.detail.as_deref().filter(|detail| !leads_away || sees(detail)) {
+    let detail = db.detail.as_deref().filter(|detail| !leads_away || sees(detail));
+    Some(with_more(told(), (detail, db.hint.as_deref()), words))
+}
+
+/// An error with its detail and its hint, in schemas as clients know them.
+pub(super) fn with_more(mut told: Error, (detail, hint): (Option<&str>, Option<&str>), words: &Words) -> Error {
+    if let Some(detail) = detail {
         told = told.with_detail(words.seen(detail));
     }
-    if let Some(hint) = &db.hint {
+    if let Some(hint) = hint {
         told = told.with_hint(words.seen(hint));
     }
-    Some(told)
+    told
+}
+
+/// What a row is refused for, by name, as clients know it.
+fn about(db: &Complaint, words: &Words) -> About {
+    let seen = |schema: &String| words.schemas.iter().find(|(there, _)| there == schema).map(|(_, here)| here.clone());
+    About {
+        schema: db.schema.as_ref().and_then(seen),
+        table: db.table.clone(),
+        column: db.column.clone(),
+        datatype: db.datatype.clone(),
+        constraint: db.constraint.clone(),
+    }
 }
 
 /// The tables that a message names.

@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::error::{Error, Fault};
+use crate::error::{About, Error, Fault};
 
 /// How grave it is, in PostgreSQL's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,14 @@ pub(super) fn put_fields(out: &mut BytesMut, error: &Error, severity: Severity, 
         }
         if let Some(context) = error.context() {
             put_field(out, b'W', context);
+        }
+        if let Some(About { schema, table, column, datatype, constraint }) = error.about() {
+            let named = [(b's', schema), (b't', table), (b'c', column), (b'd', datatype), (b'n', constraint)];
+            for (code, name) in named {
+                if let Some(name) = name {
+                    put_field(out, code, name);
+                }
+            }
         }
     }
     out.put_u8(0);

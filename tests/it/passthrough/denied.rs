@@ -128,6 +128,28 @@ fn check(raw: &mut Raw, sql: &str, fails: bool) {
     }
 }
 
+/// How a source runs a statement tells of more than its tables: who does not see everything does not read it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plans_of_the_source_are_for_those_who_see_all_of_it() {
+    let (_postgres, daemon) = start("", EVE).await;
+    let mut eve = passing(&daemon, "eve");
+    for sql in [
+        "explain select id from shop.emps where id = 1",
+        "explain select * from shop.parts where item = 1",
+        "explain (analyze, format json) select * from shop.parts where item = 1 and part = 1",
+    ] {
+        let text = everything(&eve.ask(sql));
+        assert!(
+            text.contains("passthrough") && !text.contains("Scan") && !text.contains("parts_pkey"),
+            "{sql}: {text}"
+        );
+    }
+    // Nor does anybody where the configuration leaves tables out.
+    let (_postgres, daemon) = start(r#"tables = ["*", "!log"]"#, "").await;
+    let text = everything(&passing(&daemon, "ana").ask("explain select id from shop.emps"));
+    assert!(text.contains("passthrough") && !text.contains("Scan"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn denied_columns_are_as_absent_as_ever() {
     let (postgres, daemon) = start("", EVE).await;

@@ -119,7 +119,8 @@ pub(super) fn oracle(port: u16) -> Raw {
     raw
 }
 
-/// What a client sees of an answer: columns (names, types, sizes, modifiers, forms), rows, and errors with their place.
+/// What a client sees of an answer: columns (names, types, sizes, modifiers, forms), rows, notices, and errors with their place and with what
+/// they are about.
 pub(super) fn seen(messages: &[Message]) -> Vec<String> {
     messages
         .iter()
@@ -136,7 +137,12 @@ pub(super) fn seen(messages: &[Message]) -> Vec<String> {
             b'E' => {
                 let fields = message.fields();
                 let field = |name| fields.get(&name).cloned().unwrap_or_default();
-                Some(format!("{} {} at {}", field('C'), field('M'), field('P')))
+                let about = "stcdn".chars().map(field).collect::<Vec<_>>();
+                Some(format!("{} {} at {} of {about:?}", field('C'), field('M'), field('P')))
+            }
+            b'N' => {
+                let fields = message.fields();
+                Some("VCMDH".chars().filter_map(|name| fields.get(&name).cloned()).collect::<Vec<_>>().join(" "))
             }
             _ => None,
         })
@@ -313,8 +319,29 @@ async fn cursors_copies_and_explain_go_the_same_way() {
             .any(|line| line == "Sent to shop: SELECT \"id\" FROM \"public\".\"emps\" AS \"emps\" WHERE \"id\" = 2"),
         "{text:?}"
     );
+    // Who may see all of the source reads its plan.
+    assert!(text[0].contains("(cost=") && text[1].starts_with("  Seq Scan on emps  (cost="), "{text:?}");
     let text = format!("{:?}", rows(&ours.ask("explain (analyze) select id from shop.emps")));
-    assert!(text.contains("Rows: 5") && text.contains("Read from sources: 5 rows"), "{text}");
+    assert!(text.contains("Seq Scan on emps") && text.contains("rows=5 loops=1"), "{text}");
+    assert!(text.contains("Planning Time: ") && text.contains("Execution Time: "), "{text}");
+    let text = format!("{:?}", rows(&ours.ask("explain select id from shop.cheap")));
+    assert!(text.contains("Passthrough: source=shop") && !text.contains("items_"), "what a view is made of: {text}");
+    for (options, part) in [
+        ("format json, verbose", "\"Node Type\": \"Index Scan\""),
+        ("format yaml", "Node Type: \"Index Scan\""),
+        ("format xml", "<Index-Name>items_pkey</Index-Name>"),
+        ("analyze, buffers, timing off, format json", "\"Actual Rows\": 1"),
+        ("costs off", "  Index Scan using items_pkey on items\n"),
+    ] {
+        let all = rows(&ours.ask(&format!("explain ({options}) select id, name from shop.items where id = 7")));
+        let text: String = all.into_iter().map(|row| row[0].clone().unwrap() + "\n").collect();
+        assert!(text.contains(part) && text.contains("passthrough"), "{options}: {text}");
+    }
+    let text = format!(
+        "{:?}",
+        rows(&ours.ask("prepare p (int) as select id from shop.items where id = $1; explain execute p (3)"))
+    );
+    assert!(text.contains("Index Only Scan using items_pkey on items"), "{text}");
     // What cannot be passed says why.
     let refused = error(&ours.ask("select * from tusk.sources, shop.emps"));
     assert_eq!((refused[&'C'].as_str(), refused[&'M'].as_str()), ("0A000", "the statement cannot be passed through"));
