@@ -21,6 +21,8 @@ use app::App;
 
 /// Stacks of the threads that parse, plan and execute: what the guards of `sql` let through fits.
 const DEEP_STACK: usize = 32 << 20;
+/// The stack of a socket's thread, in bytes: short statements are parsed and printed there.
+const SOCKET_STACK: usize = 8 << 20;
 
 /// Threads that answer from memory.
 const MEMORY_WORKERS: usize = 2;
@@ -28,14 +30,19 @@ const MEMORY_WORKERS: usize = 2;
 /// Threads that may plan at once.
 const PLANNERS: usize = 64;
 
+/// Threads that may read files and SQLite databases at once. A scan keeps its thread while its client does not read.
+const SCANS: usize = 512;
+
 /// Threads beside the workers: a statement that does not give way for long costs its share of a core, not everybody's turn. The
 /// kernel divides what a scheduler without preemption cannot.
 const SPARE: usize = 14;
 
-/// The runtimes: sockets, login, cancel and HTTP on one; parsing, planning and execution on another, so that no statement can keep a
-/// login or a cancel waiting; and a third for what is answered from memory, so that no statement that reads keeps `select 1` waiting.
+/// The runtimes: sockets, login, cancel and HTTP on one, so that no statement can keep a login or a cancel waiting; parsing and planning on
+/// another, whose threads no scan can hold; execution on a third; and a fourth for what is answered from memory, so that no statement that
+/// reads keeps `select 1` waiting.
 struct Runtimes {
     sockets: Runtime,
+    planners: Runtime,
     queries: Runtime,
     memory: Runtime,
 }
@@ -49,12 +56,24 @@ impl Runtimes {
                     .with_cause(error)
             })
         };
-        let sockets = build(Builder::new_multi_thread().worker_threads(cores.clamp(2, 8)).thread_name("sockets"))?;
+        let sockets = build(
+            Builder::new_multi_thread()
+                .worker_threads(cores.clamp(2, 8))
+                .thread_stack_size(SOCKET_STACK)
+                .thread_name("sockets"),
+        )?;
+        let planners = build(
+            Builder::new_multi_thread()
+                .worker_threads(1)
+                .max_blocking_threads(PLANNERS)
+                .thread_stack_size(DEEP_STACK)
+                .thread_name("planners"),
+        )?;
         let workers = if threads == 0 { cores } else { threads };
         let queries = build(
             Builder::new_multi_thread()
                 .worker_threads(workers.max(2) + SPARE)
-                .max_blocking_threads(PLANNERS)
+                .max_blocking_threads(SCANS)
                 .thread_stack_size(DEEP_STACK)
                 .thread_name("queries"),
         )?;
@@ -64,17 +83,22 @@ impl Runtimes {
                 .thread_stack_size(DEEP_STACK)
                 .thread_name("memory"),
         )?;
-        Ok(Runtimes { sockets, queries, memory })
+        Ok(Runtimes { sockets, planners, queries, memory })
     }
 
     /// The runtimes of statements.
     fn threads(&self) -> Threads {
-        Threads { queries: self.queries.handle().clone(), memory: self.memory.handle().clone() }
+        Threads {
+            planners: self.planners.handle().clone(),
+            queries: self.queries.handle().clone(),
+            memory: self.memory.handle().clone(),
+        }
     }
 
     /// Ends all without waiting for work that does not yield.
     fn end(self) {
         self.sockets.shutdown_timeout(Duration::from_millis(200));
+        self.planners.shutdown_timeout(Duration::from_millis(200));
         self.queries.shutdown_timeout(Duration::from_millis(200));
         self.memory.shutdown_timeout(Duration::from_millis(200));
     }

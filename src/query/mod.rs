@@ -3,6 +3,7 @@
 
 mod copy;
 mod cursors;
+mod decisions;
 mod execute;
 mod explain;
 mod facts;
@@ -42,6 +43,7 @@ use crate::policy::{Admission, Identity};
 use crate::rows::{Answer, Bounds, CommandTag, deadline_after};
 use crate::session::{Open, PreparedStatement, Session};
 use crate::sql::Statement;
+use decisions::Decisions;
 use execute::{Execution, Pace};
 use world::Worlds;
 
@@ -60,7 +62,7 @@ pub trait Service: Send + Sync {
     /// Begins a statement: it is seen in `tusk.queries`, can be cancelled and times out from now on.
     fn begin(&self, session: &Session, identity: &Arc<Identity>, text: &str) -> RunningStatement;
 
-    /// Parses a message, away from the sockets.
+    /// Parses a message; a long one away from the sockets.
     ///
     /// # Errors
     /// `42601` with the position; `54000`, `54001`, `54011` for what is too large, too deep or too wide.
@@ -90,6 +92,29 @@ pub trait Service: Send + Sync {
         running: &RunningStatement,
         prepared: &PreparedStatement,
     ) -> Result<bool>;
+
+    /// A statement of this message's text that another session of the same user has run, if its plan holds for this one.
+    ///
+    /// # Errors
+    /// `57014`: cancelled while it waited for what there is now.
+    async fn recall(
+        &self,
+        _session: &Session,
+        (_identity, _running): (&Arc<Identity>, &RunningStatement),
+        (_text, _types): (&str, &[u32]),
+    ) -> Result<Option<PreparedStatement>> {
+        Ok(None)
+    }
+
+    /// Keeps a statement of this message's text for [`Service::recall`], where it is one for other sessions.
+    async fn share(
+        &self,
+        _session: &Session,
+        _identity: &Arc<Identity>,
+        (_text, _types): (&str, &[u32]),
+        _prepared: &PreparedStatement,
+    ) {
+    }
 
     /// Whether a statement's plan may serve when the same text comes again.
     fn is_lasting(&self, prepared: &PreparedStatement) -> bool;
@@ -157,7 +182,9 @@ pub trait Service: Send + Sync {
 /// The runtimes of statements.
 #[derive(Debug, Clone)]
 pub struct Threads {
-    /// Plans everything, executes what reads sources. Its threads have deep stacks.
+    /// Plans everything, on threads that may wait and that nothing else holds. They have deep stacks.
+    pub planners: Handle,
+    /// Executes what reads sources.
     pub queries: Handle,
     /// Executes what is answered from memory, so that it waits for no statement that reads.
     pub memory: Handle,
@@ -196,10 +223,14 @@ pub struct Parts {
     pub database: String,
 }
 
+/// Bytes of a statement that cannot be so deep that the stack of a socket's thread would not do: it is parsed and printed where it came in.
+const SHORT: usize = 256;
+
 /// The path of a query. One for the daemon.
 pub struct Query {
     parts: Parts,
     worlds: Worlds,
+    decisions: Decisions,
     started: SystemTime,
 }
 
@@ -208,7 +239,7 @@ impl Query {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let worlds = Worlds::new(Arc::clone(&parts.catalog), Arc::clone(&parts.virtuals));
-        Query { parts, worlds, started: SystemTime::now() }
+        Query { parts, worlds, decisions: Decisions::new(), started: SystemTime::now() }
     }
 
     /// Runs work that needs a deep stack (the guards of `sql` keep statements within it), unless the statement ends before. What
@@ -220,7 +251,7 @@ impl Query {
     ) -> Result<T> {
         let runtime = self.parts.threads.queries.clone();
         let stop = running.stop().clone();
-        let task = self.parts.threads.queries.spawn_blocking(move || stop.during(|| runtime.block_on(work)));
+        let task = self.parts.threads.planners.spawn_blocking(move || stop.during(|| runtime.block_on(work)));
         running.bounds().guard(async { task.await.map_err(died)? }).await
     }
 }
@@ -265,6 +296,9 @@ impl Service for Query {
     }
 
     async fn parse(&self, running: &RunningStatement, text: &str) -> Result<Vec<Statement>> {
+        if text.len() <= SHORT {
+            return crate::sql::parse(text);
+        }
         let text = text.to_owned();
         self.deep(running, async move { crate::sql::parse(&text) }).await
     }
@@ -290,6 +324,25 @@ impl Service for Query {
         prepared: &PreparedStatement,
     ) -> Result<bool> {
         fresh::reusable(self, session, identity, running, prepared).await
+    }
+
+    async fn recall(
+        &self,
+        session: &Session,
+        who: (&Arc<Identity>, &RunningStatement),
+        what: (&str, &[u32]),
+    ) -> Result<Option<PreparedStatement>> {
+        self.decisions.find(self, session, who, what).await
+    }
+
+    async fn share(
+        &self,
+        session: &Session,
+        identity: &Arc<Identity>,
+        what: (&str, &[u32]),
+        prepared: &PreparedStatement,
+    ) {
+        self.decisions.keep(session, identity, what, prepared).await;
     }
 
     fn is_lasting(&self, prepared: &PreparedStatement) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, TimestampMicrosecondArray};
 use bytes::BytesMut;
 
-use super::{Query, Route, RunningStatement, Target};
+use super::{Query, Route, RunningStatement, SHORT, Target};
 use crate::catalog::{Relation, TableSchema, Viewer, World};
 use crate::engine::datafusion::SessionFacts;
 use crate::engine::passthrough::{CannotPass, PassPlan, PassRequest, Passthrough, Upstream, can_pass};
@@ -152,6 +152,7 @@ impl Choice<'_> {
         let everything = sees_everything(self.query, &viewer.world, &source);
         let complete =
             self.query.parts.catalog.source(&source).is_some_and(|source| source.connector.mounts_everything());
+        let short = statement.text.len() <= SHORT;
         let printing = async move {
             Passthrough::print(&PassRequest {
                 statement: &statement,
@@ -166,7 +167,7 @@ impl Choice<'_> {
                 complete,
             })
         };
-        self.query.deep(self.running, printing).await
+        if short { printing.await } else { self.query.deep(self.running, printing).await }
     }
 
     fn own_values(&self, source: &str, viewer: &Viewer, facts: &SessionFacts) -> Result<OwnValues> {

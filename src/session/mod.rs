@@ -27,8 +27,8 @@ pub use registry::{Activity, CancelKey, NewSession, SessionEntry, SessionGuard, 
 pub use scroll::{Cursor, Scroll};
 pub use transaction::{CommitOutcome, LAST_ID, Transaction, TransactionStatus};
 pub use vars::{
-    Check, Context, Kind, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable, find as find_variable,
-    is_encoding, join_identifiers, split_identifiers,
+    Check, Context, Kind, Planning, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable,
+    find as find_variable, is_encoding, join_identifiers, split_identifiers,
 };
 
 use crate::error::Result;

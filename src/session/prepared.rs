@@ -83,6 +83,16 @@ impl PreparedStatement {
         PreparedStatement { name: name.to_owned(), created_at: SystemTime::now(), ..self.clone() }
     }
 
+    /// The same statement without a name, for a session that has moved on since its plan was made, or another one.
+    #[must_use]
+    pub fn for_session(&self, session: &Session) -> Self {
+        let plan = self.plan.as_ref().map(|planned| {
+            let plan = Arc::clone(&planned.lock().plan);
+            Arc::new(Mutex::new(Planned { plan, moment: Some(session.moment()) }))
+        });
+        PreparedStatement { plan, ..self.named("") }
+    }
+
     /// Whether it is one that is planned.
     #[must_use]
     pub fn is_planned(&self) -> bool {

@@ -96,6 +96,12 @@ impl Connection {
             self.session.plans.keep(text, types, Arc::clone(&kept));
             return Ok(Prepared::Statement(Arc::new(kept.named(name))));
         }
+        if let Some(recalled) = self.recalled(running, text, types).await? {
+            self.session.prepared.check_new(name)?;
+            let recalled = Arc::new(recalled.named(name));
+            self.session.plans.keep(text, types, Arc::clone(&recalled));
+            return Ok(Prepared::Statement(recalled));
+        }
         let parsing = self.shared.service.parse(running, text);
         let mut statements = self.io.watch(running.bounds(), parsing).await?;
         if statements.len() > 1 {
@@ -113,9 +119,7 @@ impl Connection {
         prepared.planned_in(&self.session);
         name.clone_into(&mut prepared.name);
         let prepared = Arc::new(prepared);
-        if self.shared.service.is_lasting(&prepared) {
-            self.session.plans.keep(text, types, Arc::clone(&prepared));
-        }
+        self.keep(text, types, &prepared).await;
         Ok(Prepared::Statement(prepared))
     }
 

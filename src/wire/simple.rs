@@ -57,7 +57,7 @@ impl Connection {
             let done = match prepared {
                 Ok(prepared) => {
                     if !several {
-                        self.keep(text, &prepared);
+                        self.keep(text, &[], &prepared).await;
                     }
                     self.run_simple(&running, &prepared, index + 1 == count).await
                 }
@@ -81,16 +81,34 @@ impl Connection {
                 return Ok(vec![Work::Kept(prepared)]);
             }
         }
+        if let Some(recalled) = self.recalled(running, text, &[]).await? {
+            return Ok(vec![Work::Kept(Arc::new(recalled))]);
+        }
         let parsing = self.shared.service.parse(running, text);
         let statements = self.io.watch(running.bounds(), parsing).await?;
         Ok(statements.into_iter().map(Work::New).collect())
     }
 
-    /// Keeps a statement for the next message of the same words.
-    fn keep(&mut self, text: &str, prepared: &Arc<PreparedStatement>) {
+    /// Keeps a statement for the next message of the same words, of this session and of others.
+    pub(super) async fn keep(&mut self, text: &str, types: &[u32], prepared: &Arc<PreparedStatement>) {
         if self.shared.service.is_lasting(prepared) {
-            self.session.plans.keep(text, &[], Arc::clone(prepared));
+            self.shared.service.share(&self.session, &self.identity, (text, types), prepared).await;
+            self.session.plans.keep(text, types, Arc::clone(prepared));
         }
+    }
+
+    /// The statement of this text that another session has run, if its plan holds here.
+    pub(super) async fn recalled(
+        &mut self,
+        running: &RunningStatement,
+        text: &str,
+        types: &[u32],
+    ) -> Result<Option<PreparedStatement>, Stop> {
+        let service = Arc::clone(&self.shared.service);
+        let asked = service.recall(&self.session, (&self.identity, running), (text, types));
+        let Some(recalled) = self.io.watch(running.bounds(), asked).await? else { return Ok(None) };
+        self.session.check_may_run(&recalled.statement)?;
+        Ok(Some(recalled))
     }
 
     /// The statement of this text that came before, if its plan still holds.

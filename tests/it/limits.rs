@@ -19,25 +19,26 @@ const FREEZE: Duration = Duration::from_secs(1);
 /// In what time another session's `select 1` answers, for 99 of 100.
 const ANSWER: Duration = Duration::from_millis(100);
 
-fn deep() -> Vec<(&'static str, String)> {
-    let chain = |start: &str, link: &str| format!("select {start}{}", link.repeat(MANY));
+/// Statements of a depth of so many.
+fn deep(many: usize) -> Vec<(&'static str, String)> {
+    let chain = |start: &str, link: &str| format!("select {start}{}", link.repeat(many));
     vec![
-        ("parentheses", format!("select {}1{}", "(".repeat(MANY), ")".repeat(MANY))),
-        ("open parentheses", format!("select {}", "(".repeat(MANY))),
-        ("sums", format!("select {}1", "1+".repeat(MANY))),
-        ("ors", format!("select 1 where {}true", "false or ".repeat(MANY))),
-        ("ands", format!("select 1 where {}true", "true and ".repeat(MANY))),
+        ("parentheses", format!("select {}1{}", "(".repeat(many), ")".repeat(many))),
+        ("open parentheses", format!("select {}", "(".repeat(many))),
+        ("sums", format!("select {}1", "1+".repeat(many))),
+        ("ors", format!("select 1 where {}true", "false or ".repeat(many))),
+        ("ands", format!("select 1 where {}true", "true and ".repeat(many))),
         ("casts", chain("1", "::int")),
         ("unions", chain("1", " union all select 1")),
-        ("nots", format!("select {}true", "not ".repeat(MANY))),
-        ("minus", format!("select {}1", "- ".repeat(MANY))),
+        ("nots", format!("select {}true", "not ".repeat(many))),
+        ("minus", format!("select {}1", "- ".repeat(many))),
         ("concatenation", chain("'a'", " || 'a'")),
-        ("subqueries", format!("select {}1{}", "(select ".repeat(MANY), ")".repeat(MANY))),
-        ("cases", format!("select {}1{}", "case when true then ".repeat(MANY), " end".repeat(MANY))),
-        ("functions", format!("select {}1{}", "abs(".repeat(MANY), ")".repeat(MANY))),
-        ("arrays", format!("select {}1{}", "array[".repeat(MANY), "]".repeat(MANY))),
-        ("joins", format!("select 1 from crm.region{}", " cross join crm.region".repeat(MANY))),
-        ("nested joins", format!("select 1 from {}crm.region{}", "(".repeat(MANY), ")".repeat(MANY))),
+        ("subqueries", format!("select {}1{}", "(select ".repeat(many), ")".repeat(many))),
+        ("cases", format!("select {}1{}", "case when true then ".repeat(many), " end".repeat(many))),
+        ("functions", format!("select {}1{}", "abs(".repeat(many), ")".repeat(many))),
+        ("arrays", format!("select {}1{}", "array[".repeat(many), "]".repeat(many))),
+        ("joins", format!("select 1 from crm.region{}", " cross join crm.region".repeat(many))),
+        ("nested joins", format!("select 1 from {}crm.region{}", "(".repeat(many), ")".repeat(many))),
         ("subscripts", chain("(array[1])", "[1]")),
         ("fields", chain("a", ".a")),
         ("comparisons", chain("1", " = 1")),
@@ -46,8 +47,8 @@ fn deep() -> Vec<(&'static str, String)> {
         ("is nulls", chain("1", " is null")),
         ("at time zones", chain("now()", " at time zone 'UTC'")),
         ("collates", chain("'a'", " collate \"C\"")),
-        ("withs", format!("{} select 1{}", "with a as (".repeat(MANY), ")".repeat(MANY))),
-        ("explains", format!("{} select 1", "explain ".repeat(MANY))),
+        ("withs", format!("{} select 1{}", "with a as (".repeat(many), ")".repeat(many))),
+        ("explains", format!("{} select 1", "explain ".repeat(many))),
     ]
 }
 
@@ -100,7 +101,7 @@ async fn endless_statements_are_refused_and_nobody_notices() {
             let port = federation.tusk.port();
             std::thread::spawn(move || {
                 let mut findings = Vec::new();
-                for (what, sql) in deep().into_iter().skip(number).step_by(3) {
+                for (what, sql) in deep(MANY).into_iter().skip(number).step_by(3) {
                     for extended in [false, true] {
                         let mut raw = Raw::login(port, "ana", "tusk");
                         let answer = if extended {
@@ -132,6 +133,27 @@ async fn endless_statements_are_refused_and_nobody_notices() {
     assert_eq!(federation.tusk.pid(), pid);
     assert!(findings.is_empty(), "{}", findings.join("\n"));
     judge(&times);
+}
+
+/// The longest of each that is parsed where it comes in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_statements_are_as_deep_as_they_can_be() {
+    const SHORT: usize = 256;
+    let federation = Federation::start().await;
+    let pid = federation.tusk.pid();
+    let mut raw = Raw::login(federation.tusk.port(), "ana", "tusk");
+    let kinds = deep(1).len();
+    for route in ["auto", "passthrough"] {
+        raw.ask(&format!("set tusk.route = {route}"));
+        for kind in 0..kinds {
+            let longest = (1..SHORT).rev().map(|many| deep(many).swap_remove(kind)).find(|(_, sql)| sql.len() <= SHORT);
+            let (what, sql) = longest.unwrap();
+            raw.ask(&sql);
+            raw.batch(&[parse("", &sql, &[]), bind("", "", 0, &[], &[]), execute("", 0)]);
+            assert_eq!(rows(&raw.ask("select 2")).len(), 1, "after {what}");
+        }
+    }
+    assert_eq!(federation.tusk.pid(), pid);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -257,4 +279,33 @@ async fn rows_of_lists_need_little_memory() {
         let grown = most(&federation.tusk) - before;
         assert!(grown < 400, "{sql}: grew by {grown} MiB");
     }
+}
+
+/// More statements at once than there are threads that plan, each of them over files: all end, and the daemon goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_statements_ends() {
+    const SESSIONS: usize = 200;
+    let federation = Federation::start().await;
+    let port = federation.tusk.port();
+    let ready = Arc::new(std::sync::Barrier::new(SESSIONS));
+    let sessions: Vec<_> = (0..SESSIONS)
+        .map(|number| {
+            let ready = Arc::clone(&ready);
+            std::thread::spawn(move || {
+                let mut raw = Raw::login(port, "ana", "tusk");
+                ready.wait();
+                for round in 0..2 {
+                    let sql = format!(
+                        "select count(*) + {number} from lake.rates r join lake.lineitem l on l.l_orderkey = r.year + {round} \
+                         join crm.region g on g.r_regionkey = {number} % 5"
+                    );
+                    assert_eq!(rows(&raw.ask(&sql)).len(), 1);
+                }
+            })
+        })
+        .collect();
+    for session in sessions {
+        session.join().unwrap();
+    }
+    assert_eq!(rows(&Raw::login(port, "bob", "tusk").ask("select 1")), [[Some("1".to_owned())]]);
 }

@@ -6,6 +6,7 @@ mod failures;
 mod functions;
 mod relay;
 mod same;
+mod shared;
 mod transactions;
 mod writes;
 

@@ -53,6 +53,8 @@ pub struct Plan {
     pub tables: Vec<Arc<TableSchema>>,
     /// Whether it reads virtual tables.
     pub reads_virtual: bool,
+    /// Virtual tables are all that it reads, and what it tells follows from the viewer's world alone.
+    pub steady: bool,
 }
 
 impl Plan {
@@ -93,8 +95,10 @@ impl Federated {
         let state = self.state_for(StatementTables::new(providers), request.facts, &request.viewer, memory)?;
         let bound = semantics::plan(request.statement, &state, request.parameters).await?;
         let shape = Arc::new(shape_of(&bound.logical, bound.names.as_deref()));
-        let kept = (memory && steady && bound.parameters.is_empty()).then(Kept::default);
-        Ok(Plan { logical: bound.logical, state, kept, shape, parameters: bound.parameters, tables, reads_virtual })
+        let steady = memory && steady;
+        let kept = (steady && bound.parameters.is_empty()).then(Kept::default);
+        let parameters = bound.parameters;
+        Ok(Plan { logical: bound.logical, state, kept, shape, parameters, tables, reads_virtual, steady })
     }
 
     /// `memory`: virtual tables are all that is read.

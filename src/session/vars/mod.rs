@@ -17,6 +17,7 @@ use std::time::Duration;
 
 pub use check::is_encoding;
 pub use names::{join_identifiers, split_identifiers};
+pub use planning::Planning;
 pub use table::VARIABLES;
 pub use value::Value;
 pub use variable::{Check, Context, Kind, Source, Unit, Variable};

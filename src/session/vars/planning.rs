@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{VARIABLES, Values};
+use super::{SessionVars, VARIABLES, Values};
 
 /// Variables that no plan depends on: what is decided while a statement runs, and what only `current_setting` tells, whose plans are
 /// not kept.
@@ -29,6 +29,24 @@ static PLANNED: LazyLock<Vec<usize>> = LazyLock::new(|| {
     let others = VARIABLES.iter().enumerate().filter(|(_, variable)| !UNPLANNED.contains(&variable.name));
     others.map(|(index, _)| index).collect()
 });
+
+/// What plans may depend on, at one moment of a session.
+#[derive(Debug, Clone)]
+pub struct Planning(Values);
+
+impl SessionVars {
+    /// What plans that are made now may depend on.
+    #[must_use]
+    pub fn planning(&self) -> Planning {
+        Planning(self.current.clone())
+    }
+
+    /// Whether a statement would be planned alike with the variables of that moment, whichever session it was of.
+    #[must_use]
+    pub fn plans_like(&self, planning: &Planning) -> bool {
+        !self.current.plans_otherwise(&planning.0)
+    }
+}
 
 impl Values {
     /// Whether a statement might be planned otherwise with these values.

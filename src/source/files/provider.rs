@@ -46,12 +46,10 @@ impl FilesProvider {
     }
 
     /// The files whose partition values may satisfy the filters, in their present versions.
-    async fn files(&self, state: &dyn Session, filters: &[Expr]) -> PlanResult<Vec<LiveFile>> {
-        let table = Arc::clone(&self.table);
-        let live = tokio::task::spawn_blocking(move || table.live_files())
-            .await
-            .map_err(|e| plan_error(Error::internal("looking at files panicked").with_cause(e)))?
-            .map_err(plan_error)?;
+    ///
+    /// Planning has a thread of its own, which may wait: one of those that scans hold might never be free.
+    fn files(&self, state: &dyn Session, filters: &[Expr]) -> PlanResult<Vec<LiveFile>> {
+        let live = self.table.live_files().map_err(plan_error)?;
         self.prune(state, live, filters)
     }
 
@@ -139,7 +137,7 @@ impl TableProvider for FilesProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let files = self.files(state, filters).await?;
+        let files = self.files(state, filters)?;
         if files.is_empty() {
             let schema = datafusion::physical_plan::project_schema(&self.table.schema, projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
