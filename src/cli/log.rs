@@ -3,7 +3,11 @@
 
 use std::io::{IsTerminal, stderr};
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogSettings, check_log_level};
 use crate::error::{Error, Result, SqlState};
@@ -21,11 +25,13 @@ pub fn init_log(settings: &LogSettings) -> Result<()> {
         _ => filter(&settings.level).map_err(|problem| wrong(&problem))?,
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    // Libraries tell statements and values when they are asked to tell much; only Tusk's own words are without.
+    let told = filter_fn(|event| *event.level() <= Level::INFO || event.target().starts_with("tusk"));
     // An error here says that a log is running already, as in tests.
     let _running = if settings.json {
-        log.json().flatten_event(true).try_init()
+        log.json().flatten_event(true).finish().with(told).try_init()
     } else {
-        log.with_ansi(stderr().is_terminal()).try_init()
+        log.with_ansi(stderr().is_terminal()).finish().with(told).try_init()
     };
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(super) struct App {
 impl App {
     /// Puts everything together and begins to accept. `threads` are those of statements.
     pub(super) async fn start(settings: Settings, threads: Threads, shutdown: Shutdown) -> Result<App> {
-        // What can fail comes first: nothing is bound before the rest stands.
+        // What can fail comes first: nobody is served before the rest stands, and who fails holds no port.
         let metrics = Metrics::new().map_err(|error| Error::internal("metrics").with_cause(error))?;
         let connectors = settings
             .sources
@@ -68,9 +68,13 @@ impl App {
             threads: threads.clone(),
             database: settings.server.database.clone(),
         }));
+        let http = bind_http(&settings).await?;
         let server = wire::Server::start(&settings, service, policy, registry, metrics.clone(), shutdown.clone())?;
         let addresses = server.addresses().to_vec();
-        let http = serve_http(&settings, &catalog, &metrics, &shutdown).await?;
+        let http = http.map(|(listener, address)| {
+            serve_http(listener, &settings, (&catalog, &metrics), &shutdown);
+            address
+        });
         shutdown.tasks().spawn_on(watch(Arc::clone(&catalog), shutdown.clone()), &threads.queries);
         Ok(App { addresses, http })
     }
@@ -114,12 +118,8 @@ fn administration(catalog: &Arc<SchemaCache>, registry: &Arc<SessionRegistry>) -
     }
 }
 
-async fn serve_http(
-    settings: &Settings,
-    catalog: &Arc<SchemaCache>,
-    metrics: &Metrics,
-    shutdown: &Shutdown,
-) -> Result<Option<String>> {
+/// The listener of metrics and health, and its address with a real port.
+async fn bind_http(settings: &Settings) -> Result<Option<(TcpListener, String)>> {
     let Some(address) = &settings.http.listen else { return Ok(None) };
     let failed = |error: std::io::Error| {
         Error::new(
@@ -129,7 +129,16 @@ async fn serve_http(
         )
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?.to_string();
+    Ok(Some((listener, bound)))
+}
+
+fn serve_http(
+    listener: TcpListener,
+    settings: &Settings,
+    (catalog, metrics): (&Arc<SchemaCache>, &Metrics),
+    shutdown: &Shutdown,
+) {
     let sources = Arc::clone(catalog);
     let (measured, meters) = (Arc::clone(catalog), metrics.clone());
     let state = HttpState {
@@ -145,7 +154,6 @@ async fn serve_http(
             tracing::error!(error = %error.chain(), "HTTP ended");
         }
     });
-    Ok(Some(bound.to_string()))
 }
 
 /// The gauges that nobody counts as they change.

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::harness::federation::Federation;
-use crate::harness::postgres::eventually;
-use crate::harness::raw::{Raw, error, rows};
+use crate::harness::daemon::{Daemon, Setup};
+use crate::harness::federation::{Federation, READER};
+use crate::harness::postgres::{TestPostgres, eventually};
+use crate::harness::raw::{Raw, bind, error, execute, parse, rows};
 
 fn one(raw: &mut Raw, sql: &str) -> Vec<Option<String>> {
     rows(&raw.ask(sql)).into_iter().next().unwrap_or_default()
@@ -153,4 +154,33 @@ async fn a_stop_is_graceful() {
     for line in federation.tusk.log().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "a line of the log is no JSON: {line}");
     }
+}
+
+/// Whatever is asked of the log: no statement and no value of one stands in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_tells_no_statements() {
+    let postgres = TestPostgres::start();
+    postgres.exec("create table items as select i as id, 'item ' || i as name from generate_series(1, 9) i").await;
+    let config = format!(
+        "{READER}\n[[source]]\nname = \"shop\"\ntype = \"postgres\"\nurl = \"postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable\"\n",
+        postgres.port()
+    );
+    let environment = vec![("TUSK_LOG".to_owned(), "trace".to_owned())];
+    let daemon = Daemon::start(&Setup { environment, ..Setup::trusting(config) });
+    let mut raw = Raw::login(daemon.port(), "ana", "tusk");
+    for route in ["auto", "federated"] {
+        raw.ask(&format!("set tusk.route = {route}"));
+        raw.ask("select name from shop.items where name <> 'hushhush'");
+        let values: &[Option<&[u8]>] = &[Some(b"hushhush")];
+        raw.batch(&[
+            parse("", "select id from shop.items where name = $1", &[25]),
+            bind("", "", 0, values, &[]),
+            execute("", 0),
+        ]);
+        raw.ask("begin; select name from shop.items where name = 'hushhush'; commit");
+    }
+    let log = daemon.log();
+    assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\"") || log.contains("\"INFO\""), "{log}");
+    let told: Vec<_> = log.lines().filter(|line| line.contains("hushhush")).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
 }
