@@ -4,6 +4,7 @@
 
 mod constructs;
 mod differential;
+mod json_rows;
 mod probes;
 mod psql;
 mod roles;
