@@ -5,6 +5,7 @@ mod declared;
 pub mod files;
 mod keys;
 pub mod postgres;
+mod sizes;
 pub mod sqlite;
 mod transaction;
 mod whole;
@@ -25,6 +26,7 @@ use futures::Stream;
 
 pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
+pub use sizes::{DiskSize, DiskSizes};
 pub use transaction::{Opening, RemoteTransaction, Savepoint};
 pub use whole::{
     Argument, Described, DescribedColumn, RowStream, SESSION_SETTINGS, StatementRunner, Target, WholeStatement, Words,
@@ -237,6 +239,8 @@ pub struct RemoteTable {
     pub comment: Option<String>,
     /// Rows, as the source estimates them.
     pub estimated_rows: Option<u64>,
+    /// What it takes on disk, as the source says.
+    pub sizes: Arc<DiskSizes>,
     /// Its columns here are all that it has there, in the same order: a whole statement may read it as it stands.
     pub whole: bool,
     /// Its number at the source, where that numbers tables; 0 otherwise.
@@ -276,7 +280,8 @@ pub struct RemoteColumn {
 }
 
 impl RemoteSchema {
-    /// This schema as news of an older one: what is as it was stays the very same, so that what was made of it still holds.
+    /// This schema as news of an older one: what is as it was stays the very same, so that what was made of it still holds. Only the sizes of
+    /// tables are news in it too.
     #[must_use]
     pub fn renews(mut self, old: &Arc<RemoteSchema>) -> Arc<RemoteSchema> {
         let known: HashMap<(&str, &str), &Arc<RemoteTable>> =
@@ -285,6 +290,7 @@ impl RemoteSchema {
             if let Some(before) = known.get(&(table.schema.as_str(), table.name.as_str()))
                 && before.is(table)
             {
+                before.sizes.renew(&table.sizes);
                 *table = Arc::clone(before);
             }
         }
@@ -298,7 +304,7 @@ impl RemoteSchema {
 }
 
 impl RemoteTable {
-    /// Whether it is the same in everything that is known of it. What a connector keeps with it nobody can compare.
+    /// Whether it is the same in everything that is known of it, its size aside. What a connector keeps with it nobody can compare.
     #[must_use]
     pub fn is(&self, other: &RemoteTable) -> bool {
         self.handle.is_none()

@@ -20,6 +20,7 @@ mod pool;
 mod read;
 mod relay;
 mod rows;
+mod sizes;
 mod socket;
 mod tls;
 mod whole;

@@ -9,6 +9,7 @@ mod probes;
 mod psql;
 mod roles;
 mod sets;
+mod sizes;
 
 use crate::harness::daemon::Daemon;
 use crate::harness::federation::over;
