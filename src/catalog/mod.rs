@@ -16,5 +16,5 @@ pub use virtual_table::{Setting, Settings, Viewer, VirtualTable};
 pub use crate::config::SourceKind;
 pub use crate::source::{
     Connector, ConstraintKind, DeclaredKind, DeclaredType, DiskSize, Domain, IndexPart, Load, LoadQuery, PoolStatus,
-    References, RemoteColumn, RemoteConstraint, RemoteIndex, TableKind, Target, Words,
+    References, RemoteColumn, RemoteConstraint, RemoteIndex, TableKind, Target, ViewDefinition, Words,
 };

@@ -241,12 +241,23 @@ pub struct RemoteTable {
     pub estimated_rows: Option<u64>,
     /// What it takes on disk, as the source says.
     pub sizes: Arc<DiskSizes>,
+    /// What a view is made of, where the source says.
+    pub definition: Option<Arc<ViewDefinition>>,
     /// Its columns here are all that it has there, in the same order: a whole statement may read it as it stands.
     pub whole: bool,
     /// Its number at the source, where that numbers tables; 0 otherwise.
     pub oid: u32,
     /// What the connector needs to read it (its files, say); nobody else looks inside.
     pub handle: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// What a view is made of, under the names that things have at its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewDefinition {
+    /// The query, with all its parentheses.
+    pub plain: String,
+    /// The query as it is written for people.
+    pub pretty: String,
 }
 
 /// A column of a source's table.
@@ -304,7 +315,8 @@ impl RemoteSchema {
 }
 
 impl RemoteTable {
-    /// Whether it is the same in everything that is known of it, its size aside. What a connector keeps with it nobody can compare.
+    /// Whether it is the same in everything that is known of it, its size aside. What a connector keeps with it nobody can compare;
+    /// a definition that could not be read is none that has changed.
     #[must_use]
     pub fn is(&self, other: &RemoteTable) -> bool {
         self.handle.is_none()
@@ -315,6 +327,7 @@ impl RemoteTable {
             && self.estimated_rows == other.estimated_rows
             && self.whole == other.whole
             && self.comment == other.comment
+            && (other.definition.is_none() || self.definition == other.definition)
             && self.columns == other.columns
             && self.constraints == other.constraints
             && self.indexes == other.indexes

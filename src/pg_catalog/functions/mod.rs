@@ -38,7 +38,7 @@ const OBJECTS: &[(Head, Body)] = {
         (head("pg_get_function_result", &[Int], 1, Text), lookup::function_result),
         (head("pg_get_functiondef", &[Int], 1, Text), lookup::function_definition),
         (head("pg_get_function_sqlbody", &[Int], 1, Text), lookup::nothing),
-        (head("pg_get_viewdef", &[Argument::Any, Argument::Any], 1, Text), lookup::nothing),
+        (head("pg_get_viewdef", &[Argument::Any, Argument::Any], 1, Text), lookup::view_definition),
         (head("pg_get_triggerdef", &[Int, Bool], 1, Text), lookup::nothing),
         (head("pg_get_ruledef", &[Int, Bool], 1, Text), lookup::nothing),
         (head("pg_get_partkeydef", &[Int], 1, Text), lookup::nothing),

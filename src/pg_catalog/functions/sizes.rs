@@ -56,16 +56,9 @@ fn bytes(bytes: u64) -> i64 {
 
 /// Of a relation: NULL where there is none with this oid, `42P01` where there is none of this name.
 fn measured(viewer: &Viewer, arguments: &[Cell], part: fn(DiskSize) -> u64) -> Cell {
-    let found = match arguments.first() {
-        Some(Cell::Text(Some(name))) => match registered::relation(viewer, name) {
-            Ok(Some(oid)) => Some(oid),
-            Ok(None) => {
-                let message = format!("relation \"{name}\" does not exist");
-                return Cell::fault(Error::client(SqlState::UNDEFINED_TABLE, message));
-            }
-            Err(error) => return Cell::fault(error),
-        },
-        other => other.and_then(Cell::oid),
+    let found = match registered::relation_of(viewer, arguments.first()) {
+        Ok(found) => found,
+        Err(error) => return Cell::fault(error),
     };
     let objects = Objects::of(viewer);
     let size = found.and_then(|oid| objects.class(oid)).map(|class| match &class.what {

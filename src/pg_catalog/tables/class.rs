@@ -4,7 +4,7 @@
 use crate::catalog::{DiskSize, TableKind, TableSchema};
 use crate::pg_catalog::objects::{Class, Constraint, What, is_system, namespace_oid};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
-use crate::pg_catalog::{OWNER, OWNER_NAME, facts};
+use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts};
 
 /// The oid of the heap access method.
 const HEAP: u32 = 2;
@@ -105,12 +105,18 @@ pub(super) fn pg_tables(looking: &Looking<'_>, rows: &mut Rows) {
     }
 }
 
+/// What a view is made of, where that may be told.
+pub(super) fn plain_definition(looking: &Looking<'_>, class: &Class) -> Value {
+    definitions::view(looking.viewer, class).map(|view| view.plain.as_str()).into()
+}
+
 pub(super) fn pg_views(looking: &Looking<'_>, rows: &mut Rows) {
     for class in looking.objects.classes.iter().filter(|class| kind(class) == "v") {
         rows.push(&[
             ("schemaname", class.schema.as_str().into()),
             ("viewname", class.name.as_str().into()),
             ("viewowner", OWNER_NAME.into()),
+            ("definition", plain_definition(looking, class)),
         ]);
     }
 }
@@ -124,6 +130,7 @@ pub(super) fn pg_matviews(looking: &Looking<'_>, rows: &mut Rows) {
             ("matviewowner", OWNER_NAME.into()),
             ("hasindexes", indexed.contains(&class.oid).into()),
             ("ispopulated", true.into()),
+            ("definition", plain_definition(looking, class)),
         ]);
     }
 }

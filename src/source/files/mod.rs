@@ -201,6 +201,7 @@ impl Introspection {
             comment: None,
             estimated_rows: Some(rows),
             sizes: Arc::new(DiskSizes::new(Some(DiskSize::of_rows(table.bytes)), Vec::new())),
+            definition: None,
             whole: false,
             oid: 0,
             handle: Some(Arc::new(table)),

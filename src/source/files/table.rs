@@ -68,6 +68,7 @@ impl FileTable {
             comment: None,
             estimated_rows: Some(rows),
             sizes: Arc::default(),
+            definition: None,
             whole: false,
             oid: 0,
             handle: None,

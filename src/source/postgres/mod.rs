@@ -23,6 +23,7 @@ mod rows;
 mod sizes;
 mod socket;
 mod tls;
+mod views;
 mod whole;
 mod words;
 

@@ -77,6 +77,7 @@ fn read_schema(connection: &Connection, patterns: &Patterns) -> rusqlite::Result
             estimated_rows,
             // Which pages are whose only SQLite's optional tables tell.
             sizes: Arc::default(),
+            definition: None,
             whole: false,
             oid: 0,
             handle: None,

@@ -11,6 +11,7 @@ mod psql;
 mod roles;
 mod sets;
 mod sizes;
+mod views;
 
 use crate::harness::daemon::Daemon;
 use crate::harness::federation::over;
