@@ -15,6 +15,6 @@ pub use virtual_table::{Setting, Settings, Viewer, VirtualTable};
 
 pub use crate::config::SourceKind;
 pub use crate::source::{
-    Connector, ConstraintKind, DeclaredKind, DeclaredType, Domain, IndexPart, Load, LoadQuery, PoolStatus, References,
-    RemoteColumn, RemoteConstraint, RemoteIndex, TableKind, Target, Words,
+    Connector, ConstraintKind, DeclaredKind, DeclaredType, DiskSize, Domain, IndexPart, Load, LoadQuery, PoolStatus,
+    References, RemoteColumn, RemoteConstraint, RemoteIndex, TableKind, Target, ViewDefinition, Words,
 };

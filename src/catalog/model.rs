@@ -12,7 +12,7 @@ use super::mount::Mounts;
 use crate::config::SourceKind;
 use crate::error::Error;
 use crate::names::TableName;
-use crate::source::RemoteTable;
+use crate::source::{DiskSize, RemoteTable};
 
 /// The first oid that PostgreSQL gives to objects of users.
 pub const FIRST_USER_OID: u32 = 16384;
@@ -36,6 +36,8 @@ pub struct TableSchema {
     pub remote: Arc<RemoteTable>,
     /// Positions (in `remote.columns`) of the columns that may be named, ascending.
     pub columns: Vec<usize>,
+    /// Every row may be seen, and each value as it is.
+    pub untouched: bool,
     /// The Arrow schema of these columns.
     pub arrow: SchemaRef,
     /// Guards prepared statements: differs when visible names, types or order differ.
@@ -75,11 +77,11 @@ pub struct CatalogSnapshot {
 
 /// What a role may see of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Visible {
-    /// All columns.
-    All,
-    /// Columns for which this is true, by position in `remote.columns`.
-    Columns(Vec<usize>),
+pub struct Visible {
+    /// The columns that it may name: positions in `remote.columns`, ascending. `None`: all.
+    pub columns: Option<Vec<usize>>,
+    /// Every row, and each value as it is: no filter and no mask.
+    pub untouched: bool,
 }
 
 /// A role's world: what it may name, and nothing else. Denied names are not in it.
@@ -165,6 +167,31 @@ impl TableSchema {
             ..self.clone()
         }
     }
+
+    /// Whether all of it may be seen: every column, every row, every value. Of any other table neither counts nor sizes are told, which
+    /// would tell of the rest.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.untouched && self.columns.len() == self.remote.columns.len()
+    }
+
+    /// Rows, as the source estimates them; none where that is not to be told.
+    #[must_use]
+    pub fn estimated_rows(&self) -> Option<u64> {
+        self.remote.estimated_rows.filter(|_| self.is_whole())
+    }
+
+    /// Its size, as the source said last; none where that is not to be told.
+    #[must_use]
+    pub fn disk_size(&self) -> Option<DiskSize> {
+        self.remote.sizes.table().filter(|_| self.is_whole())
+    }
+
+    /// The size of one of its indexes, by its place in `remote.indexes`.
+    #[must_use]
+    pub fn index_size(&self, at: usize) -> Option<DiskSize> {
+        self.remote.sizes.index(at).filter(|_| self.is_whole())
+    }
 }
 
 impl CatalogSnapshot {
@@ -209,9 +236,11 @@ impl CatalogSnapshot {
 }
 
 fn narrow(table: &Arc<TableSchema>, visible: Visible) -> Arc<TableSchema> {
-    match visible {
-        Visible::All => Arc::clone(table),
-        Visible::Columns(columns) => Arc::new(table.narrowed(columns)),
+    let Visible { columns, untouched } = visible;
+    match columns {
+        None if untouched => Arc::clone(table),
+        None => Arc::new(TableSchema { untouched, ..TableSchema::clone(table) }),
+        Some(columns) => Arc::new(TableSchema { untouched, ..table.narrowed(columns) }),
     }
 }
 

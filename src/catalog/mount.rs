@@ -102,6 +102,7 @@ impl Mounts {
                 kind,
                 remote: Arc::clone(remote),
                 columns: Vec::new(),
+                untouched: true,
                 arrow: remote.arrow_schema(),
                 shape: 0,
             };

@@ -249,6 +249,8 @@ sql_states! {
     INVALID_COLUMN_REFERENCE = "42P10";
     /// A cursor whose options contradict each other.
     INVALID_CURSOR_DEFINITION = "42P11";
+    /// A column that cannot be declared so.
+    INVALID_TABLE_DEFINITION = "42P16";
     /// A setting that may not be changed now.
     CANT_CHANGE_RUNTIME_PARAM = "55P02";
     /// An object that is not in the state the statement needs.

@@ -1,9 +1,17 @@
-//! Indexes and constraints as the statements that would make them, under the names that the role sees.
+//! Indexes and constraints as the statements that would make them, under the names that the role sees; what views are made of.
 //! Must not know: how functions are called.
 
-use super::objects::{Constraint, Index, Objects};
-use crate::catalog::{ConstraintKind, IndexPart, TableSchema, Viewer};
+use super::objects::{Class, Constraint, Index, Objects, What};
+use crate::catalog::{ConstraintKind, IndexPart, TableSchema, ViewDefinition, Viewer};
 use crate::names::quote_if_needed;
+
+/// What a view of a source is made of. It names other tables and columns, under the source's names: administrators are told, nobody else.
+pub(super) fn view<'c>(viewer: &Viewer, class: &'c Class) -> Option<&'c ViewDefinition> {
+    match &class.what {
+        What::Table(table) if viewer.admin => table.remote.definition.as_deref(),
+        _ => None,
+    }
+}
 
 /// The name of a column by the number that the role gives it.
 pub(super) fn column_name(table: &TableSchema, number: i64) -> Option<&str> {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::own_types::OwnTypes;
 use super::{INFORMATION_SCHEMA, Listed, PG_CATALOG, facts};
 use crate::catalog::{
-    RemoteColumn, RemoteConstraint, RemoteIndex, TableSchema, Viewer, VirtualTable, World, stable_oid,
+    DiskSize, RemoteColumn, RemoteConstraint, RemoteIndex, TableSchema, Viewer, VirtualTable, World, stable_oid,
 };
 use crate::error::Result;
 
@@ -50,6 +50,11 @@ impl Index {
     /// As the source has it.
     pub(super) fn remote(&self) -> Option<&RemoteIndex> {
         self.table.remote.indexes.get(self.at)
+    }
+
+    /// Its size on disk, as the source said last; none where that is not to be told.
+    pub(super) fn disk_size(&self) -> Option<DiskSize> {
+        self.table.index_size(self.at)
     }
 }
 

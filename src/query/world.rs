@@ -55,8 +55,9 @@ impl Worlds {
 
 fn visible(identity: &Identity, table: &TableSchema) -> Option<Visible> {
     let access = identity.access(&table.name)?;
+    let untouched = !access.needs_enforcement();
     match &access.columns {
-        Columns::All => Some(Visible::All),
+        Columns::All => Some(Visible { columns: None, untouched }),
         Columns::Only(names) => {
             let columns: Vec<usize> = table
                 .remote
@@ -66,7 +67,7 @@ fn visible(identity: &Identity, table: &TableSchema) -> Option<Visible> {
                 .filter(|(_, column)| names.contains(&column.name))
                 .map(|(i, _)| i)
                 .collect();
-            (!columns.is_empty()).then_some(Visible::Columns(columns))
+            (!columns.is_empty()).then_some(Visible { columns: Some(columns), untouched })
         }
     }
 }

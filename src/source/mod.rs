@@ -5,6 +5,7 @@ mod declared;
 pub mod files;
 mod keys;
 pub mod postgres;
+mod sizes;
 pub mod sqlite;
 mod transaction;
 mod whole;
@@ -25,6 +26,7 @@ use futures::Stream;
 
 pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
+pub use sizes::{DiskSize, DiskSizes};
 pub use transaction::{Opening, RemoteTransaction, Savepoint};
 pub use whole::{
     Argument, Described, DescribedColumn, RowStream, SESSION_SETTINGS, StatementRunner, Target, WholeStatement, Words,
@@ -244,12 +246,25 @@ pub struct RemoteTable {
     pub comment: Option<String>,
     /// Rows, as the source estimates them.
     pub estimated_rows: Option<u64>,
+    /// What it takes on disk, as the source says.
+    pub sizes: Arc<DiskSizes>,
+    /// What a view is made of, where the source says.
+    pub definition: Option<Arc<ViewDefinition>>,
     /// Its columns here are all that it has there, in the same order: a whole statement may read it as it stands.
     pub whole: bool,
     /// Its number at the source, where that numbers tables; 0 otherwise.
     pub oid: u32,
     /// What the connector needs to read it (its files, say); nobody else looks inside.
     pub handle: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// What a view is made of, under the names that things have at its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewDefinition {
+    /// The query, with all its parentheses.
+    pub plain: String,
+    /// The query as it is written for people.
+    pub pretty: String,
 }
 
 /// A column of a source's table.
@@ -283,7 +298,8 @@ pub struct RemoteColumn {
 }
 
 impl RemoteSchema {
-    /// This schema as news of an older one: what is as it was stays the very same, so that what was made of it still holds.
+    /// This schema as news of an older one: what is as it was stays the very same, so that what was made of it still holds. Only the sizes of
+    /// tables are news in it too.
     #[must_use]
     pub fn renews(mut self, old: &Arc<RemoteSchema>) -> Arc<RemoteSchema> {
         let known: HashMap<(&str, &str), &Arc<RemoteTable>> =
@@ -292,6 +308,7 @@ impl RemoteSchema {
             if let Some(before) = known.get(&(table.schema.as_str(), table.name.as_str()))
                 && before.is(table)
             {
+                before.sizes.renew(&table.sizes);
                 *table = Arc::clone(before);
             }
         }
@@ -305,7 +322,8 @@ impl RemoteSchema {
 }
 
 impl RemoteTable {
-    /// Whether it is the same in everything that is known of it. What a connector keeps with it nobody can compare.
+    /// Whether it is the same in everything that is known of it, its size aside. What a connector keeps with it nobody can compare;
+    /// a definition that could not be read is none that has changed.
     #[must_use]
     pub fn is(&self, other: &RemoteTable) -> bool {
         self.handle.is_none()
@@ -316,6 +334,7 @@ impl RemoteTable {
             && self.estimated_rows == other.estimated_rows
             && self.whole == other.whole
             && self.comment == other.comment
+            && (other.definition.is_none() || self.definition == other.definition)
             && self.columns == other.columns
             && self.constraints == other.constraints
             && self.indexes == other.indexes

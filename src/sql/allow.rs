@@ -124,6 +124,19 @@ fn alias(alias: Option<&TableAlias>) -> ControlFlow<Stop> {
     alias.columns.iter().try_for_each(|column| name(&column.name))
 }
 
+/// Types stand behind all columns of a function or behind none, and behind the columns of nothing else.
+fn column_types(alias: Option<&TableAlias>, function: bool) -> ControlFlow<Stop> {
+    let Some(alias) = alias else { return ControlFlow::Continue(()) };
+    let typed = function && alias.columns.first().is_some_and(|column| column.data_type.is_some());
+    match alias.columns.iter().find(|column| column.data_type.is_some() != typed) {
+        None => ControlFlow::Continue(()),
+        Some(column) => {
+            let end = u32::try_from(column.name.span.end.column).unwrap_or(1);
+            ControlFlow::Break(Stop::SyntaxAfter(end))
+        }
+    }
+}
+
 impl Check {
     /// The first tag stays.
     fn locks(&mut self, tag: &'static str) {
@@ -238,13 +251,19 @@ impl Visitor for Check {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Stop> {
         match factor {
-            TableFactor::Table { name: table, alias: given, .. } => {
+            TableFactor::Table { name: table, alias: given, args, .. } => {
                 table.0.iter().take(1).filter_map(ObjectNamePart::as_ident).try_for_each(name)?;
                 alias(given.as_ref())?;
+                column_types(given.as_ref(), args.is_some())?;
             }
-            TableFactor::Derived { alias: given, .. }
-            | TableFactor::Function { alias: given, .. }
-            | TableFactor::UNNEST { alias: given, .. } => alias(given.as_ref())?,
+            TableFactor::Derived { alias: given, .. } => {
+                alias(given.as_ref())?;
+                column_types(given.as_ref(), false)?;
+            }
+            TableFactor::Function { alias: given, .. } | TableFactor::UNNEST { alias: given, .. } => {
+                alias(given.as_ref())?;
+                column_types(given.as_ref(), true)?;
+            }
             _ => {}
         }
         match factor {

@@ -37,6 +37,7 @@ pub use self::format::{
 };
 pub use self::held_text::shown_otherwise;
 pub(crate) use self::input::array::{ArrayText, Dimension, parse_array};
+pub(crate) use self::input::json::{JsonPart, json_part, json_string};
 pub use self::numeric::Numeric;
 pub use self::params::{Param, decode_param, text_to_array};
 pub use self::pg_type::{PgType, TypeRow, builtin_types};

@@ -1,6 +1,7 @@
 //! What the catalog functions say of objects: names, definitions, comments.
 //! Must not know: how the engine calls them.
 
+use super::registered;
 use super::row_function::Cell;
 use crate::catalog::Viewer;
 use crate::names::quote_if_needed;
@@ -192,6 +193,22 @@ pub(super) fn function_definition(_viewer: &Viewer, arguments: &[Cell]) -> Cell 
 }
 
 /// Of objects that there are none of: triggers, rules, partitions, view texts, extended statistics, shared comments.
+/// `pg_get_viewdef(view, pretty or width)`.
+pub(super) fn view_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    if arguments.get(1).is_some_and(Cell::is_null) {
+        return Cell::Text(None);
+    }
+    let found = match registered::relation_of(viewer, arguments.first()) {
+        Ok(found) => found,
+        Err(error) => return Cell::fault(error),
+    };
+    // A width is one for people.
+    let pretty = truth(arguments, 1) || number(arguments, 1).is_some();
+    let objects = Objects::of(viewer);
+    let definition = found.and_then(|oid| definitions::view(viewer, objects.class(oid)?));
+    Cell::Text(definition.map(|view| if pretty { view.pretty.clone() } else { view.plain.clone() }))
+}
+
 pub(super) fn nothing(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
     Cell::Text(None)
 }

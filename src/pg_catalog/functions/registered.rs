@@ -62,6 +62,18 @@ pub(super) fn relation(viewer: &Viewer, text: &str) -> Result<Option<u32>> {
     Ok(found.map(|class| class.oid))
 }
 
+/// The relation that an argument means: an oid, or a name as SQL would find it. An oid need not be any relation's.
+///
+/// # Errors
+/// `42P01` for a name that is none's.
+pub(super) fn relation_of(viewer: &Viewer, argument: Option<&Cell>) -> Result<Option<u32>> {
+    let Some(Cell::Text(Some(name))) = argument else { return Ok(argument.and_then(Cell::oid)) };
+    match relation(viewer, name)? {
+        Some(oid) => Ok(Some(oid)),
+        None => Err(Error::client(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))),
+    }
+}
+
 fn relation_name(viewer: &Viewer, oid: u32) -> Option<String> {
     let objects = Objects::of(viewer);
     let class = objects.class(oid)?;

@@ -1,26 +1,86 @@
-//! Sizes on disk: of tables that lie elsewhere nothing is known, which is 0 bytes here.
+//! Sizes on disk, as the sources say: of what a role sees whole. Of anything else nothing is told, which is 0 bytes.
 //! Must not know: how the engine calls functions.
 
 use super::registered;
 use super::row_function::Cell;
-use crate::catalog::Viewer;
+use crate::catalog::{DiskSize, Viewer};
 use crate::error::{Error, SqlState};
-use crate::pg_catalog::objects::Objects;
+use crate::pg_catalog::objects::{Objects, What, database_oid};
+
+/// `pg_relation_size(relation, fork)`: the fork of the rows if none is named.
+pub(super) fn of_fork(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    if arguments.get(1).is_some_and(Cell::is_null) {
+        return Cell::Int(None);
+    }
+    let fork: fn(DiskSize) -> u64 = match arguments.get(1).and_then(Cell::text) {
+        None | Some("main") => |size| size.main,
+        Some("fsm") => |size| size.free_space,
+        Some("vm") => |size| size.visibility,
+        Some("init") => |_| 0,
+        Some(_) => {
+            // A relation that is not there comes first.
+            return match measured(viewer, arguments, |size| size.main) {
+                Cell::Int(Some(_)) => Cell::fault(
+                    Error::client(SqlState::INVALID_PARAMETER_VALUE, "invalid fork name")
+                        .with_hint("Valid fork names are \"main\", \"fsm\", \"vm\", and \"init\"."),
+                ),
+                other => other,
+            };
+        }
+    };
+    measured(viewer, arguments, fork)
+}
+
+/// `pg_table_size`: without indexes.
+pub(super) fn of_table(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    measured(viewer, arguments, |size| size.whole)
+}
+
+/// `pg_indexes_size`.
+pub(super) fn of_indexes(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    measured(viewer, arguments, |size| size.indexes)
+}
+
+/// `pg_total_relation_size`.
+pub(super) fn of_all(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    measured(viewer, arguments, total)
+}
+
+fn total(size: DiskSize) -> u64 {
+    size.whole.saturating_add(size.indexes)
+}
+
+fn bytes(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
 
 /// Of a relation: NULL where there is none with this oid, `42P01` where there is none of this name.
-pub(super) fn unknown(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let found = match arguments.first() {
-        Some(Cell::Text(Some(name))) => match registered::relation(viewer, name) {
-            Ok(Some(oid)) => Some(oid),
-            Ok(None) => {
-                let message = format!("relation \"{name}\" does not exist");
-                return Cell::fault(Error::client(SqlState::UNDEFINED_TABLE, message));
-            }
-            Err(error) => return Cell::fault(error),
-        },
-        other => other.and_then(Cell::oid),
+fn measured(viewer: &Viewer, arguments: &[Cell], part: fn(DiskSize) -> u64) -> Cell {
+    let found = match registered::relation_of(viewer, arguments.first()) {
+        Ok(found) => found,
+        Err(error) => return Cell::fault(error),
     };
-    Cell::Int(found.filter(|oid| Objects::of(viewer).class(*oid).is_some()).map(|_| 0))
+    let objects = Objects::of(viewer);
+    let size = found.and_then(|oid| objects.class(oid)).map(|class| match &class.what {
+        What::Table(table) => table.disk_size(),
+        What::Index(at) => objects.indexes.get(*at).and_then(|index| index.disk_size()),
+        What::System(_) | What::View(_) => None,
+    });
+    Cell::Int(size.map(|size| size.map_or(0, |size| bytes(part(size)))))
+}
+
+/// `pg_database_size`: of all that the role sees of the database. `3D000` where there is none of this name.
+pub(super) fn of_database(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let here = match arguments.first() {
+        Some(Cell::Text(Some(name))) if *name != viewer.database => {
+            let message = format!("database \"{name}\" does not exist");
+            return Cell::fault(Error::client(SqlState::INVALID_CATALOG_NAME, message));
+        }
+        Some(Cell::Text(name)) => name.is_some(),
+        other => other.and_then(Cell::oid) == Some(database_oid(&viewer.database)),
+    };
+    let all = || viewer.world.tables().filter_map(|table| table.disk_size()).map(total).fold(0, u64::saturating_add);
+    Cell::Int(here.then(|| bytes(all())))
 }
 
 /// The tablespaces that there are lie in the data directory.

@@ -1,10 +1,10 @@
 //! Schemas and relations: `pg_namespace`, `pg_class`, and the views and comments over them.
 //! Must not know: columns (`attribute` does).
 
-use crate::catalog::{TableKind, TableSchema};
+use crate::catalog::{DiskSize, TableKind, TableSchema};
 use crate::pg_catalog::objects::{Class, Constraint, What, is_system, namespace_oid};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
-use crate::pg_catalog::{OWNER, OWNER_NAME, facts};
+use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts};
 
 /// The oid of the heap access method.
 const HEAP: u32 = 2;
@@ -42,20 +42,24 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
     let (indexed, triggered) = (objects.indexed(), objects.triggered());
     for class in &objects.classes {
         let kind = kind(class);
-        // -1: never counted, as PostgreSQL says of a table that was not analysed.
+        // -1: never counted, as PostgreSQL says of a table that was not analysed; or not to be told.
         let estimate = |rows: Option<u64>| rows.map_or(-1.0, |rows| rows as f64);
-        let (columns, method, tuples) = match &class.what {
+        let pages_of = |size: Option<DiskSize>| size.map_or(0, |size| i64::try_from(size.pages).unwrap_or(0));
+        let (columns, method, tuples, pages) = match &class.what {
             What::Table(table) => {
-                (table.columns.len(), if kind == "v" { 0 } else { HEAP }, estimate(table.remote.estimated_rows))
+                let method = if kind == "v" { 0 } else { HEAP };
+                (table.columns.len(), method, estimate(table.estimated_rows()), pages_of(table.disk_size()))
             }
             What::Index(at) => match objects.indexes.get(*at).and_then(|index| Some((index, index.remote()?))) {
                 Some((index, remote)) => {
-                    (index.numbers.len(), facts::access_method(&remote.method), estimate(remote.estimated_rows))
+                    let rows = remote.estimated_rows.filter(|_| index.table.is_whole());
+                    let method = facts::access_method(&remote.method);
+                    (index.numbers.len(), method, estimate(rows), pages_of(index.disk_size()))
                 }
                 None => continue,
             },
-            What::System(listed) => (listed.columns.len(), if kind == "v" { 0 } else { HEAP }, -1.0),
-            What::View(view) => (view.schema().fields().len(), 0, -1.0),
+            What::System(listed) => (listed.columns.len(), if kind == "v" { 0 } else { HEAP }, -1.0, 0),
+            What::View(view) => (view.schema().fields().len(), 0, -1.0, 0),
         };
         rows.push(&[
             ("oid", class.oid.into()),
@@ -63,6 +67,7 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
             ("relnamespace", namespace_oid(&class.schema).into()),
             ("relowner", OWNER.into()),
             ("relam", method.into()),
+            ("relpages", pages.into()),
             ("reltuples", Value::Float(if kind == "v" { -1.0 } else { tuples })),
             ("relhasindex", indexed.contains(&class.oid).into()),
             ("relpersistence", "p".into()),
@@ -100,12 +105,18 @@ pub(super) fn pg_tables(looking: &Looking<'_>, rows: &mut Rows) {
     }
 }
 
+/// What a view is made of, where that may be told.
+pub(super) fn plain_definition(looking: &Looking<'_>, class: &Class) -> Value {
+    definitions::view(looking.viewer, class).map(|view| view.plain.as_str()).into()
+}
+
 pub(super) fn pg_views(looking: &Looking<'_>, rows: &mut Rows) {
     for class in looking.objects.classes.iter().filter(|class| kind(class) == "v") {
         rows.push(&[
             ("schemaname", class.schema.as_str().into()),
             ("viewname", class.name.as_str().into()),
             ("viewowner", OWNER_NAME.into()),
+            ("definition", plain_definition(looking, class)),
         ]);
     }
 }
@@ -119,6 +130,7 @@ pub(super) fn pg_matviews(looking: &Looking<'_>, rows: &mut Rows) {
             ("matviewowner", OWNER_NAME.into()),
             ("hasindexes", indexed.contains(&class.oid).into()),
             ("ispopulated", true.into()),
+            ("definition", plain_definition(looking, class)),
         ]);
     }
 }

@@ -2,7 +2,7 @@
 //! Must not know: `pg_catalog`'s layout.
 
 use super::attribute::{Column, columns as columns_of, default};
-use super::class::kind;
+use super::class::{kind, plain_definition};
 use crate::pg_catalog::objects::Class;
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows, Value};
@@ -85,6 +85,7 @@ pub(super) fn views(looking: &Looking<'_>, rows: &mut Rows) {
             ("table_catalog", database(looking)),
             ("table_schema", class.schema.as_str().into()),
             ("table_name", class.name.as_str().into()),
+            ("view_definition", plain_definition(looking, class)),
             ("check_option", "NONE".into()),
             ("is_updatable", "NO".into()),
             ("is_insertable_into", "NO".into()),

@@ -22,7 +22,7 @@ fn named(class: &Class) -> Vec<(&'static str, Value)> {
 fn of_tables(looking: &Looking<'_>, rows: &mut Rows, own: bool) {
     for class in tables(looking, own) {
         let estimate = match &class.what {
-            What::Table(table) => table.remote.estimated_rows.and_then(|rows| i64::try_from(rows).ok()),
+            What::Table(table) => table.estimated_rows().and_then(|rows| i64::try_from(rows).ok()),
             _ => None,
         };
         let mut row = named(class);

@@ -20,6 +20,8 @@ pub(super) struct FileTable {
     /// Columns of the files, then partition columns.
     pub(super) columns: Vec<RemoteColumn>,
     pub(super) schema: SchemaRef,
+    /// Bytes of its files when the columns were found out.
+    pub(super) bytes: u64,
     /// The files' shapes when the columns were found out.
     found: Vec<Arc<Shape>>,
     shapes: Arc<Shapes>,
@@ -47,8 +49,11 @@ impl FileTable {
     ) -> Result<(Self, u64)> {
         let reading = Reading::of(&candidate)?;
         let mut found = Vec::with_capacity(candidate.files.len());
+        let mut bytes: u64 = 0;
         for file in &candidate.files {
-            found.push(shapes.of(file, &reading, round, stop)?.1);
+            let (identity, shape) = shapes.of(file, &reading, round, stop)?;
+            bytes = bytes.saturating_add(identity.size);
+            found.push(shape);
         }
         let columns = shape::columns_of(&candidate, &reading, &found)?;
         let rows = found.iter().map(|shape| shape.rows).sum();
@@ -62,11 +67,14 @@ impl FileTable {
             indexes: Vec::new(),
             comment: None,
             estimated_rows: Some(rows),
+            sizes: Arc::default(),
+            definition: None,
             whole: false,
             oid: 0,
             handle: None,
         };
-        Ok((FileTable { schema: remote.arrow_schema(), candidate, reading, columns, found, shapes, round }, rows))
+        let schema = remote.arrow_schema();
+        Ok((FileTable { candidate, reading, columns, schema, bytes, found, shapes, round }, rows))
     }
 
     /// Partition columns stand at the end; the columns before them come out of the files.

@@ -8,6 +8,8 @@ use tokio_postgres::{Client, Row};
 
 use super::declared;
 use super::keys::{self, Of};
+use super::sizes::{self, Sizes};
+use super::views::{self, Definitions};
 use crate::config::Patterns;
 use crate::names::quote;
 use crate::source::{
@@ -39,8 +41,10 @@ pub(super) async fn read(
     let constraints = keys::constraints(client, &schemas).await?;
     let indexes = keys::indexes(client, &schemas).await?;
     let types = declared::read(client).await?;
+    let sizes = sizes::read(client, &schemas).await?;
+    let definitions = views::read(client, &schemas).await?;
     client.batch_execute("COMMIT").await?;
-    let mut found = Found { types, ..Found::default() };
+    let mut found = Found { types, sizes, definitions, ..Found::default() };
     for row in &rows {
         found.row(row, tables)?;
     }
@@ -53,6 +57,8 @@ pub(super) async fn read(
 struct Found {
     /// Enums and domains by the source's oids.
     types: HashMap<u32, Arc<DeclaredType>>,
+    sizes: Sizes,
+    definitions: Definitions,
     problems: Vec<String>,
     tables: Vec<Open>,
 }
@@ -117,9 +123,13 @@ impl Found {
     }
 
     fn close(self) -> RemoteSchema {
+        let (sizes, mut definitions) = (self.sizes, self.definitions);
         let closed = self.tables.into_iter().map(|mut open| {
             open.table.primary_key = open.positions(&open.key).unwrap_or_default();
             open.table.whole = usize::try_from(open.attributes).is_ok_and(|all| all == open.table.columns.len());
+            let table = &mut open.table;
+            table.sizes = Arc::new(sizes.of(&table.schema, &table.name, &table.indexes));
+            table.definition = definitions.remove(&(table.schema.clone(), table.name.clone()));
             Arc::new(open.table)
         });
         RemoteSchema { tables: closed.collect(), problems: self.problems, broken: Vec::new() }
@@ -154,6 +164,8 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
         indexes: Vec::new(),
         comment: row.try_get("relation_comment")?,
         estimated_rows,
+        sizes: Arc::default(),
+        definition: None,
         whole: false,
         oid: row.try_get("relation_oid")?,
         handle: None,

@@ -21,8 +21,10 @@ mod pool;
 mod read;
 mod relay;
 mod rows;
+mod sizes;
 mod socket;
 mod tls;
+mod views;
 mod whole;
 mod words;
 

@@ -75,6 +75,9 @@ fn read_schema(connection: &Connection, patterns: &Patterns) -> rusqlite::Result
             indexes: keys.indexes,
             comment: None,
             estimated_rows,
+            // Which pages are whose only SQLite's optional tables tell.
+            sizes: Arc::default(),
+            definition: None,
             whole: false,
             oid: 0,
             handle: None,

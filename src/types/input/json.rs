@@ -1,8 +1,11 @@
 //! Checks JSON, and brings jsonb to the text PostgreSQL stores: keys in its order, one blank, numbers as numeric.
 //! Must not know: Arrow.
 
+mod parts;
+
 use bytes::{BufMut, BytesMut};
 
+pub(crate) use self::parts::{JsonPart, json_part, json_string};
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::Numeric;
 use crate::types::text::json::write_string;
@@ -26,6 +29,8 @@ struct Reader<'a> {
     line: (usize, usize),
     /// Whether values are kept (jsonb) or only checked (json).
     keep: bool,
+    /// Whether numbers are brought to numeric's text; else they are only checked.
+    numbers: bool,
 }
 
 /// Checks that a text is JSON.
@@ -87,7 +92,7 @@ const SHOWN: usize = 50;
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, keep: bool) -> Reader<'a> {
-        Reader { text, at: 0, line: (1, 0), keep }
+        Reader { text, at: 0, line: (1, 0), keep, numbers: keep }
     }
 
     /// The error of a token that ends at `end`, with what PostgreSQL shows of the line before it.
@@ -240,7 +245,7 @@ impl<'a> Reader<'a> {
         if number != Some(end) || !is_number(token.as_bytes()) {
             return Err(self.wrong(self.at, format!("Token \"{token}\" is invalid.")));
         }
-        Ok(Node::Plain(if self.keep { Numeric::parse(token)?.to_string() } else { String::new() }))
+        Ok(Node::Plain(if self.numbers { Numeric::parse(token)?.to_string() } else { String::new() }))
     }
 
     /// The error of a string that has no end.

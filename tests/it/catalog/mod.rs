@@ -4,10 +4,14 @@
 
 mod constructs;
 mod differential;
+mod json_rows;
+mod oids;
 mod probes;
 mod psql;
 mod roles;
 mod sets;
+mod sizes;
+mod views;
 
 use crate::harness::daemon::Daemon;
 use crate::harness::federation::over;
@@ -27,14 +31,19 @@ impl Both {
     pub(crate) async fn start() -> Self {
         let postgres = TestPostgres::start();
         postgres.exec(SCHEMA).await;
-        let tusk = over(
-            &postgres,
+        let tusk = Self::daemon(&postgres);
+        Both { postgres, tusk }
+    }
+
+    /// A Tusk over such a PostgreSQL, one of as many as are wanted.
+    pub(crate) fn daemon(postgres: &TestPostgres) -> Daemon {
+        over(
+            postgres,
             "schemas = { public = \"public\" }",
             "[[role]]\nname = \"narrow\"\n[[role.grant]]\ntables = [\"public.orders\"]\nprivileges = [\"select\"]\n\
              [[role.grant]]\ntables = [\"public.made\"]\ncolumns = [\"m_open\", \"m_twice\", \"m_default\"]\nprivileges = [\"select\"]\n\
              [[user]]\nname = \"bob\"\nroles = [\"narrow\"]\n",
-        );
-        Both { postgres, tusk }
+        )
     }
 
     /// What psql prints of a query to Tusk: rows, or the error.

@@ -17,6 +17,7 @@ mod facts;
 mod fold;
 mod gather;
 mod install;
+mod json_rows;
 mod kernel;
 mod keys;
 mod lift;

@@ -82,7 +82,9 @@ fn has_function(function: &Function, typing: &mut Typing) -> bool {
         return false;
     }
     let args = arguments(function.args.iter().copied());
-    if session_functions::NAMES.contains(&function.name) {
+    if session_functions::NAMES.contains(&function.name)
+        || matches!(function.source, "json_to_record" | "jsonb_to_record")
+    {
         return true;
     }
     if function.set {
@@ -95,6 +97,8 @@ fn has_function(function: &Function, typing: &mut Typing) -> bool {
                 | "generate_series_step_int4"
                 | "generate_series_int8"
                 | "generate_series_step_int8"
+                | "json_to_recordset"
+                | "jsonb_to_recordset"
         ) || function.name == "_pg_expandarray";
     }
     let returns = concrete(function.returns);

@@ -18,6 +18,7 @@ mod predicate;
 mod quantified;
 mod query;
 mod rebase;
+mod record_function;
 mod registered;
 mod row;
 mod row_in;

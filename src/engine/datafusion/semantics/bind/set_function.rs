@@ -41,6 +41,11 @@ pub(super) struct SetCall {
 }
 
 impl SetCall {
+    /// Of a list in an Arrow form, and what it is a list of.
+    pub(super) fn of(list: Expr, form: DataType, element: PgType) -> SetCall {
+        SetCall { list, form, element }
+    }
+
     fn form_of_row(&self) -> DataType {
         match &self.form {
             DataType::List(item) => item.data_type().clone(),
@@ -114,6 +119,7 @@ impl Binder<'_> {
         let bound = bound?;
         let lateral = bound.iter().any(|arg| reads_columns(&arg.expr));
         let foreign = written.schema.as_deref().is_some_and(|schema| schema != "pg_catalog");
+        let of_record = if foreign { None } else { self.record_call(&written, &bound)? };
         let on_its_own = matches!(written.name.as_str(), "generate_series" | "pg_listening_channels");
         if !lateral && !written.ordinality && !foreign && on_its_own {
             return self.table_call(&written.name, bound, written.alias, written.position).map(Factor::Source);
@@ -122,7 +128,7 @@ impl Binder<'_> {
             Some(schema) if foreign => format!("{schema}.{}", written.name),
             _ => written.name.clone(),
         };
-        let call = match self.set_call(&full, &bound)? {
+        let call = match of_record.map_or_else(|| self.set_call(&full, &bound), |call| Ok(Some(call)))? {
             Some(call) => call,
             // Any other function gives one row.
             None => {

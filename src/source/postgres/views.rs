@@ -1,0 +1,43 @@
+//! What the views of a PostgreSQL source are made of, as far as it can say without waiting for anybody.
+//! Must not know: who may be told.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio_postgres::Client;
+
+use crate::source::ViewDefinition;
+
+const VIEWS: &str = include_str!("views.sql");
+
+/// A text that is longer is not kept.
+const LONGEST: usize = 256 << 10;
+
+/// Definitions by schema and name.
+pub(super) type Definitions = HashMap<(String, String), Arc<ViewDefinition>>;
+
+/// Reads them, at the end of a transaction and within its bounds, as the sizes are: where the source refuses, none is known.
+///
+/// # Errors
+/// A lost connection.
+pub(super) async fn read(client: &Client, schemas: &Option<Vec<String>>) -> Result<Definitions, tokio_postgres::Error> {
+    let rows = match client.query(VIEWS, &[schemas]).await {
+        Err(error) if error.as_db_error().is_some() => {
+            tracing::debug!(%error, "definitions of views could not be read");
+            return Ok(Definitions::new());
+        }
+        result => result?,
+    };
+    let mut found = Definitions::with_capacity(rows.len());
+    for row in rows {
+        // NULL is a view that has gone since the transaction began.
+        let texts: (Option<String>, Option<String>) = (row.try_get("plain")?, row.try_get("pretty")?);
+        if let (Some(plain), Some(pretty)) = texts
+            && plain.len().max(pretty.len()) <= LONGEST
+        {
+            let definition = Arc::new(ViewDefinition { plain, pretty });
+            found.insert((row.try_get("schema")?, row.try_get("relation")?), definition);
+        }
+    }
+    Ok(found)
+}
