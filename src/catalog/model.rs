@@ -146,12 +146,6 @@ impl Virtuals {
 }
 
 impl TableSchema {
-    /// Whether all of the table may be seen, and Tusk knows all of it.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.remote.whole && self.columns.len() == self.remote.columns.len()
-    }
-
     /// The table with only these columns (positions in `remote.columns`, ascending).
     #[must_use]
     pub fn narrowed(&self, columns: Vec<usize>) -> TableSchema {
@@ -173,6 +167,12 @@ impl TableSchema {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.untouched && self.columns.len() == self.remote.columns.len()
+    }
+
+    /// The same, and Tusk knows every column that the source has.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_whole() && self.remote.whole
     }
 
     /// Rows, as the source estimates them; none where that is not to be told.

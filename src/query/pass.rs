@@ -193,7 +193,7 @@ pub(super) fn sees(world: &Arc<World>, source: &Arc<str>) -> Arc<dyn Fn(&str) ->
 /// Whether a role sees every table that a source has, and every column of them.
 pub(super) fn sees_everything(query: &Query, world: &World, source: &Arc<str>) -> bool {
     let all = query.parts.catalog.source(source).and_then(|source| source.status().tables);
-    let whole = |table: &&Arc<TableSchema>| table.source == *source && table.is_whole();
+    let whole = |table: &&Arc<TableSchema>| table.source == *source && table.is_complete();
     all == Some(world.tables().filter(whole).count())
 }
 

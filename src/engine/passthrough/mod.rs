@@ -172,12 +172,12 @@ impl Passthrough {
         let (PrintedQuery { sql, places, renamed }, writes) = printed(request, &relations, &tables)?;
         let target = tables.first().filter(|_| writes.is_some()).map(|table| Target {
             table: (table.remote.schema.clone(), table.remote.name.clone()),
-            whole: table.is_whole(),
+            whole: table.is_complete(),
             everything: request.everything,
             sees: Arc::clone(&request.sees),
         });
         // What is written may set off what no relation of the statement tells of.
-        let notices = tables.iter().all(|table| table.is_whole()) && (target.is_none() || request.everything);
+        let notices = tables.iter().all(|table| table.is_complete()) && (target.is_none() || request.everything);
         let text = request.statement.text.to_lowercase();
         let whole = WholeStatement {
             sql: sql.into(),
@@ -336,7 +336,7 @@ fn seen_origin(tables: &[Arc<TableSchema>], (oid, number): (u32, i16)) -> Option
 
 /// What stands for a table at its source: itself, where all of it may be seen.
 fn remote(table: &TableSchema) -> RemoteTable {
-    let all = table.is_whole();
+    let all = table.is_complete();
     let names = table.columns.iter().filter_map(|at| table.remote.columns.get(*at)).map(|column| column.name.clone());
     RemoteTable {
         schema: table.remote.schema.clone(),
