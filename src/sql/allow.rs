@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, CeilFloorKind, Distinct, Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments,
-    GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, LockType, ObjectNamePart, Query, Select,
+    GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, LockClause, ObjectNamePart, Query, Select,
     SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableAlias, TableFactor, TableWithJoins,
     Visit, Visitor,
 };
@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::error::{Error, SqlState};
 
 use super::keywords::is_reserved;
+use super::locks::Lock;
 use super::marks;
 use super::position;
 
@@ -130,6 +131,20 @@ impl Check {
         self.found = self.found.or(Some(Writes::Locks(tag)));
     }
 
+    fn lock(&mut self, clause: &LockClause) -> ControlFlow<Stop> {
+        let lock = Lock::of(clause);
+        if let Some(name) = lock.qualified {
+            let message = format!("{} must specify unqualified relation names", lock.strength.words());
+            let error = Error::client(SqlState::SYNTAX_ERROR, message);
+            return ControlFlow::Break(Stop::Error(match position(name.span) {
+                Some(position) => error.with_position(position),
+                None => error,
+            }));
+        }
+        self.locks(lock.strength.tag());
+        ControlFlow::Continue(())
+    }
+
     fn set_expression(&mut self, body: &SetExpr) -> ControlFlow<Stop> {
         match body {
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Table(_) => {}
@@ -198,12 +213,7 @@ impl Visitor for Check {
         if query.fetch.as_ref().is_some_and(|fetch| fetch.percent || fetch.with_ties) {
             return refuse("FETCH ... WITH TIES", query);
         }
-        for lock in &query.locks {
-            self.locks(match lock.lock_type {
-                LockType::Share => "SELECT FOR SHARE",
-                LockType::Update => "SELECT FOR UPDATE",
-            });
-        }
+        query.locks.iter().try_for_each(|lock| self.lock(lock))?;
         self.set_expression(&query.body)
     }
 

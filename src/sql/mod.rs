@@ -16,6 +16,7 @@ mod functions;
 pub mod guard;
 mod keywords;
 mod lexer;
+mod locks;
 mod marks;
 mod modify;
 pub mod parse;

@@ -132,9 +132,6 @@ pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
     view_functions::resolve(&mut query);
     Ok(match allow::query(&query).map_err(|stop| stopped(cursor, stop))? {
         None => StatementKind::Query(query),
-        Some(Writes::Locks(tag)) if lock_tag(cursor, tag) != tag => {
-            StatementKind::Refused { tag, why: Refusal::Form("FOR NO KEY UPDATE and FOR KEY SHARE are not supported") }
-        }
         Some(Writes::Locks("SELECT INTO")) => StatementKind::Refused { tag: "SELECT INTO", why: Refusal::ReadOnly },
         Some(Writes::Locks(_)) => StatementKind::Query(query),
         Some(Writes::Inside) => inside("SELECT"),
@@ -189,21 +186,6 @@ fn nothing() -> Result<Box<ast::Query>, ParserError> {
         select.from.clear();
     }
     Ok(query)
-}
-
-/// The two weaker locks have tags of their own; sqlparser does not know them, so the tokens left their words out.
-fn lock_tag(cursor: &Cursor<'_>, tag: &'static str) -> &'static str {
-    let lexemes = cursor.rest();
-    let says = |words: &[&str]| {
-        lexemes
-            .windows(words.len())
-            .any(|window| window.iter().zip(words).all(|(lexeme, word)| cursor.lexed.is_word(lexeme, word)))
-    };
-    match tag {
-        "SELECT FOR UPDATE" if says(&["for", "no", "key", "update"]) => "SELECT FOR NO KEY UPDATE",
-        "SELECT FOR SHARE" if says(&["for", "key", "share"]) => "SELECT FOR KEY SHARE",
-        tag => tag,
-    }
 }
 
 fn stopped(cursor: &Cursor<'_>, stop: Stop) -> Error {

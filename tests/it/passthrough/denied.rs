@@ -110,6 +110,8 @@ const BEYOND: &[&str] = &[
     "select id into stolen from shop.emps",
     "with x as (delete from shop.emps returning *) select * from x",
     "select id from shop.emps for update",
+    "select id from shop.emps for no key update of emps",
+    "select id from shop.emps for key share",
 ];
 
 fn check(raw: &mut Raw, sql: &str, fails: bool) {

@@ -188,8 +188,24 @@ const SCRIPTS: &[&[&str]] = &[
         "select id from (select id from shop.stock where id = 1 for update) x",
         "select id from shop.stock where id = 1 for update of nothing",
         "select count(*) from shop.stock for update",
+        "begin",
+        "select id from shop.stock where id = 5 for no key update",
+        "select s.id from shop.stock s join shop.places p on p.id = s.place where s.id = 6 for no key update of s nowait for key share of p skip locked",
+        "select s.id from shop.stock s join shop.places p on p.id = s.place where s.id = 7 for key share of s, p",
+        "select id from shop.stock where id = 8 for key share of stock skip locked",
+        "commit",
+        "select count(*) from shop.stock for no key update",
+        "select id from shop.stock where id = 1 for key share of nothing",
+        "select id from shop.stock where id = 1 for key share of shop.stock",
+        "with w as (select id from shop.stock) select id from w for no key update of w",
         "begin read only",
         "select id from shop.stock for update",
+        "rollback",
+        "begin read only",
+        "select id from shop.stock for no key update",
+        "rollback",
+        "begin read only",
+        "select id from shop.stock where id = 1 for key share of stock nowait",
         "rollback",
         "begin",
         "declare l cursor for select id from shop.stock order by id for update",
@@ -263,6 +279,9 @@ async fn others_see_it_when_it_is_committed_and_snapshots_stay() {
         ("55P03", "could not obtain lock on row in relation \"stock\"")
     );
     assert!(rows(&b.ask("select id from shop.stock where id = 1 for update skip locked")).is_empty());
+    // A change of no key lets the weakest lock pass, and no other.
+    assert_eq!(rows(&b.ask("select id from shop.stock where id = 1 for key share nowait")).len(), 1);
+    assert!(rows(&b.ask("select id from shop.stock where id = 1 for no key update skip locked")).is_empty());
     b.ask("begin");
     b.ask("savepoint s");
     assert_eq!(error(&b.ask("update shop.stock set amount = 5 where id = 1"))[&'C'], "57014");

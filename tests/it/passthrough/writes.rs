@@ -192,7 +192,9 @@ async fn roles_write_what_they_may() {
     // A reader writes nothing, and neither does anybody where the source is not to be written to.
     let mut ana = Raw::login(daemon.port(), "ana", "tusk");
     assert_eq!(error(&ana.ask("delete from shop.stock"))[&'C'], "42501");
-    assert_eq!(error(&ana.ask("select id from shop.stock for update"))[&'C'], "42501");
+    for lock in ["for update", "for no key update", "for share", "for key share of stock"] {
+        assert_eq!(error(&ana.ask(&format!("select id from shop.stock {lock}")))[&'C'], "42501", "{lock}");
+    }
     let watch = postgres.connect().await;
     let count: i64 = watch.query_one("select count(*) from public.stock", &[]).await.unwrap().get(0);
     assert_eq!(count, 11);

@@ -2,10 +2,11 @@
 //! Must not know: expressions, relations.
 
 use super::super::super::ast::{
-    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, LockClause, LockType, NamedWindowExpr, NonBlock,
-    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, SetOperator, SetQuantifier, With,
+    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, LockClause, NamedWindowExpr, NonBlock, OrderBy,
+    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
+    SetQuantifier, With,
 };
+use super::super::super::locks::Lock;
 use super::super::super::rewrite::item_name_of;
 use super::{Printer, refuse};
 use crate::error::Result;
@@ -31,17 +32,18 @@ impl Printer<'_> {
         query.locks.iter().try_for_each(|lock| self.lock(lock))
     }
 
-    fn lock(&mut self, lock: &LockClause) -> Result<()> {
-        self.put(match lock.lock_type {
-            LockType::Update => " FOR UPDATE",
-            LockType::Share => " FOR SHARE",
-        });
-        if let Some(of) = &lock.of {
-            let [ObjectNamePart::Identifier(of)] = of.0.as_slice() else { return Err(refuse("this form of lock")) };
-            self.put(" OF ");
-            self.ident(of)?;
+    fn lock(&mut self, clause: &LockClause) -> Result<()> {
+        let Lock { strength, tables, qualified } = Lock::of(clause);
+        if qualified.is_some() {
+            return Err(refuse("this form of lock"));
         }
-        self.put(match lock.nonblock {
+        self.put(" ");
+        self.put(strength.words());
+        if !tables.is_empty() {
+            self.put(" OF ");
+            self.separated(&tables, ", ", |printer, table| printer.ident(table))?;
+        }
+        self.put(match clause.nonblock {
             None => "",
             Some(NonBlock::Nowait) => " NOWAIT",
             Some(NonBlock::SkipLocked) => " SKIP LOCKED",
