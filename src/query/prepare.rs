@@ -17,7 +17,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Privilege};
 use crate::session::{Kind, PreparedStatement, Session, Shown};
-use crate::sql::{ExplainOption, Modify, Scope, Statement, StatementKind, TableRef, WriteAction, Written};
+use crate::sql::{ExplainOption, Modify, Scope, Statement, StatementKind, TableRef, WriteAction, Writing, Written};
 use crate::types::PgType;
 
 /// A statement that reads, planned for one identity.
@@ -88,7 +88,7 @@ pub(super) async fn prepare(
     };
     let types = planned.plan.value().parameters().to_vec();
     let declares = matches!(statement.kind, StatementKind::DeclareCursor(_));
-    let silent = declares || (explain.is_none() && planned.plan.value().writes().is_some() && shape.columns.is_empty());
+    let silent = declares || (explain.is_none() && planned.plan.value().is_silent());
     let mut prepared = PreparedStatement::planned(statement, types, shape, Arc::new(planned));
     if silent {
         // It returns nothing.
@@ -130,10 +130,10 @@ pub(super) async fn plan(
         let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
         (table.name.clone(), columns, Privilege::Select)
     });
-    let writes = match (&read.kind, planned.tables().first()) {
-        (StatementKind::Modify(modify), Some(target)) => writes(modify, target),
+    let writes = match &read.kind {
+        StatementKind::Modify(writing) => writes(writing, planned.tables())?,
         // As in PostgreSQL, who locks rows must be one who may change them.
-        (StatementKind::Query(_), Some(_)) if read.locks().is_some() => {
+        StatementKind::Query(_) if read.locks().is_some() => {
             let tables = planned.tables().iter();
             tables.map(|table| (table.name.clone(), Vec::new(), Privilege::Update)).collect()
         }
@@ -146,8 +146,17 @@ pub(super) async fn plan(
     Ok(Prepared { plan, route, explain, scope, relations, world, depends, catalogs, identity: Arc::clone(identity) })
 }
 
-/// The privileges that a statement needs on the table that it writes, with the columns.
-fn writes(modify: &Modify, target: &TableSchema) -> Vec<(TableName, Vec<String>, Privilege)> {
+/// The privileges that a statement needs on the tables that it writes, which are the first of its tables, with the columns.
+fn writes(writing: &Writing, tables: &[Arc<TableSchema>]) -> Result<Vec<(TableName, Vec<String>, Privilege)>> {
+    let mut needed = Vec::new();
+    for (at, modify) in writing.writers().enumerate() {
+        let target = tables.get(at).ok_or_else(|| Error::internal("a target without a table"))?;
+        needed.extend(written_by(modify, target));
+    }
+    Ok(needed)
+}
+
+fn written_by(modify: &Modify, target: &TableSchema) -> Vec<(TableName, Vec<String>, Privilege)> {
     let columns = |written: Written| match (written.columns, written.action) {
         (Some(columns), _) => columns,
         (None, WriteAction::Delete) => Vec::new(),

@@ -35,7 +35,7 @@ pub use arguments::{Argument, Literal, arguments, row_of};
 pub use copy_options::{CopyFormat, CopyOption, CopyOptions, ForceColumns, Header, OptionValue};
 pub use datafusion::sql::sqlparser::ast;
 pub use keywords::quote_ident;
-pub use modify::{Modify, ModifyVerb, WriteAction, Written};
+pub use modify::{Modify, ModifyVerb, WriteAction, Writing, Written};
 pub use parse::{parse, parse_expression};
 pub use places::Places;
 pub use rewrite::{Rewritten, rewrite, rewrite_expression};

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast;
 use crate::error::{Error, Result, SqlState};
 
 use super::copy_options::CopyOption;
-use super::modify::Modify;
+use super::modify::Writing;
 use super::scope::TableRef;
 
 /// One statement of a message.
@@ -27,8 +27,8 @@ pub struct Statement {
 pub enum StatementKind {
     /// SELECT, VALUES, TABLE, WITH: reads only.
     Query(Box<ast::Query>),
-    /// INSERT, UPDATE, DELETE, MERGE.
-    Modify(Box<Modify>),
+    /// INSERT, UPDATE, DELETE, MERGE, and a query in whose WITH one of them stands.
+    Modify(Box<Writing>),
     /// EXPLAIN, in either syntax.
     Explain {
         /// As written, in order; EXPLAIN ANALYZE VERBOSE too comes as options.
@@ -364,7 +364,7 @@ impl Statement {
         use StatementKind as Kind;
         match &self.kind {
             Kind::Query(_) => "SELECT",
-            Kind::Modify(modify) => modify.tag(),
+            Kind::Modify(writing) => writing.tag(),
             Kind::Explain { .. } => "EXPLAIN",
             Kind::Set(_) => "SET",
             Kind::Show(_) | Kind::ShowAll => "SHOW",
@@ -421,6 +421,12 @@ impl Statement {
             self.kind,
             Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackToSavepoint(_) | Kind::PrepareTransaction
         )
+    }
+
+    /// Whether it writes rows, be it in its WITH.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        matches!(self.kind, StatementKind::Modify(_))
     }
 
     /// The command of a query that locks the rows it reads, as FOR UPDATE does; none if it does not.

@@ -63,7 +63,7 @@ fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error
     })
 }
 
-/// A row that a rule of the table or a trigger does not take, where the statement writes. The rules may be about any column and name any
+/// A row that a rule of a table or a trigger does not take, where the statement writes. The rules may be about any column and name any
 /// table, so who does not see all of that reads our words.
 pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
     let (code, target) = (db.code.as_str(), words.target.as_ref()?);
@@ -75,7 +75,9 @@ pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
     };
     let state = SqlState::from_code(code).unwrap_or(class);
     // A rule of another table may be broken by what follows from the statement: a foreign key's action, a trigger.
-    let own = db.table.as_ref() == Some(&target.table.1) && db.schema.as_ref() == Some(&target.table.0);
+    let is =
+        |(schema, table): &(String, String)| db.schema.as_ref() == Some(schema) && db.table.as_ref() == Some(table);
+    let own = target.tables.iter().any(is);
     if !target.whole || !(own || target.everything) {
         return Some(Error::source_fault(state, broken_rule(code)));
     }

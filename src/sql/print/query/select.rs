@@ -4,7 +4,7 @@
 use super::super::super::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, LockClause, NamedWindowExpr, NonBlock, OrderBy,
     OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
-    SetQuantifier, With,
+    SetQuantifier, TableAlias, With,
 };
 use super::super::super::locks::Lock;
 use super::super::super::rewrite::item_name_of;
@@ -60,33 +60,52 @@ impl Printer<'_> {
     }
 
     pub(super) fn with(&mut self, with: &With) -> Result<()> {
-        self.put(if with.recursive { "WITH RECURSIVE " } else { "WITH " });
-        self.separated(&with.cte_tables, ", ", Self::cte_definition)?;
+        self.with_of(with.recursive, &with.cte_tables, Self::cte_definition)
+    }
+
+    /// WITH of such queries, and the space behind it.
+    pub(super) fn with_of<T>(
+        &mut self,
+        recursive: bool,
+        queries: &[T],
+        each: impl FnMut(&mut Self, &T) -> Result<()>,
+    ) -> Result<()> {
+        self.put(if recursive { "WITH RECURSIVE " } else { "WITH " });
+        self.separated(queries, ", ", each)?;
         self.put(" ");
         Ok(())
     }
 
-    fn cte_definition(&mut self, cte: &Cte) -> Result<()> {
-        if cte.from.is_some() || cte.alias.at.is_some() {
+    pub(super) fn cte_definition(&mut self, cte: &Cte) -> Result<()> {
+        if cte.from.is_some() {
             return Err(refuse("this form of WITH"));
         }
-        self.mark_span(cte.alias.name.span);
-        let name = self.cte(&super::folded(&cte.alias.name));
+        self.cte_head(&cte.alias, cte.materialized)?;
+        self.sub_query(&cte.query)
+    }
+
+    /// What stands before the parenthesis of a common table expression.
+    pub(super) fn cte_head(&mut self, alias: &TableAlias, materialized: Option<CteAsMaterialized>) -> Result<()> {
+        if alias.at.is_some() {
+            return Err(refuse("this form of WITH"));
+        }
+        self.mark_span(alias.name.span);
+        let name = self.cte(&super::folded(&alias.name));
         self.name(&name)?;
-        if !cte.alias.columns.is_empty() {
+        if !alias.columns.is_empty() {
             self.put(" (");
-            self.separated(&cte.alias.columns, ", ", |printer, column| match &column.data_type {
+            self.separated(&alias.columns, ", ", |printer, column| match &column.data_type {
                 None => printer.ident(&column.name),
                 Some(_) => Err(refuse("a type in the columns of a WITH query")),
             })?;
             self.put(")");
         }
-        self.put(match cte.materialized {
+        self.put(match materialized {
             None => " AS ",
             Some(CteAsMaterialized::Materialized) => " AS MATERIALIZED ",
             Some(CteAsMaterialized::NotMaterialized) => " AS NOT MATERIALIZED ",
         });
-        self.sub_query(&cte.query)
+        Ok(())
     }
 
     fn set_expression(&mut self, body: &SetExpr) -> Result<()> {
