@@ -131,6 +131,36 @@ const SCRIPTS: &[&[&str]] = &[
         "select count(*) from shop.log where note = 'plain'",
     ],
     &["begin read only", "update shop.stock set amount = 1", "rollback"],
+    &[
+        "begin read only",
+        "with x as (insert into shop.log (note) values ('ro') returning n) select n from x",
+        "rollback",
+        "begin",
+        "set transaction read only",
+        "with x as (delete from shop.log returning note) insert into shop.log (note) select note from x",
+        "rollback",
+        "begin read only",
+        "copy (with x as (delete from shop.log returning note) select note from x) to stdout",
+        "rollback",
+    ],
+    &[
+        "begin",
+        "with x as (insert into shop.log (note) values ('w1'), ('w2') returning note) select note from x order by 1",
+        "savepoint s",
+        "with x as (delete from shop.log where note = 'w1' returning note) select count(*) from x",
+        "select count(*) from shop.log where note like 'w_'",
+        "with x as (insert into shop.stock (id) values (1)) select 1",
+        "select 1",
+        "rollback to s",
+        "select count(*) from shop.log where note like 'w_'",
+        "declare c cursor for with x as (delete from shop.log returning note) select note from x",
+        "rollback",
+        "select count(*) from shop.log where note like 'w_'",
+        "with x as (insert into shop.log (note) values ('w3') returning note) select note from x; select 1 / 0",
+        "select count(*) from shop.log where note like 'w_'",
+        "with x as (insert into shop.log (note) values ('w4') returning note) select note from x; select 1",
+        "select count(*) from shop.log where note like 'w_'",
+    ],
     &["begin", "set transaction read only", "delete from shop.stock", "commit"],
     &[
         "begin isolation level serializable",
@@ -367,6 +397,34 @@ async fn what_runs_beside_a_transaction_and_what_does_not() {
     let refused = error(&wes.ask(federated));
     assert_eq!((refused[&'C'].as_str(), refused.contains_key(&'H')), ("0A000", true), "{refused:?}");
     wes.ask("rollback");
+    // So does a query that has written in its WITH.
+    wes.ask("begin");
+    assert_eq!(
+        rows(&wes.ask("with x as (update shop.stock set amount = 0 where id = 1 returning id) select id from x")).len(),
+        1
+    );
+    assert_eq!(error(&wes.ask(federated))[&'C'], "0A000");
+    wes.ask("rollback");
+    wes.ask("set tusk.route = federated");
+    assert_eq!(
+        rows(&wes.ask("with x as (update shop.stock set amount = amount where id = 1 returning id) select id from x"))
+            .len(),
+        1
+    );
+    let outside = error(&wes.ask("with x as (delete from shop.stock returning id) select x.id from x, tusk.sources"));
+    assert_eq!(outside[&'C'], "0A000", "{outside:?}");
+    wes.ask("reset tusk.route");
+    assert_eq!(rows(&wes.ask("select count(*) from shop.stock")), [[Some("10".to_owned())]]);
+    let plain =
+        format!("{:?}", rows(&wes.ask("explain with x as (delete from shop.stock returning id) select id from x")));
+    assert!(plain.contains("passthrough"), "{plain}");
+    assert_eq!(rows(&wes.ask("select count(*) from shop.stock")), [[Some("10".to_owned())]]);
+    let run = format!(
+        "{:?}",
+        rows(&wes.ask("explain analyze with x as (delete from shop.stock where id > 8 returning id) select id from x"))
+    );
+    assert!(run.contains("Rows: 2"), "{run}");
+    assert_eq!(rows(&wes.ask("select count(*) from shop.stock")), [[Some("8".to_owned())]]);
     wes.ask("begin isolation level repeatable read");
     wes.ask("select count(*) from shop.stock");
     assert_eq!(error(&wes.ask(federated))[&'C'], "0A000");
