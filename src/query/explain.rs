@@ -204,7 +204,7 @@ pub(super) async fn explain(
             let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
             let lines = vec![format!("Passthrough: source={}", plan.source())];
             let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
-            let wants = plan.writes.or(plan.locks).map_or(Wants::Read, Wants::Write);
+            let wants = plan.refused_as().map_or(Wants::Read, Wants::Write);
             let source = plan.source().to_owned();
             let plan = planned.plan.clone().with(Arc::clone(plan));
             let planning = analysis.planning();

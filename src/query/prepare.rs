@@ -17,7 +17,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Privilege};
 use crate::session::{Kind, PreparedStatement, Session, Shown};
-use crate::sql::{ExplainOption, Modify, Scope, Statement, StatementKind, TableRef, WriteAction, Writing, Written};
+use crate::sql::{ExplainOption, Modify, Scope, Statement, StatementKind, TableRef, WriteAction, Written};
 use crate::types::PgType;
 
 /// A statement that reads, planned for one identity.
@@ -130,15 +130,7 @@ pub(super) async fn plan(
         let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
         (table.name.clone(), columns, Privilege::Select)
     });
-    let writes = match &read.kind {
-        StatementKind::Modify(writing) => writes(writing, planned.tables())?,
-        // As in PostgreSQL, who locks rows must be one who may change them.
-        StatementKind::Query(_) if read.locks().is_some() => {
-            let tables = planned.tables().iter();
-            tables.map(|table| (table.name.clone(), Vec::new(), Privilege::Update)).collect()
-        }
-        _ => Vec::new(),
-    };
+    let writes = writes(read, planned.tables())?;
     let plan = policy::authorize(identity, wanted, planned.clone())?;
     let plan = policy::authorize_writes(identity, writes, plan)?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
@@ -146,12 +138,21 @@ pub(super) async fn plan(
     Ok(Prepared { plan, route, explain, scope, relations, world, depends, catalogs, identity: Arc::clone(identity) })
 }
 
-/// The privileges that a statement needs on the tables that it writes, which are the first of its tables, with the columns.
-fn writes(writing: &Writing, tables: &[Arc<TableSchema>]) -> Result<Vec<(TableName, Vec<String>, Privilege)>> {
-    let mut needed = Vec::new();
-    for (at, modify) in writing.writers().enumerate() {
-        let target = tables.get(at).ok_or_else(|| Error::internal("a target without a table"))?;
-        needed.extend(written_by(modify, target));
+/// The privileges that a statement needs beside those to read, with the columns: on the tables that it writes, which are the first of its
+/// tables, and on the others if it locks rows.
+fn writes(statement: &Statement, tables: &[Arc<TableSchema>]) -> Result<Vec<(TableName, Vec<String>, Privilege)>> {
+    let writers: Vec<&Modify> = match &statement.kind {
+        StatementKind::Modify(writing) => writing.writers().collect(),
+        _ => Vec::new(),
+    };
+    let Some((targets, others)) = tables.split_at_checked(writers.len()) else {
+        return Err(Error::internal("a target without a table"));
+    };
+    let mut needed: Vec<_> =
+        writers.into_iter().zip(targets).flat_map(|(modify, target)| written_by(modify, target)).collect();
+    // As in PostgreSQL, who locks rows must be one who may change them.
+    if statement.locks().is_some() {
+        needed.extend(others.iter().map(|table| (table.name.clone(), Vec::new(), Privilege::Update)));
     }
     Ok(needed)
 }

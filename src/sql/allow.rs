@@ -39,11 +39,6 @@ impl From<Error> for Stop {
     }
 }
 
-/// The command of a query that locks rows; the query has been checked.
-pub(super) fn locks(query: &Query) -> Option<&'static str> {
-    self::query(query).ok().flatten()
-}
-
 /// Checks a query. The command of what in it locks rows or makes a table, if something does.
 ///
 /// # Errors

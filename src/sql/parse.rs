@@ -175,18 +175,15 @@ pub(super) fn modify(cursor: &Cursor<'_>) -> Result<StatementKind> {
     };
     view_functions::resolve(&mut *writing);
     let found = allow::writing(&writing).map_err(|stop| stopped(cursor, stop))?;
-    let tag = writing.tag();
     Ok(match found {
-        None => StatementKind::Modify(writing),
         Some("SELECT INTO") if writing.verb().is_none() => {
             StatementKind::Refused { tag: "SELECT INTO", why: Refusal::ReadOnly }
         }
-        Some(_) => StatementKind::Refused {
-            tag,
-            why: Refusal::Form(
-                "a query that locks rows or makes a table, in a data-modifying statement, is not supported",
-            ),
+        Some("SELECT INTO") => StatementKind::Refused {
+            tag: writing.tag(),
+            why: Refusal::Form("a query that makes a table, in a data-modifying statement, is not supported"),
         },
+        Some(_) | None => StatementKind::Modify(writing),
     })
 }
 

@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::error::{Error, Result, SqlState};
 
+use super::allow;
 use super::copy_options::CopyOption;
 use super::modify::Writing;
 use super::scope::TableRef;
@@ -429,11 +430,12 @@ impl Statement {
         matches!(self.kind, StatementKind::Modify(_))
     }
 
-    /// The command of a query that locks the rows it reads, as FOR UPDATE does; none if it does not.
+    /// The command of a query that locks the rows it reads, as FOR UPDATE does, be it in what writes; none if it does not.
     #[must_use]
     pub fn locks(&self) -> Option<&'static str> {
         match &self.kind {
-            StatementKind::Query(query) => super::allow::locks(query),
+            StatementKind::Query(query) => allow::query(query).ok().flatten(),
+            StatementKind::Modify(writing) => allow::writing(writing).ok().flatten(),
             _ => None,
         }
     }

@@ -123,6 +123,16 @@ impl PassPlan {
         &self.source
     }
 
+    /// The command that a read-only transaction refuses; none: it only reads.
+    #[must_use]
+    pub fn refused_as(&self) -> Option<&'static str> {
+        // Of a query PostgreSQL tells that it locks before it tells that its WITH writes.
+        match self.writes {
+            Some("SELECT") | None => self.locks.or(self.writes),
+            written => written,
+        }
+    }
+
     /// The statement, as it is sent.
     #[must_use]
     pub fn sql(&self) -> &str {

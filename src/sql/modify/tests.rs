@@ -344,6 +344,26 @@ fn queries_of_with_write() {
 }
 
 #[test]
+fn rows_are_locked_in_what_writes() {
+    for (sql, tag) in [
+        ("insert into t select * from u for update", Some("SELECT FOR UPDATE")),
+        (
+            "with q as (select a from t order by a limit 1 for no key update skip locked) update t set b = 1 from q where q.a = t.a",
+            Some("SELECT FOR NO KEY UPDATE"),
+        ),
+        ("delete from t where a in (select a from t for share of t)", Some("SELECT FOR SHARE")),
+        ("with x as (delete from t returning a) select a from x, u for key share of u", Some("SELECT FOR KEY SHARE")),
+        ("with x as (insert into t select a from u for update) select 1", Some("SELECT FOR UPDATE")),
+        ("with x as (delete from t returning a) select 'for update' from x", None),
+    ] {
+        let statement = one(sql);
+        assert!(statement.writes(), "{sql}");
+        assert_eq!(statement.locks(), tag, "{sql}");
+    }
+    assert_eq!(error("with x as (delete from t) select 1 into n").0, "25006");
+}
+
+#[test]
 fn what_only_looks_like_it_is_a_query() {
     for sql in [
         "with x as (select * from json_to_recordset('[]') as r (delete int, update text)) select * from x",
@@ -440,12 +460,8 @@ fn what_tusk_does_not_have_says_so() {
         ("copy (insert into t values (1)) to stdout", "COPY query must have a RETURNING clause"),
         ("copy (merge into t using u on true when matched then delete) to stdout", "MERGE not supported in COPY"),
         (
-            "with x as (delete from t returning a) select a from x for key share",
-            "a query that locks rows or makes a table, in a data-modifying statement, is not supported",
-        ),
-        (
-            "insert into t select * from u for update",
-            "a query that locks rows or makes a table, in a data-modifying statement, is not supported",
+            "insert into t select * into n from u",
+            "a query that makes a table, in a data-modifying statement, is not supported",
         ),
     ] {
         assert_eq!(error(sql), ("0A000".to_owned(), message.to_owned(), None), "{sql}");

@@ -21,7 +21,7 @@ pub struct Writing {
     pub(in crate::sql) body: Body,
 }
 
-/// WITH of a whole statement. Its queries may write, as those of no other may.
+/// WITH of a whole statement: no other has queries that write.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Clause {
     pub(in crate::sql) with_token: AttachedToken,

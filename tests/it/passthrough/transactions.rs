@@ -312,6 +312,9 @@ async fn others_see_it_when_it_is_committed_and_snapshots_stay() {
     // A change of no key lets the weakest lock pass, and no other.
     assert_eq!(rows(&b.ask("select id from shop.stock where id = 1 for key share nowait")).len(), 1);
     assert!(rows(&b.ask("select id from shop.stock where id = 1 for no key update skip locked")).is_empty());
+    // What waits in line takes the next that nobody has.
+    let next = "with q as (select id from shop.stock order by id limit 1 for update skip locked) update shop.stock s set amount = amount from q where q.id = s.id returning s.id";
+    assert_eq!(rows(&b.ask(next)), [[Some("2".to_owned())]]);
     b.ask("begin");
     b.ask("savepoint s");
     assert_eq!(error(&b.ask("update shop.stock set amount = 5 where id = 1"))[&'C'], "57014");

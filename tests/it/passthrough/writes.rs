@@ -85,6 +85,13 @@ const STATEMENTS: &[&str] = &[
     "with x as (merge into shop.stock using shop.places p on false when matched then delete) select 1",
     "with x as (select * from (with y as (delete from shop.stock returning *) select * from y) z) select 1",
     "insert into shop.log (note) with y as (delete from shop.stock returning name) select name from y",
+    "with q as (select id from shop.stock where amount is not null order by id limit 1 for update skip locked) update shop.stock s set amount = 77 from q \
+     where q.id = s.id returning s.id, s.amount",
+    "delete from shop.log where n in (select n from shop.log order by n limit 1 for no key update) returning note",
+    "insert into shop.log (note) select p.name from shop.places p order by 1 for key share of p nowait",
+    "with x as (insert into shop.log (note) values ('locked') returning note) select x.note, s.id from x, shop.stock s where s.id = 2 for share of s",
+    "with x as (delete from shop.log where note = 'locked' returning note) select note from x for update",
+    "with x as (delete from shop.log returning note) select note from x for update of x",
     "with x as (insert into shop.nothing values (1)) select 1",
     "with x as (delete from shop.stock where false returning id) select * from y",
     "copy (with x as (update shop.stock set amount = amount where id < 4 returning id, name) select id from x order by 1) to stdout",
@@ -330,6 +337,8 @@ async fn roles_write_in_with_what_they_may() {
         ),
         ("copy (with x as (delete from shop.stock returning id) select id from x) to stdout", "SELECT"),
         ("explain analyze with x as (delete from shop.stock returning id) select id from x", "SELECT"),
+        ("with x as (delete from shop.log) select id from shop.stock for share", "SELECT FOR SHARE"),
+        ("insert into shop.log (note) select name from shop.stock for update", "INSERT"),
     ] {
         let refused = error(&wes.ask(sql));
         assert_eq!(refused[&'M'], format!("cannot execute {tag} in a read-only transaction"), "{sql}");

@@ -112,6 +112,12 @@ fn what_writes_in_with_is_printed_where_it_stands() {
             "WITH \"tusk_with_1\" AS (INSERT INTO \"s\"\"x\".\"narrow\" AS \"narrow\" (\"a\", \"b\"\"\") VALUES (1, 2) RETURNING \"a\") \
              UPDATE \"s\"\"x\".\"t\" AS \"t\" SET \"a\" = \"x\".\"a\" FROM \"tusk_with_1\" AS \"x\" WHERE \"t\".\"secret\" IS NULL",
         ),
+        (
+            "with q as (select a from narrow order by a limit 1 for update of narrow skip locked) update narrow set c = 1 from q where q.a = narrow.a",
+            "WITH \"tusk_with_1\" AS (SELECT \"a\" FROM (SELECT \"a\", \"b\"\"\", \"c\" FROM \"s\"\"x\".\"narrow\") AS \"narrow\" ORDER BY \"a\" LIMIT 1 \
+             FOR UPDATE OF \"narrow\" SKIP LOCKED) UPDATE \"s\"\"x\".\"narrow\" AS \"narrow\" SET \"c\" = 1 FROM \"tusk_with_1\" AS \"q\" \
+             WHERE \"q\".\"a\" = \"narrow\".\"a\"",
+        ),
     ] {
         assert_eq!(sql(written), expected, "{written}");
     }
