@@ -303,7 +303,7 @@ async fn start(
     let plan = match planned.plan.value() {
         Planned::Federated(plan) => planned.plan.clone().with(Arc::clone(plan)),
         Planned::Passthrough(plan) => {
-            let wants = plan.writes.or(plan.locks).map_or(Wants::Read, Wants::Write);
+            let wants = plan.refused_as().map_or(Wants::Read, Wants::Write);
             let upstream = upstream::of_statement(query, session, running, (plan.source(), wants)).await?;
             begun(vec![format!("{}: {}", plan.source(), plan.sql())]);
             let place = match &upstream {

@@ -243,7 +243,7 @@ impl Analysis<'_> {
         let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
         let lines = vec![format!("Passthrough: source={}", plan.source())];
         let explained = Explained { lines, remote: vec![remote], rows: None };
-        let wants = plan.writes.or(plan.locks).map_or(Wants::Read, Wants::Write);
+        let wants = plan.refused_as().map_or(Wants::Read, Wants::Write);
         let planning = self.planning();
         let held = match wanted.analyze {
             true => upstream::of_statement(query, session, running, (plan.source(), wants)).await?,

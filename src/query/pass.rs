@@ -14,7 +14,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::names;
 use crate::session::Session;
 use crate::sql::print::{OwnValues, set_session};
-use crate::sql::{Statement, StatementKind, TableRef};
+use crate::sql::{Statement, TableRef};
 use crate::types::{self, FormatOptions, PgType, text_encoder};
 
 /// Settings of the session that decide what a statement says.
@@ -58,7 +58,7 @@ impl Choice<'_> {
     fn wish(&self) -> Wish {
         match self.session.setting("tusk.route").as_str() {
             // No other engine writes or locks.
-            _ if matches!(self.statement.kind, StatementKind::Modify(_)) => Wish::Passthrough,
+            _ if self.statement.writes() => Wish::Passthrough,
             _ if self.statement.locks().is_some() && !self.named.is_empty() => Wish::Passthrough,
             "federated" => Wish::Federated,
             "passthrough" => Wish::Passthrough,

@@ -59,6 +59,14 @@ impl Planned {
         }
     }
 
+    /// It writes, and returns no rows.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Planned::Federated(_) => false,
+            Planned::Passthrough(plan) => plan.silent,
+        }
+    }
+
     /// Whether it reads virtual tables.
     pub(super) fn reads_virtual(&self) -> bool {
         match self {

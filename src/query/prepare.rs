@@ -88,7 +88,7 @@ pub(super) async fn prepare(
     };
     let types = planned.plan.value().parameters().to_vec();
     let declares = matches!(statement.kind, StatementKind::DeclareCursor(_));
-    let silent = declares || (explain.is_none() && planned.plan.value().writes().is_some() && shape.columns.is_empty());
+    let silent = declares || (explain.is_none() && planned.plan.value().is_silent());
     let mut prepared = PreparedStatement::planned(statement, types, shape, Arc::new(planned));
     if silent {
         // It returns nothing.
@@ -130,15 +130,7 @@ pub(super) async fn plan(
         let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
         (table.name.clone(), columns, Privilege::Select)
     });
-    let writes = match (&read.kind, planned.tables().first()) {
-        (StatementKind::Modify(modify), Some(target)) => writes(modify, target),
-        // As in PostgreSQL, who locks rows must be one who may change them.
-        (StatementKind::Query(_), Some(_)) if read.locks().is_some() => {
-            let tables = planned.tables().iter();
-            tables.map(|table| (table.name.clone(), Vec::new(), Privilege::Update)).collect()
-        }
-        _ => Vec::new(),
-    };
+    let writes = writes(read, planned.tables())?;
     let plan = policy::authorize(identity, wanted, planned.clone())?;
     let plan = policy::authorize_writes(identity, writes, plan)?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
@@ -146,8 +138,26 @@ pub(super) async fn plan(
     Ok(Prepared { plan, route, explain, scope, relations, world, depends, catalogs, identity: Arc::clone(identity) })
 }
 
-/// The privileges that a statement needs on the table that it writes, with the columns.
-fn writes(modify: &Modify, target: &TableSchema) -> Vec<(TableName, Vec<String>, Privilege)> {
+/// The privileges that a statement needs beside those to read, with the columns: on the tables that it writes, which are the first of its
+/// tables, and on the others if it locks rows.
+fn writes(statement: &Statement, tables: &[Arc<TableSchema>]) -> Result<Vec<(TableName, Vec<String>, Privilege)>> {
+    let writers: Vec<&Modify> = match &statement.kind {
+        StatementKind::Modify(writing) => writing.writers().collect(),
+        _ => Vec::new(),
+    };
+    let Some((targets, others)) = tables.split_at_checked(writers.len()) else {
+        return Err(Error::internal("a target without a table"));
+    };
+    let mut needed: Vec<_> =
+        writers.into_iter().zip(targets).flat_map(|(modify, target)| written_by(modify, target)).collect();
+    // As in PostgreSQL, who locks rows must be one who may change them.
+    if statement.locks().is_some() {
+        needed.extend(others.iter().map(|table| (table.name.clone(), Vec::new(), Privilege::Update)));
+    }
+    Ok(needed)
+}
+
+fn written_by(modify: &Modify, target: &TableSchema) -> Vec<(TableName, Vec<String>, Privilege)> {
     let columns = |written: Written| match (written.columns, written.action) {
         (Some(columns), _) => columns,
         (None, WriteAction::Delete) => Vec::new(),

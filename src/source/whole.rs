@@ -128,12 +128,12 @@ pub struct Argument {
     pub binary: bool,
 }
 
-/// The table that a statement writes, as far as it decides what the client is told of rows that the source does not take.
+/// The tables that a statement writes, as far as they decide what the client is told of rows that the source does not take.
 #[derive(Clone)]
 pub struct Target {
-    /// Its schema and name at the source.
-    pub table: (String, String),
-    /// The client sees all of its columns: it may read what the source says of a row and of the table's rules.
+    /// Their schemas and names at the source.
+    pub tables: Vec<(String, String)>,
+    /// The client sees all columns of each of them: it may read what the source says of a row and of the table's rules.
     pub whole: bool,
     /// The client sees all tables and columns of the source: it may read what others of them, and their triggers, say.
     pub everything: bool,

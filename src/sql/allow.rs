@@ -5,20 +5,21 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, CeilFloorKind, Distinct, Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments,
-    GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, LockType, ObjectNamePart, Query, Select,
+    GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, LockClause, ObjectNamePart, Query, Select,
     SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableAlias, TableFactor, TableWithJoins,
-    Visit, Visitor,
+    Visit, Visitor, With,
 };
 
 use crate::error::{Error, SqlState};
 
 use super::keywords::is_reserved;
+use super::locks::Lock;
 use super::marks;
 use super::position;
 
 mod modify;
 
-pub(super) use modify::{modify, plain_values, row};
+pub(super) use modify::{plain_values, row, writing};
 
 /// Why a tree is refused.
 pub(super) enum Stop {
@@ -38,32 +39,41 @@ impl From<Error> for Stop {
     }
 }
 
-/// What a query is, that does more than read.
-#[derive(Clone, Copy)]
-pub(super) enum Writes {
-    /// It locks rows or makes a table, as the command of this tag.
-    Locks(&'static str),
-    /// A statement within it writes.
-    Inside,
-}
-
-/// The command of a query that locks rows; the query has been checked.
-pub(super) fn locks(query: &Query) -> Option<&'static str> {
-    match self::query(query) {
-        Ok(Some(Writes::Locks(tag))) => Some(tag),
-        _ => None,
-    }
-}
-
-/// Checks a query. What it amounts to, if it writes or locks.
+/// Checks a query. The command of what in it locks rows or makes a table, if something does.
 ///
 /// # Errors
 /// `42601` or `0A000` for a form that PostgreSQL does not have, or that Tusk does not know.
-pub(super) fn query(query: &Query) -> Result<Option<Writes>, Stop> {
+pub(super) fn query(query: &Query) -> Result<Option<&'static str>, Stop> {
     let mut check = Check { found: None };
     match query.visit(&mut check) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(check.found),
+    }
+}
+
+/// PostgreSQL's error for what writes in the WITH of anything but a whole statement.
+pub(super) fn writes_below() -> Error {
+    Error::unsupported("WITH clause containing a data-modifying statement must be at the top level")
+}
+
+/// The queries of a WITH that is not a whole statement's.
+fn reads_only(with: &With) -> ControlFlow<Stop> {
+    let writer = with.cte_tables.iter().find(|cte| writes(&cte.query.body));
+    match writer {
+        Some(cte) => ControlFlow::Break(Stop::Error(at(writes_below(), &cte.alias.name))),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+fn writes(body: &SetExpr) -> bool {
+    matches!(body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
+}
+
+/// An error about a name.
+fn at(error: Error, ident: &Ident) -> Error {
+    match position(ident.span) {
+        Some(position) => error.with_position(position),
+        None => error,
     }
 }
 
@@ -77,7 +87,8 @@ pub(super) fn expression(expression: &Expr) -> Result<(), Stop> {
 }
 
 struct Check {
-    found: Option<Writes>,
+    /// The command of the first that locks rows or makes a table.
+    found: Option<&'static str>,
 }
 
 fn refuse<T: Spanned>(what: &str, node: &T) -> ControlFlow<Stop> {
@@ -140,7 +151,17 @@ fn column_types(alias: Option<&TableAlias>, function: bool) -> ControlFlow<Stop>
 impl Check {
     /// The first tag stays.
     fn locks(&mut self, tag: &'static str) {
-        self.found = self.found.or(Some(Writes::Locks(tag)));
+        self.found = self.found.or(Some(tag));
+    }
+
+    fn lock(&mut self, clause: &LockClause) -> ControlFlow<Stop> {
+        let lock = Lock::of(clause);
+        if let Some(name) = lock.qualified {
+            let message = format!("{} must specify unqualified relation names", lock.strength.words());
+            return ControlFlow::Break(Stop::Error(at(Error::client(SqlState::SYNTAX_ERROR, message), name)));
+        }
+        self.locks(lock.strength.tag());
+        ControlFlow::Continue(())
     }
 
     fn set_expression(&mut self, body: &SetExpr) -> ControlFlow<Stop> {
@@ -160,8 +181,12 @@ impl Check {
                 self.set_expression(left)?;
                 self.set_expression(right)?;
             }
+            // Where a query must stand, PostgreSQL takes the verb for a name.
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                self.found = Some(Writes::Inside);
+                return match position(body.span()) {
+                    Some(verb) => ControlFlow::Break(Stop::SyntaxAfter(verb + 1)),
+                    None => refuse("a data-modifying statement in a query", body),
+                };
             }
         }
         ControlFlow::Continue(())
@@ -211,12 +236,8 @@ impl Visitor for Check {
         if query.fetch.as_ref().is_some_and(|fetch| fetch.percent || fetch.with_ties) {
             return refuse("FETCH ... WITH TIES", query);
         }
-        for lock in &query.locks {
-            self.locks(match lock.lock_type {
-                LockType::Share => "SELECT FOR SHARE",
-                LockType::Update => "SELECT FOR UPDATE",
-            });
-        }
+        query.with.iter().try_for_each(reads_only)?;
+        query.locks.iter().try_for_each(|lock| self.lock(lock))?;
         self.set_expression(&query.body)
     }
 

@@ -5,7 +5,8 @@
 //! behind a plain operand only. As a custom operator each gets the precedence that PostgreSQL gives it. The marks hold
 //! letters, so no operator that anyone writes is one.
 //!
-//! `ONLY t`: sqlparser's trees have no place for it, so the name of the table carries it, in the end of its span.
+//! `ONLY t`: sqlparser's trees have no place for it, so the name of the table carries it, in the end of its span. So do the names behind
+//! the OF of a lock: see [`super::locks`].
 
 use std::ops::ControlFlow;
 
@@ -26,6 +27,31 @@ pub(super) const NOT_DISTINCT: &str = "is not distinct from";
 
 /// Every span has line 1; that of a name behind ONLY ends in this one.
 const ONLY_LINE: u64 = 2;
+
+/// That of a name that is the strength of a lock.
+const STRENGTH_LINE: u64 = 3;
+/// That of a further name in the list of a lock.
+const ANOTHER_LINE: u64 = 4;
+
+/// Marks the name at this span as the strength of a lock.
+pub(super) fn set_strength(span: &mut Span) {
+    span.end.line = STRENGTH_LINE;
+}
+
+/// Whether this is the strength of a lock.
+pub(super) fn is_strength(ident: &Ident) -> bool {
+    ident.span.end.line == STRENGTH_LINE
+}
+
+/// Marks the name at this span as a further one in the list of a lock.
+pub(super) fn set_another(span: &mut Span) {
+    span.end.line = ANOTHER_LINE;
+}
+
+/// Whether this is a further name in the list of a lock.
+pub(super) fn is_another(ident: &Ident) -> bool {
+    ident.span.end.line == ANOTHER_LINE
+}
 
 /// Marks the name at this span as one behind ONLY.
 pub(super) fn set_only(span: &mut Span) {

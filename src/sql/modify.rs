@@ -1,8 +1,10 @@
-//! INSERT, UPDATE, DELETE and MERGE: what they do to which columns, and whether they read.
+//! INSERT, UPDATE, DELETE and MERGE, by themselves or in WITH: what they do to which columns, and whether they read.
 //! Must not know: what exists, who may, how they are printed.
 
 pub(super) mod grammar;
 pub(super) mod tree;
+
+pub use tree::{Modify, Writing};
 
 use std::ops::ControlFlow;
 
@@ -11,24 +13,9 @@ use datafusion::sql::sqlparser::ast::{
     SetExpr, Visitor,
 };
 
-use crate::error::{Error, Result, SqlState};
-
 use super::position;
 use super::scope::{TableRef, folded, is_call, parts};
-use tree::{Action, Arbiter, Insert, Place, Then, Tree};
-
-/// INSERT, UPDATE, DELETE or MERGE.
-#[derive(Debug, Clone)]
-pub struct Modify {
-    /// Which of them.
-    pub verb: ModifyVerb,
-    /// The table that is written.
-    pub target: TableRef,
-    /// What the statement calls it: its alias, or its name.
-    pub label: String,
-    /// All of it.
-    pub(super) tree: Tree,
-}
+use tree::{Action, Arbiter, Body, Insert, Place, Then, WithItem};
 
 /// What a [`Modify`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,42 +64,74 @@ pub struct Written {
     pub columns: Option<Vec<String>>,
 }
 
-impl Modify {
-    /// Of a tree.
-    ///
-    /// # Errors
-    /// `42601` for a name of too many parts.
-    pub(super) fn of(tree: Tree) -> Result<Modify> {
-        let mut names = parts(&tree.name);
-        let place = tree.name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span));
-        let place = place.unwrap_or(1);
-        let written = names.join(".");
-        let (table, schema, catalog) = (names.pop(), names.pop(), names.pop());
-        let Some(table) = table.filter(|_| names.is_empty()) else {
-            let message = format!("improper qualified name (too many dotted names): {written}");
-            return Err(Error::client(SqlState::SYNTAX_ERROR, message).with_position(place));
-        };
-        let verb = match &tree.action {
-            Action::Insert(_) => ModifyVerb::Insert,
-            Action::Update(_) => ModifyVerb::Update,
-            Action::Delete(_) => ModifyVerb::Delete,
-            Action::Merge(_) => ModifyVerb::Merge,
-        };
-        let label = tree.alias.as_ref().map_or_else(|| table.clone(), folded);
-        let target = TableRef { catalog, schema, table, position: place };
-        Ok(Modify { verb, target, label, tree })
+impl Writing {
+    /// What in it writes, in the order of the text: queries of WITH, then the statement itself, unless that is a query.
+    pub fn writers(&self) -> impl Iterator<Item = &Modify> {
+        let within = self.queries().iter().filter_map(|query| match query {
+            WithItem::Query(_) => None,
+            WithItem::Modify(writer) => Some(&writer.modify),
+        });
+        within.chain(self.own())
+    }
+
+    /// The statement itself, unless it is a query.
+    fn own(&self) -> Option<&Modify> {
+        match &self.body {
+            Body::Query(_) => None,
+            Body::Modify(modify) => Some(modify),
+        }
+    }
+
+    /// Which of those that write the statement itself is; none: a query.
+    #[must_use]
+    pub fn verb(&self) -> Option<ModifyVerb> {
+        self.own().map(Modify::verb)
     }
 
     /// PostgreSQL's command tag, without the number of rows: `INSERT` is sent as `INSERT 0 n`.
     #[must_use]
     pub fn tag(&self) -> &'static str {
-        self.verb.tag()
+        self.verb().map_or("SELECT", ModifyVerb::tag)
+    }
+
+    /// Whether it returns rows: those of its query, or of its RETURNING.
+    #[must_use]
+    pub fn returns_rows(&self) -> bool {
+        self.own().is_none_or(Modify::returns_rows)
+    }
+}
+
+impl Modify {
+    /// Which of them it is.
+    #[must_use]
+    pub fn verb(&self) -> ModifyVerb {
+        match &self.action {
+            Action::Insert(_) => ModifyVerb::Insert,
+            Action::Update(_) => ModifyVerb::Update,
+            Action::Delete(_) => ModifyVerb::Delete,
+            Action::Merge(_) => ModifyVerb::Merge,
+        }
+    }
+
+    /// The table that is written. No query of WITH is one, whatever it is called.
+    #[must_use]
+    pub fn target(&self) -> TableRef {
+        let mut names = parts(&self.name);
+        let (table, schema, catalog) = (names.pop().unwrap_or_default(), names.pop(), names.pop());
+        let first = self.name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span));
+        TableRef { catalog, schema, table, position: first.unwrap_or(1) }
+    }
+
+    /// What it calls its target: its alias, or its name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.alias.as_ref().map_or_else(|| parts(&self.name).pop().unwrap_or_default(), folded)
     }
 
     /// Whether it has RETURNING.
     #[must_use]
     pub fn returns_rows(&self) -> bool {
-        !self.tree.returning.is_empty()
+        !self.returning.is_empty()
     }
 
     /// The privileges that it needs on its target, each once, in the order of [`WriteAction`].
@@ -141,7 +160,7 @@ impl Modify {
             }
         };
         let listed = |columns: &'_ [Place], defaults: bool| !columns.is_empty() || defaults;
-        match &self.tree.action {
+        match &self.action {
             Action::Insert(insert) => {
                 let Insert { columns, source, conflict, .. } = &**insert;
                 let list = listed(columns, source.is_none());
@@ -151,7 +170,7 @@ impl Modify {
                     add(WriteAction::Update, Some(places.collect()));
                 }
             }
-            Action::Update(_) => add(WriteAction::Update, Some(self.tree.places())),
+            Action::Update(_) => add(WriteAction::Update, Some(self.places())),
             Action::Delete(_) => add(WriteAction::Delete, None),
             Action::Merge(merge) => {
                 for when in &merge.whens {
@@ -177,7 +196,7 @@ impl Modify {
     /// How many values an INSERT without a list of columns has for each row, if its text tells; the most of them for MERGE.
     #[must_use]
     pub fn insert_width(&self) -> Option<usize> {
-        match &self.tree.action {
+        match &self.action {
             Action::Insert(insert) => insert.source.as_ref().map_or(Some(0), |query| width(query)),
             Action::Merge(merge) => {
                 let width = |then: &Then| match then {
@@ -194,22 +213,22 @@ impl Modify {
     /// MERGE, or on the right of SET. A column without a table in front counts for one of the target.
     #[must_use]
     pub fn reads_target(&self) -> bool {
-        if let Action::Insert(insert) = &self.tree.action
+        if let Action::Insert(insert) = &self.action
             && insert.conflict.as_ref().is_some_and(|found| matches!(found.arbiter, Some(Arbiter::Index { .. })))
         {
             return true;
         }
-        let items = self.tree.returning.iter().any(|item| match item {
+        let items = self.returning.iter().any(|item| match item {
             SelectItem::Wildcard(_) => true,
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => self.means(name),
             _ => false,
         });
-        items || self.tree.visit_reading(&mut Reading { of: self }).is_break()
+        items || self.visit_reading(&mut Reading { of: self, label: self.label() }).is_break()
     }
 
     /// Whether `name.*` may be of the target.
     fn means(&self, name: &ObjectName) -> bool {
-        parts(name).pop().is_none_or(|name| name == self.label || ROWS.contains(&name.as_str()))
+        parts(name).pop().is_none_or(|name| name == self.label() || ROWS.contains(&name.as_str()))
     }
 }
 
@@ -237,6 +256,7 @@ pub(super) fn width(query: &Query) -> Option<usize> {
 /// Finds what may be a column of the target.
 struct Reading<'a> {
     of: &'a Modify,
+    label: String,
 }
 
 impl Reading<'_> {
@@ -244,7 +264,7 @@ impl Reading<'_> {
         match idents {
             [.., table, _] => {
                 let table = folded(table);
-                table == self.of.label || ROWS.contains(&table.as_str())
+                table == self.label || ROWS.contains(&table.as_str())
             }
             [one] => !is_call(one) && !is_default(one),
             [] => true,

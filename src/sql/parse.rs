@@ -7,13 +7,13 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{Error, Result, SqlState};
 
-use super::allow::{self, Stop, Writes};
+use super::allow::{self, Stop};
 use super::cursor::Cursor;
 use super::dialect::Postgres;
 use super::guard::{self, Guard};
 use super::lexer::{Kind, Lexed, Lexeme, lex};
 use super::marks;
-use super::modify::{Modify, grammar};
+use super::modify::grammar;
 use super::statement::{Refusal, Statement, StatementKind};
 use super::tokens::tokens;
 use super::utility;
@@ -125,32 +125,35 @@ pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
     {
         return nothing().map(StatementKind::Query).map_err(|_| cursor.error());
     }
-    let mut query = match with_parser(cursor, |parser| parser.parse_query()) {
-        Err(_) if writes_in_with(cursor) => return Ok(inside("SELECT")),
-        parsed => parsed?,
-    };
+    let verb = |lexeme: &Lexeme| VERBS.iter().any(|verb| cursor.lexed.is_word(lexeme, verb));
+    if cursor.sees(0, "with") && cursor.rest().iter().any(verb) {
+        return modify(cursor);
+    }
+    match with_parser(cursor, |parser| parser.parse_query()) {
+        // sqlparser does not know all forms of what writes.
+        Err(_) if writes_below(cursor, -1) => Err(allow::writes_below()),
+        parsed => reading(cursor, parsed?),
+    }
+}
+
+fn reading(cursor: &Cursor<'_>, mut query: Box<ast::Query>) -> Result<StatementKind> {
     view_functions::resolve(&mut query);
     Ok(match allow::query(&query).map_err(|stop| stopped(cursor, stop))? {
-        None => StatementKind::Query(query),
-        Some(Writes::Locks(tag)) if lock_tag(cursor, tag) != tag => {
-            StatementKind::Refused { tag, why: Refusal::Form("FOR NO KEY UPDATE and FOR KEY SHARE are not supported") }
-        }
-        Some(Writes::Locks("SELECT INTO")) => StatementKind::Refused { tag: "SELECT INTO", why: Refusal::ReadOnly },
-        Some(Writes::Locks(_)) => StatementKind::Query(query),
-        Some(Writes::Inside) => inside("SELECT"),
+        Some("SELECT INTO") => StatementKind::Refused { tag: "SELECT INTO", why: Refusal::ReadOnly },
+        Some(_) | None => StatementKind::Query(query),
     })
 }
 
-fn inside(tag: &'static str) -> StatementKind {
-    StatementKind::Refused { tag, why: Refusal::Form("data-modifying statements in WITH are not supported") }
-}
-
-/// Is there a query of WITH that writes? sqlparser does not know all forms of those.
-fn writes_in_with(cursor: &Cursor<'_>) -> bool {
+/// Does something look like a query of WITH that writes, deeper than so many parentheses?
+fn writes_below(cursor: &Cursor<'_>, depth: i32) -> bool {
     let lexed = cursor.lexed;
+    let mut around = 0;
     cursor.rest().windows(3).any(|window| match window {
         [before, open, verb] => {
-            (lexed.is_word(before, "as") || lexed.is_word(before, "materialized"))
+            let inside = around;
+            around += i32::from(lexed.is_symbol(before, "(")) - i32::from(lexed.is_symbol(before, ")"));
+            inside > depth
+                && (lexed.is_word(before, "as") || lexed.is_word(before, "materialized"))
                 && lexed.is_symbol(open, "(")
                 && VERBS.iter().any(|known| lexed.is_word(verb, known))
         }
@@ -158,25 +161,29 @@ fn writes_in_with(cursor: &Cursor<'_>) -> bool {
     })
 }
 
-/// Parses what is left at the cursor as INSERT, UPDATE, DELETE or MERGE, maybe behind WITH.
+/// Parses what is left at the cursor as a statement that writes: INSERT, UPDATE, DELETE or MERGE, or any in the WITH of which one of them
+/// stands. It may turn out to be a query.
 pub(super) fn modify(cursor: &Cursor<'_>) -> Result<StatementKind> {
-    let mut tree = match with_parser(cursor, grammar::statement) {
-        Err(_) if writes_in_with(cursor) => return Ok(inside("SELECT")),
+    let parsed = match with_parser(cursor, grammar::statement) {
+        // sqlparser does not know all forms of what writes.
+        Err(_) if writes_below(cursor, 0) => return Err(allow::writes_below()),
         parsed => parsed?,
     };
-    view_functions::resolve(&mut tree);
-    let found = allow::modify(&tree).map_err(|stop| stopped(cursor, stop))?;
-    let modify = Modify::of(tree)?;
-    let tag = modify.tag();
+    let mut writing = match parsed.into_query() {
+        Ok(query) => return reading(cursor, query),
+        Err(writing) => writing,
+    };
+    view_functions::resolve(&mut *writing);
+    let found = allow::writing(&writing).map_err(|stop| stopped(cursor, stop))?;
     Ok(match found {
-        None => StatementKind::Modify(Box::new(modify)),
-        Some(Writes::Locks(_)) => StatementKind::Refused {
-            tag,
-            why: Refusal::Form(
-                "a query that locks rows or makes a table, in a data-modifying statement, is not supported",
-            ),
+        Some("SELECT INTO") if writing.verb().is_none() => {
+            StatementKind::Refused { tag: "SELECT INTO", why: Refusal::ReadOnly }
+        }
+        Some("SELECT INTO") => StatementKind::Refused {
+            tag: writing.tag(),
+            why: Refusal::Form("a query that makes a table, in a data-modifying statement, is not supported"),
         },
-        Some(Writes::Inside) => inside(tag),
+        Some(_) | None => StatementKind::Modify(writing),
     })
 }
 
@@ -189,21 +196,6 @@ fn nothing() -> Result<Box<ast::Query>, ParserError> {
         select.from.clear();
     }
     Ok(query)
-}
-
-/// The two weaker locks have tags of their own; sqlparser does not know them, so the tokens left their words out.
-fn lock_tag(cursor: &Cursor<'_>, tag: &'static str) -> &'static str {
-    let lexemes = cursor.rest();
-    let says = |words: &[&str]| {
-        lexemes
-            .windows(words.len())
-            .any(|window| window.iter().zip(words).all(|(lexeme, word)| cursor.lexed.is_word(lexeme, word)))
-    };
-    match tag {
-        "SELECT FOR UPDATE" if says(&["for", "no", "key", "update"]) => "SELECT FOR NO KEY UPDATE",
-        "SELECT FOR SHARE" if says(&["for", "key", "share"]) => "SELECT FOR KEY SHARE",
-        tag => tag,
-    }
 }
 
 fn stopped(cursor: &Cursor<'_>, stop: Stop) -> Error {

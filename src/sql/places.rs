@@ -73,11 +73,13 @@ impl Places {
         (text == wanted).then_some(*before)
     }
 
-    /// The first place where these tokens follow each other.
+    /// The first place at or after a position where these tokens follow each other.
     #[must_use]
-    pub fn sequence(&self, wanted: &[&str]) -> Option<u32> {
+    pub fn sequence(&self, position: u32, wanted: &[&str]) -> Option<u32> {
+        let tokens = self.tokens();
+        let start = tokens.partition_point(|(at, _)| *at < position);
         let fits = |window: &&[(u32, String)]| window.iter().zip(wanted).all(|((_, text), wanted)| text == wanted);
-        self.tokens().windows(wanted.len().max(1)).find(fits)?.first().map(|(at, _)| *at)
+        tokens.get(start..)?.windows(wanted.len().max(1)).find(fits)?.first().map(|(at, _)| *at)
     }
 
     /// The first parameter, as it is written, and where.

@@ -7,7 +7,8 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Value, ValueWithSpan, Visit, Visitor, With,
 };
 
-use super::modify::Modify;
+use super::modify::tree::{Body, WithItem};
+use super::modify::{Modify, Writing};
 use super::position;
 use super::statement::{CopyWhat, Maintenance, MaintenanceTarget, Statement, StatementKind};
 
@@ -57,17 +58,12 @@ impl Scope {
         finder.scope
     }
 
-    /// What a statement that writes names: its target first, then as [`Scope::of`].
+    /// What a statement that writes names: the targets first, as many and in the order of [`Writing::writers`], then as [`Scope::of`].
     #[must_use]
-    pub fn of_modify(modify: &Modify) -> Scope {
-        let scope = Scope { relations: vec![modify.target.clone()], ..Scope::default() };
+    pub fn of_writing(writing: &Writing) -> Scope {
+        let scope = Scope { relations: writing.writers().map(Modify::target).collect(), ..Scope::default() };
         let mut finder = Finder { scope, frames: Vec::new() };
-        if let Some(with) = &modify.tree.with {
-            // Its frame belongs to no query, and stays to the end.
-            finder.frames.push(Frame::of(with, std::ptr::null()));
-            let _ = with.visit(&mut finder);
-        }
-        let _ = modify.tree.visit_body(&mut finder);
+        let _ = finder.writing(writing);
         finder.scope
     }
 
@@ -84,7 +80,7 @@ impl Scope {
     pub fn of_statement(statement: &Statement) -> Scope {
         let mut scope = match &statement.kind {
             StatementKind::Query(query) => Scope::of(query),
-            StatementKind::Modify(modify) => Scope::of_modify(modify),
+            StatementKind::Modify(writing) => Scope::of_writing(writing),
             StatementKind::Explain { statement, .. } | StatementKind::Prepare { statement, .. } => {
                 Scope::of_statement(statement)
             }
@@ -114,10 +110,10 @@ impl Scope {
 
 /// A WITH clause around the place that is visited.
 struct Frame {
-    /// The query it belongs to.
+    /// The query it belongs to; null: none, and it stays until it is taken away.
     query: *const Query,
     recursive: bool,
-    /// Names and queries, in order.
+    /// Names and queries, in order; null: one that writes.
     ctes: Vec<(String, *const Query)>,
     /// So many of them are visible.
     visible: usize,
@@ -127,6 +123,11 @@ impl Frame {
     fn of(with: &With, query: *const Query) -> Frame {
         let ctes = with.cte_tables.iter().map(|cte| (folded(&cte.alias.name), &raw const *cte.query)).collect();
         Frame { query, recursive: with.recursive, ctes, visible: 0 }
+    }
+
+    /// From the query with this number on, so many can be seen: in it those before it, or with RECURSIVE all.
+    fn seen(&mut self, from: usize) {
+        self.visible = if self.recursive { self.ctes.len() } else { from };
     }
 }
 
@@ -157,6 +158,43 @@ fn position_of(name: &ObjectName) -> u32 {
 impl Finder {
     fn is_cte(&self, name: &str) -> bool {
         self.frames.iter().rev().any(|frame| frame.ctes.iter().take(frame.visible).any(|(cte, _)| cte == name))
+    }
+
+    /// A whole statement. The names of its WITH stay to the end.
+    fn writing(&mut self, writing: &Writing) -> ControlFlow<()> {
+        if let Some(with) = &writing.with {
+            let query = |item: &WithItem| match item {
+                WithItem::Query(cte) => &raw const *cte.query,
+                WithItem::Modify(_) => std::ptr::null(),
+            };
+            let ctes = with.queries.iter().map(|item| (folded(&item.alias().name), query(item))).collect();
+            self.frames.push(Frame { query: std::ptr::null(), recursive: with.recursive, ctes, visible: 0 });
+        }
+        for (index, item) in writing.queries().iter().enumerate() {
+            match item {
+                WithItem::Query(cte) => cte.visit(self)?,
+                WithItem::Modify(writer) => {
+                    self.frames.iter_mut().for_each(|frame| frame.seen(index));
+                    self.modify(&writer.modify)?;
+                    self.frames.iter_mut().for_each(|frame| frame.seen(index + 1));
+                }
+            }
+        }
+        match &writing.body {
+            Body::Query(query) => query.visit(self),
+            Body::Modify(modify) => self.modify(modify),
+        }
+    }
+
+    fn modify(&mut self, modify: &Modify) -> ControlFlow<()> {
+        let around = self.frames.len();
+        if let Some(with) = &modify.with {
+            self.frames.push(Frame::of(with, std::ptr::null()));
+            with.visit(self)?;
+        }
+        modify.visit_body(self)?;
+        self.frames.truncate(around);
+        ControlFlow::Continue(())
     }
 
     fn relation(&mut self, name: &ObjectName) {
@@ -193,7 +231,7 @@ impl Visitor for Finder {
         if let Some(frame) = self.frames.last_mut()
             && let Some(index) = frame.ctes.iter().position(|(_, cte)| std::ptr::eq(*cte, query))
         {
-            frame.visible = if frame.recursive { frame.ctes.len() } else { index };
+            frame.seen(index);
         }
         if let Some(with) = &query.with {
             self.frames.push(Frame::of(with, query));
@@ -208,7 +246,7 @@ impl Visitor for Finder {
         if let Some(frame) = self.frames.last_mut()
             && let Some(index) = frame.ctes.iter().position(|(_, cte)| std::ptr::eq(*cte, query))
         {
-            frame.visible = if frame.recursive { frame.ctes.len() } else { index + 1 };
+            frame.seen(index + 1);
         }
         ControlFlow::Continue(())
     }

@@ -5,8 +5,9 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::error::{Error, Result, SqlState};
 
+use super::allow;
 use super::copy_options::CopyOption;
-use super::modify::Modify;
+use super::modify::Writing;
 use super::scope::TableRef;
 
 /// One statement of a message.
@@ -27,8 +28,8 @@ pub struct Statement {
 pub enum StatementKind {
     /// SELECT, VALUES, TABLE, WITH: reads only.
     Query(Box<ast::Query>),
-    /// INSERT, UPDATE, DELETE, MERGE.
-    Modify(Box<Modify>),
+    /// INSERT, UPDATE, DELETE, MERGE, and a query in whose WITH one of them stands.
+    Modify(Box<Writing>),
     /// EXPLAIN, in either syntax.
     Explain {
         /// As written, in order; EXPLAIN ANALYZE VERBOSE too comes as options.
@@ -364,7 +365,7 @@ impl Statement {
         use StatementKind as Kind;
         match &self.kind {
             Kind::Query(_) => "SELECT",
-            Kind::Modify(modify) => modify.tag(),
+            Kind::Modify(writing) => writing.tag(),
             Kind::Explain { .. } => "EXPLAIN",
             Kind::Set(_) => "SET",
             Kind::Show(_) | Kind::ShowAll => "SHOW",
@@ -423,11 +424,18 @@ impl Statement {
         )
     }
 
-    /// The command of a query that locks the rows it reads, as FOR UPDATE does; none if it does not.
+    /// Whether it writes rows, be it in its WITH.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        matches!(self.kind, StatementKind::Modify(_))
+    }
+
+    /// The command of a query that locks the rows it reads, as FOR UPDATE does, be it in what writes; none if it does not.
     #[must_use]
     pub fn locks(&self) -> Option<&'static str> {
         match &self.kind {
-            StatementKind::Query(query) => super::allow::locks(query),
+            StatementKind::Query(query) => allow::query(query).ok().flatten(),
+            StatementKind::Modify(writing) => allow::writing(writing).ok().flatten(),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 
 use super::keywords::is_keyword;
 use super::lexer::{Kind, Lexed, Lexeme};
-use super::marks;
+use super::{locks, marks};
 
 /// The character position of a span in the message, from 1; none for a span that stands nowhere.
 #[must_use]
@@ -22,6 +22,7 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
     let mut skip = 0;
     // The name behind ONLY, and the parenthesis that closes around it.
     let (mut only, mut close) = (None, None);
+    let locks = locks::parts(lexed, lexemes);
     for (i, lexeme) in lexemes.iter().enumerate() {
         if skip > 0 {
             skip -= 1;
@@ -33,6 +34,11 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
         let mut span = span_of(lexed, lexeme);
         if only == Some(i) {
             marks::set_only(&mut span);
+        }
+        if let Some(part) = locks.get(&i)
+            && part.put(&mut out, || token(lexed, lexeme), &mut span)
+        {
+            continue;
         }
         let before = i.checked_sub(1).and_then(|i| lexemes.get(i));
         match lexeme.kind {
@@ -59,7 +65,6 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
             Kind::Word if !is_keyword(lexed.value(lexeme)) && !is_special(lexed, lexemes, i) => {
                 out.push(TokenWithSpan::new(Token::make_word(lexed.value(lexeme), Some('"')), span));
             }
-            Kind::Word if is_weak_lock(lexed, lexemes, i) => {}
             Kind::Word if is_only(lexed, lexemes, i) => {
                 // The name carries it.
                 close = parenthesis_behind(lexed, lexemes, i);
@@ -205,16 +210,6 @@ fn parenthesis_behind(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> Option
         _ => lexed.is_symbol(lexeme, "."),
     });
     (names && length % 2 == 1).then_some(i + 2 + length)
-}
-
-/// `NO KEY` of `FOR NO KEY UPDATE`, `KEY` of `FOR KEY SHARE`: both are refused as locks anyway.
-fn is_weak_lock(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
-    let word =
-        |i: Option<usize>, word: &str| i.and_then(|i| lexemes.get(i)).is_some_and(|lexeme| lexed.is_word(lexeme, word));
-    let at = |back: usize| i.checked_sub(back);
-    (word(Some(i), "no") && word(at(1), "for") && word(Some(i + 1), "key"))
-        || (word(Some(i), "key") && word(at(1), "no") && word(at(2), "for") && word(Some(i + 1), "update"))
-        || (word(Some(i), "key") && word(at(1), "for") && word(Some(i + 1), "share"))
 }
 
 fn token(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Token {

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use futures::{FutureExt, StreamExt, stream};
+
 use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
@@ -160,21 +162,26 @@ impl Connection {
             return self.complete(running, &CommandTag::Copy.text(copied), last).await;
         }
         let binary = self.session.fetches_binary(&prepared.statement);
-        // PostgreSQL collects what FETCH and EXECUTE return: their errors come without a description.
+        // PostgreSQL collects what FETCH, EXECUTE and a statement that writes return: their errors come without a description.
         let collected = !prepared.is_planned();
+        let writes = prepared.statement.writes();
         let wanted = (!collected).then(Vec::new);
         let Outcome { rows, tag } = self.start(running, prepared, (Vec::new(), wanted)).await?;
         let bounds = running.bounds();
         let sent = match rows {
             None => 0,
-            Some(Answer::Wire(rows)) => {
+            Some(Answer::Wire(mut rows)) => {
+                if writes {
+                    let first = self.io.watch(bounds, rows.messages.next().map(Option::transpose)).await?;
+                    rows.messages = stream::iter(first.map(Ok)).chain(rows.messages).boxed();
+                }
                 encode::describe(&mut self.io.out, &rows.shape, &Formats::default())?;
                 self.forward(rows, bounds, encode::as_they_are).await?
             }
             Some(Answer::Batches(rows)) => {
                 let formats = if binary { Formats::new(vec![true]) } else { Formats::default() };
                 let mut cursor = RowCursor::new(rows);
-                if collected {
+                if collected || writes {
                     self.io.watch(bounds, cursor.batch()).await?;
                 }
                 encode::describe(&mut self.io.out, cursor.shape(), &formats)?;

@@ -27,7 +27,7 @@ use crate::source::{Described, StatementRunner, Target, WholeStatement, Words};
 use crate::sql::print::{
     ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, SourceFunction, print_modify, print_query,
 };
-use crate::sql::{Statement, StatementKind, TableRef};
+use crate::sql::{Statement, StatementKind, TableRef, Writing};
 use crate::types::{self, PgType};
 
 /// The engine room of the sources' own engines. One for the daemon.
@@ -75,6 +75,8 @@ pub struct PassPlan {
     pub tables: Vec<Arc<TableSchema>>,
     /// It writes: the word of its tag.
     pub writes: Option<&'static str>,
+    /// It writes, and returns no rows.
+    pub silent: bool,
     /// It locks the rows that it reads, as this command.
     pub locks: Option<&'static str>,
     /// Whether the client may read how the source runs it: that tells of views, partitions and rules, and so of any column.
@@ -127,6 +129,16 @@ impl PassPlan {
         &self.source
     }
 
+    /// The command that a read-only transaction refuses; none: it only reads.
+    #[must_use]
+    pub fn refused_as(&self) -> Option<&'static str> {
+        // Of a query PostgreSQL tells that it locks before it tells that its WITH writes.
+        match self.writes {
+            Some("SELECT") | None => self.locks.or(self.writes),
+            written => written,
+        }
+    }
+
     /// The statement, as it is sent.
     #[must_use]
     pub fn sql(&self) -> &str {
@@ -140,6 +152,7 @@ pub struct Printed {
     whole: WholeStatement,
     tables: Vec<Arc<TableSchema>>,
     writes: Option<&'static str>,
+    silent: bool,
     locks: Option<&'static str>,
     may_be_explained: bool,
 }
@@ -169,10 +182,16 @@ impl Passthrough {
             relations.push((reference.clone(), remote(table)));
             tables.push(Arc::clone(table));
         }
-        let (PrintedQuery { sql, places, renamed }, writes) = printed(request, &relations, &tables)?;
-        let target = tables.first().filter(|_| writes.is_some()).map(|table| Target {
-            table: (table.remote.schema.clone(), table.remote.name.clone()),
-            whole: table.is_complete(),
+        let writing = match &request.statement.kind {
+            StatementKind::Modify(writing) => Some(&**writing),
+            _ => None,
+        };
+        let targets = tables.get(..writing.map_or(0, |writing| writing.writers().count()));
+        let targets = targets.ok_or_else(|| Error::internal("a target without a table"))?;
+        let PrintedQuery { sql, places, renamed } = printed(request, &relations, targets)?;
+        let target = writing.map(|_| Target {
+            tables: targets.iter().map(|table| (table.remote.schema.clone(), table.remote.name.clone())).collect(),
+            whole: targets.iter().all(|table| table.is_complete()),
             everything: request.everything,
             sees: Arc::clone(&request.sees),
         });
@@ -188,11 +207,18 @@ impl Passthrough {
             meter: Arc::default(),
             notices: Notices::default(),
         };
-        let locks = request.statement.locks();
         // A plan tells what views are made of.
         let plain = |table: &Arc<TableSchema>| !matches!(table.remote.kind, TableKind::View | TableKind::Foreign);
         let may_be_explained = request.everything && request.complete && tables.iter().all(plain);
-        Ok(Printed { source: Arc::clone(&request.source), whole, tables, writes, locks, may_be_explained })
+        Ok(Printed {
+            source: Arc::clone(&request.source),
+            whole,
+            tables,
+            writes: writing.map(Writing::tag),
+            silent: writing.is_some_and(|writing| !writing.returns_rows()),
+            locks: request.statement.locks(),
+            may_be_explained,
+        })
     }
 
     /// Has the source describe a statement: in the transaction that is held there, if one is, which fails if that fails.
@@ -200,11 +226,15 @@ impl Passthrough {
     /// # Errors
     /// What the source says of it; `08001` where it cannot be reached; `0A000` where a column has no form here.
     pub async fn plan(&self, printed: Printed, upstream: Option<&Upstream>) -> Result<PassPlan> {
-        let Printed { source, whole, tables, writes, locks, may_be_explained } = printed;
+        let Printed { source, whole, tables, writes, silent, locks, may_be_explained } = printed;
         let described = match upstream.filter(|upstream| *upstream.source() == *source) {
             Some(upstream) => upstream.remote().describe(&whole).await?,
             None => self.runner(&source)?.describe(&whole).await?,
         };
+        if writes.is_some() && described.shift > 0 {
+            // It would have to stand within another to have that column read as text.
+            return Err(Error::unsupported("a column of this type cannot be returned by a statement that writes"));
+        }
         let described = Arc::new(described);
         let columns = described.columns.iter().map(|column| {
             let field = Arc::new(types::field(&column.name, column.ty, true));
@@ -215,7 +245,19 @@ impl Passthrough {
         let parameters = described.parameters.iter().map(|(ty, _)| *ty).collect();
         let taken_as =
             described.parameters.iter().map(|(ty, oid)| (types::field("", *ty, true), ty.oid == *oid)).collect();
-        Ok(PassPlan { source, whole, described, shape, parameters, taken_as, tables, writes, locks, may_be_explained })
+        Ok(PassPlan {
+            source,
+            whole,
+            described,
+            shape,
+            parameters,
+            taken_as,
+            tables,
+            writes,
+            silent,
+            locks,
+            may_be_explained,
+        })
     }
 
     /// Starts a plan with these parameters (arrays of one row, of the parameters' types). Dropping the rows stops it.
@@ -241,7 +283,7 @@ impl Passthrough {
             };
             upstream.writes();
             upstream.remote().writes(&whole.words).await?;
-            if described.columns.is_empty() {
+            if plan.silent {
                 let written = Some(upstream.remote().modify(whole, described, arguments).await?);
                 return Ok(Started { rows: None, written, ahead: true });
             }
@@ -301,26 +343,25 @@ impl Passthrough {
     }
 }
 
-/// The statement for the source, and what it writes: the word of its tag.
+/// The statement for the source; `targets`: the tables that it writes.
 fn printed(
     request: &PassRequest<'_>,
     relations: &[(TableRef, RemoteTable)],
-    tables: &[Arc<TableSchema>],
-) -> Result<(PrintedQuery, Option<&'static str>)> {
+    targets: &[Arc<TableSchema>],
+) -> Result<PrintedQuery> {
     let (statement, own) = (request.statement, &request.own);
     match &statement.kind {
-        StatementKind::Query(query) => {
-            print_query(&PrintRequest { statement, query, relations, own }).map(|printed| (printed, None))
-        }
-        StatementKind::Modify(_) if tables.first().is_some_and(|target| !target.remote.whole) => {
+        StatementKind::Query(query) => print_query(&PrintRequest { statement, query, relations, own }),
+        StatementKind::Modify(_) if targets.iter().any(|target| !target.remote.whole) => {
             // What of it is hidden could not be told from what is not there.
             Err(Error::unsupported("a table with columns that Tusk does not know cannot be written to"))
         }
-        StatementKind::Modify(modify) => {
-            let target = tables.first().map(|table| table.remote.columns.iter().map(|column| column.name.clone()));
-            let all: Vec<String> = target.into_iter().flatten().collect();
-            let request = ModifyRequest { statement, modify, relations, all: &all, own };
-            print_modify(&request).map(|printed| (printed, Some(modify.tag())))
+        StatementKind::Modify(writing) => {
+            let columns = |table: &Arc<TableSchema>| {
+                table.remote.columns.iter().map(|column| column.name.clone()).collect::<Vec<String>>()
+            };
+            let all: Vec<Vec<String>> = targets.iter().map(columns).collect();
+            print_modify(&ModifyRequest { statement, writing, relations, all: &all, own })
         }
         _ => Err(Error::unsupported("only queries and what writes rows are passed through")),
     }

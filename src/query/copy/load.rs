@@ -68,7 +68,7 @@ pub(super) async fn load(
     check(copy, table, &options)?;
     let whole = identity.access(&schema.name).is_some_and(|access| access.columns == Columns::All);
     let target = Target {
-        table: (schema.remote.schema.clone(), schema.remote.name.clone()),
+        tables: vec![(schema.remote.schema.clone(), schema.remote.name.clone())],
         whole,
         everything: sees_everything(query, &table.world, &schema.source),
         sees: sees(&table.world, &schema.source),

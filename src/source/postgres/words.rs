@@ -86,8 +86,8 @@ fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error
     })
 }
 
-/// A row or a value that a rule, a trigger or a function does not take. The rules may be about any column and name any table, so who does not
-/// see all of that reads our words.
+/// A row or a value that a rule of a table, a trigger or a function does not take. The rules may be about any column and name any table, so
+/// who does not see all of that reads our words.
 pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
     let code = db.code.as_str();
     let class = match code.get(..2)? {
@@ -102,7 +102,9 @@ pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
         return words.notices.then(|| with_more(told(), (db.detail.as_deref(), db.hint.as_deref()), words));
     };
     // A rule of another table may be broken by what follows from the statement: a foreign key's action, a trigger.
-    let own = db.table.as_ref() == Some(&target.table.1) && db.schema.as_ref() == Some(&target.table.0);
+    let is =
+        |(schema, table): &(String, String)| db.schema.as_ref() == Some(schema) && db.table.as_ref() == Some(table);
+    let own = target.tables.iter().any(is);
     if !target.whole || !(own || target.everything) {
         return Some(Error::source_fault(state, broken_rule(code)));
     }

@@ -10,40 +10,75 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::modify::is_default;
-use super::super::modify::tree::{Action, Arbiter, Assignment, Conflict, Filter, Place, Step, Then, Tree};
+use super::super::modify::tree::{
+    Action, Arbiter, Assignment, Body, Conflict, Filter, Modify, Place, Step, Then, WithItem, Writer, Writing,
+};
 use super::super::position;
-use super::{Check, Stop, Writes, joins, name, refuse, select_item};
+use super::super::scope::parts;
+use super::{Check, Stop, alias, at, joins, name, reads_only, refuse, select_item};
 use crate::error::{Error, SqlState};
 
-/// Checks a statement. What it amounts to otherwise, if something in it writes or locks.
+/// Checks a statement that writes. The command of what in it locks rows or makes a table, if something does.
 ///
 /// # Errors
 /// `42601` or `0A000` for a form that PostgreSQL does not have, or that Tusk does not know.
-pub(in crate::sql) fn modify(tree: &Tree) -> Result<Option<Writes>, Stop> {
+pub(in crate::sql) fn writing(writing: &Writing) -> Result<Option<&'static str>, Stop> {
     let mut check = Check { found: None };
-    let mut defaults = Defaults { allowed: allowed_defaults(tree) };
-    let flow = match frame(tree) {
-        ControlFlow::Continue(()) => tree.visit(&mut check),
-        stopped => stopped,
-    };
-    let flow = match flow {
-        ControlFlow::Continue(()) if check.found.is_none() => tree.visit(&mut defaults),
-        other => other,
-    };
-    match flow {
+    match whole(writing, &mut check) {
         ControlFlow::Break(stop) => Err(stop),
         ControlFlow::Continue(()) => Ok(check.found),
     }
 }
 
+fn whole(writing: &Writing, check: &mut Check) -> ControlFlow<Stop> {
+    for item in writing.queries() {
+        match item {
+            WithItem::Query(cte) => reading(cte, check)?,
+            WithItem::Modify(writer) => self::writer(writer, check)?,
+        }
+    }
+    match &writing.body {
+        Body::Query(query) => reading(query, check),
+        Body::Modify(modify) => self::modify(modify, check),
+    }
+}
+
+fn reading<T: Visit>(tree: &T, check: &mut Check) -> ControlFlow<Stop> {
+    tree.visit(check)?;
+    tree.visit(&mut Defaults { allowed: HashSet::new() })
+}
+
+fn writer(writer: &Writer, check: &mut Check) -> ControlFlow<Stop> {
+    let named = &writer.alias.name;
+    alias(Some(&writer.alias))?;
+    if matches!(writer.modify.action, Action::Merge(_)) {
+        // PostgreSQL 15; later versions allow it.
+        return ControlFlow::Break(Stop::Error(at(Error::unsupported("MERGE not supported in WITH query"), named)));
+    }
+    modify(&writer.modify, check)
+}
+
+fn modify(modify: &Modify, check: &mut Check) -> ControlFlow<Stop> {
+    frame(modify)?;
+    modify.visit(check)?;
+    modify.visit(&mut Defaults { allowed: allowed_defaults(modify) })
+}
+
 /// The statement itself.
-fn frame(tree: &Tree) -> ControlFlow<Stop> {
-    tree.name.0.iter().take(1).filter_map(ObjectNamePart::as_ident).try_for_each(name)?;
-    tree.alias.iter().try_for_each(name)?;
-    tree.places().into_iter().try_for_each(place)?;
-    tree.sources().iter().try_for_each(joins)?;
-    tree.returning.iter().try_for_each(|item| select_item(item, item))?;
-    match &tree.action {
+fn frame(modify: &Modify) -> ControlFlow<Stop> {
+    modify.with.iter().try_for_each(reads_only)?;
+    let first = modify.name.0.first().and_then(ObjectNamePart::as_ident);
+    first.into_iter().try_for_each(name)?;
+    let written = parts(&modify.name);
+    if let Some(first) = first.filter(|_| written.len() > 3) {
+        let message = format!("improper qualified name (too many dotted names): {}", written.join("."));
+        return ControlFlow::Break(Stop::Error(at(Error::client(SqlState::SYNTAX_ERROR, message), first)));
+    }
+    modify.alias.iter().try_for_each(name)?;
+    modify.places().into_iter().try_for_each(place)?;
+    modify.sources().iter().try_for_each(joins)?;
+    modify.returning.iter().try_for_each(|item| select_item(item, item))?;
+    match &modify.action {
         Action::Insert(insert) => insert.conflict.iter().try_for_each(conflict),
         Action::Update(update) => filter(update.filter.as_ref()),
         Action::Delete(delete) => filter(delete.filter.as_ref()),
@@ -51,7 +86,7 @@ fn frame(tree: &Tree) -> ControlFlow<Stop> {
             if let Some(by) = merge.whens.iter().find_map(|when| when.by.as_ref()) {
                 return refused("MERGE ... WHEN NOT MATCHED BY", by);
             }
-            match tree.returning.first() {
+            match modify.returning.first() {
                 Some(item) => refuse("RETURNING of MERGE", item),
                 None => ControlFlow::Continue(()),
             }
@@ -59,12 +94,8 @@ fn frame(tree: &Tree) -> ControlFlow<Stop> {
     }
 }
 
-fn refused(what: &str, at: &Ident) -> ControlFlow<Stop> {
-    let error = Error::unsupported(format!("{what} is not supported"));
-    ControlFlow::Break(Stop::Error(match position(at.span) {
-        Some(position) => error.with_position(position),
-        None => error,
-    }))
+fn refused(what: &str, ident: &Ident) -> ControlFlow<Stop> {
+    ControlFlow::Break(Stop::Error(at(Error::unsupported(format!("{what} is not supported")), ident)))
 }
 
 fn place(place: &Place) -> ControlFlow<Stop> {
@@ -113,7 +144,7 @@ impl Visitor for Defaults {
 }
 
 /// The expressions that may be DEFAULT.
-fn allowed_defaults(tree: &Tree) -> HashSet<*const Expr> {
+fn allowed_defaults(modify: &Modify) -> HashSet<*const Expr> {
     fn set(assignments: &[Assignment]) -> Vec<&Expr> {
         assignments
             .iter()
@@ -124,7 +155,7 @@ fn allowed_defaults(tree: &Tree) -> HashSet<*const Expr> {
             })
             .collect()
     }
-    let found: Vec<&Expr> = match &tree.action {
+    let found: Vec<&Expr> = match &modify.action {
         Action::Insert(insert) => {
             let change = insert.conflict.as_ref().and_then(|conflict| conflict.update.as_ref());
             let rows = insert.source.iter().filter_map(|query| plain_values(query)).flatten().flatten();

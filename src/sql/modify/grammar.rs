@@ -1,15 +1,17 @@
 //! PostgreSQL's grammar of INSERT, UPDATE, DELETE and MERGE, over sqlparser's of expressions and queries.
 //! Must not know: what of it is allowed.
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, TableWithJoins, With};
+use datafusion::sql::sqlparser::ast::{
+    Cte, CteAsMaterialized, Expr, Ident, Query, SelectItem, TableAlias, TableAliasColumnDef, TableWithJoins, With,
+};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::super::keywords::is_name;
 use super::tree::{
-    Action, Arbiter, Assignment, Change, Conflict, Delete, Filter, Insert, Key, Merge, Overriding, Place, Step, Then,
-    Tree, Update, When,
+    Action, Arbiter, Assignment, Body, Change, Clause, Conflict, Delete, Filter, Insert, Key, Merge, Modify,
+    Overriding, Place, Step, Then, Update, When, WithItem, Writer, Writing,
 };
 
 type Parsed<T> = Result<T, ParserError>;
@@ -46,22 +48,78 @@ fn parenthesized<T>(parser: &mut Parser<'_>, each: impl FnMut(&mut Parser<'_>) -
     Ok(list)
 }
 
-/// The whole statement, WITH first.
-pub(in crate::sql) fn statement(parser: &mut Parser<'_>) -> Parsed<Tree> {
+/// The whole statement, WITH first. Queries of that may write.
+pub(in crate::sql) fn statement(parser: &mut Parser<'_>) -> Parsed<Writing> {
+    let with = clause(parser)?;
+    if with.is_some() && sees(parser, 0, "with") {
+        return parser.expected_ref("a statement", parser.peek_token_ref());
+    }
+    Ok(Writing { with, body: body(parser, None)? })
+}
+
+fn clause(parser: &mut Parser<'_>) -> Parsed<Option<Clause>> {
+    if !parser.parse_keyword(Keyword::WITH) {
+        return Ok(None);
+    }
+    let with_token = parser.get_current_token().clone().into();
+    let recursive = parser.parse_keyword(Keyword::RECURSIVE);
+    let queries = parser.parse_comma_separated(with_item)?;
+    Ok(Some(Clause { with_token, recursive, queries }))
+}
+
+/// A query of the whole statement's WITH.
+fn with_item(parser: &mut Parser<'_>) -> Parsed<WithItem> {
+    let name = parser.parse_identifier()?;
+    let columns = if parser.peek_token_ref().token == Token::LParen {
+        parenthesized(parser, |parser| {
+            parser.parse_identifier().map(|name| TableAliasColumnDef { name, data_type: None })
+        })?
+    } else {
+        Vec::new()
+    };
+    expect(parser, &["as"])?;
+    let materialized = match () {
+        () if eat(parser, &["materialized"]) => Some(CteAsMaterialized::Materialized),
+        () if eat(parser, &["not", "materialized"]) => Some(CteAsMaterialized::NotMaterialized),
+        () => None,
+    };
+    parser.expect_token(&Token::LParen)?;
     let with = with(parser)?;
-    if eat(parser, &["insert"]) {
+    if with.is_some() && sees(parser, 0, "with") {
+        return parser.expected_ref("a query", parser.peek_token_ref());
+    }
+    let body = body(parser, with)?;
+    let closing_paren_token = parser.expect_token(&Token::RParen)?.into();
+    let alias = TableAlias { explicit: false, name, columns, at: None };
+    Ok(match body {
+        Body::Query(query) => {
+            WithItem::Query(Box::new(Cte { alias, query, from: None, materialized, closing_paren_token }))
+        }
+        Body::Modify(modify) => WithItem::Modify(Box::new(Writer { alias, materialized, modify: *modify })),
+    })
+}
+
+/// What stands behind a WITH.
+fn body(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Body> {
+    let modify = if eat(parser, &["insert"]) {
         expect(parser, &["into"])?;
-        return insert(parser, with);
-    }
-    if eat(parser, &["update"]) {
-        return update(parser, with);
-    }
-    if eat(parser, &["delete"]) {
+        insert(parser, with)?
+    } else if eat(parser, &["update"]) {
+        update(parser, with)?
+    } else if eat(parser, &["delete"]) {
         expect(parser, &["from"])?;
-        return delete(parser, with);
-    }
-    expect(parser, &["merge", "into"])?;
-    merge(parser, with)
+        delete(parser, with)?
+    } else if eat(parser, &["merge"]) {
+        expect(parser, &["into"])?;
+        merge(parser, with)?
+    } else {
+        let mut query = parser.parse_query()?;
+        if with.is_some() {
+            query.with = with;
+        }
+        return Ok(Body::Query(query));
+    };
+    Ok(Body::Modify(Box::new(modify)))
 }
 
 fn with(parser: &mut Parser<'_>) -> Parsed<Option<With>> {
@@ -95,7 +153,7 @@ fn returning(parser: &mut Parser<'_>) -> Parsed<Vec<SelectItem>> {
     if eat(parser, &["returning"]) { parser.parse_comma_separated(Parser::parse_select_item) } else { Ok(Vec::new()) }
 }
 
-fn insert(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
+fn insert(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
     let name = parser.parse_object_name(false)?;
     let alias = if parser.parse_keyword(Keyword::AS) { Some(parser.parse_identifier()?) } else { None };
     let columns = columns(parser)?;
@@ -105,7 +163,7 @@ fn insert(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
     let conflict =
         if sees(parser, 1, "conflict") && eat(parser, &["on", "conflict"]) { Some(conflict(parser)?) } else { None };
     let action = Action::Insert(Box::new(Insert { columns, overriding, source, conflict }));
-    Ok(Tree { with, name, alias, action, returning: returning(parser)? })
+    Ok(Modify { with, name, alias, action, returning: returning(parser)? })
 }
 
 /// What INSERT takes its rows from. sqlparser would take another INSERT.
@@ -226,7 +284,7 @@ fn relations(parser: &mut Parser<'_>, word: &str) -> Parsed<Vec<TableWithJoins>>
     if eat(parser, &[word]) { parser.parse_comma_separated(Parser::parse_table_and_joins) } else { Ok(Vec::new()) }
 }
 
-fn update(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
+fn update(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
     let name = parser.parse_object_name(false)?;
     star(parser);
     let alias = alias(parser)?;
@@ -234,19 +292,19 @@ fn update(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
     let assignments = parser.parse_comma_separated(assignment)?;
     let from = relations(parser, "from")?;
     let action = Action::Update(Update { assignments, from, filter: filter(parser)? });
-    Ok(Tree { with, name, alias, action, returning: returning(parser)? })
+    Ok(Modify { with, name, alias, action, returning: returning(parser)? })
 }
 
-fn delete(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
+fn delete(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
     let name = parser.parse_object_name(false)?;
     star(parser);
     let alias = alias(parser)?;
     let using = relations(parser, "using")?;
     let action = Action::Delete(Delete { using, filter: filter(parser)? });
-    Ok(Tree { with, name, alias, action, returning: returning(parser)? })
+    Ok(Modify { with, name, alias, action, returning: returning(parser)? })
 }
 
-fn merge(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
+fn merge(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
     let name = parser.parse_object_name(false)?;
     star(parser);
     let alias = alias(parser)?;
@@ -259,7 +317,7 @@ fn merge(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Tree> {
         whens.push(when(parser)?);
     }
     let action = Action::Merge(Box::new(Merge { source, on, whens }));
-    Ok(Tree { with, name, alias, action, returning: returning(parser)? })
+    Ok(Modify { with, name, alias, action, returning: returning(parser)? })
 }
 
 fn when(parser: &mut Parser<'_>) -> Parsed<When> {

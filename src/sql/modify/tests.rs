@@ -1,15 +1,25 @@
 //! Statements that write are read as PostgreSQL reads them.
 
-use crate::sql::{Modify, Scope, Statement, StatementKind, WriteAction, parse};
+use crate::sql::{Modify, Scope, Statement, StatementKind, WriteAction, Writing, parse};
 
 fn one(sql: &str) -> Statement {
     parse(sql).unwrap_or_else(|error| panic!("{sql}: {error} {error:?}")).remove(0)
 }
 
-fn modify(sql: &str) -> Modify {
+fn writing(sql: &str) -> Writing {
     match one(sql).kind {
-        StatementKind::Modify(modify) => *modify,
+        StatementKind::Modify(writing) => *writing,
         other => panic!("{sql}: {other:?}"),
+    }
+}
+
+/// The statement that writes, if it is alone.
+fn modify(sql: &str) -> Modify {
+    let writing = writing(sql);
+    let mut writers = writing.writers();
+    match (writers.next(), writers.next()) {
+        (Some(only), None) => only.clone(),
+        _ => panic!("{sql}"),
     }
 }
 
@@ -118,10 +128,10 @@ fn the_target_comes_first_and_is_no_common_table_expression() {
             .collect();
         assert_eq!(names.join(" "), relations, "{sql}");
         assert_eq!(scope.parameters, parameters, "{sql}");
-        assert_eq!(modify(sql).label, label, "{sql}");
+        assert_eq!(modify(sql).label(), label, "{sql}");
     }
     let found = modify("select 1; update ä.t set a = 1".split_once("; ").unwrap().1);
-    assert_eq!(found.target.position, 8);
+    assert_eq!(found.target().position, 8);
 }
 
 #[test]
@@ -257,29 +267,201 @@ fn what_is_refused_says_so() {
 }
 
 #[test]
+fn queries_of_with_write() {
+    use WriteAction::{Delete, Insert, Update};
+    type Wanted<'a> = &'a [(&'a str, &'a [WriteAction])];
+    let cases: &[(&str, &str, bool, Wanted<'_>, &str)] = &[
+        ("with x as (insert into t values (1) returning a) select * from x", "SELECT", true, &[("t", &[Insert])], "t"),
+        (
+            "with x (p, q) as materialized (update t as y set a = 1 from u returning *), z as not materialized (delete from v) table x",
+            "SELECT",
+            true,
+            &[("y", &[Update]), ("v", &[Delete])],
+            "t v u",
+        ),
+        (
+            "with x as (delete from t returning *) insert into x table x",
+            "INSERT",
+            false,
+            &[("t", &[Delete]), ("x", &[Insert])],
+            "t x",
+        ),
+        (
+            "with x as (select * from x), y as (delete from x using x z returning *) update y set a = 1 from y w returning w.*",
+            "UPDATE",
+            true,
+            &[("x", &[Delete]), ("y", &[Update])],
+            "x y x",
+        ),
+        (
+            "with recursive a as (delete from b using c), c as (select * from a) delete from d using a, b, c",
+            "DELETE",
+            false,
+            &[("b", &[Delete]), ("d", &[Delete])],
+            "b d b",
+        ),
+        (
+            "with a as (delete from b using c), c as (select * from d) select * from c, a, b",
+            "SELECT",
+            true,
+            &[("b", &[Delete])],
+            "b c d b",
+        ),
+        (
+            "with x as (with y as (select 1 from u), t as (select 2 from y) insert into t select * from t, y, x returning 1) select from x, y",
+            "SELECT",
+            true,
+            &[("t", &[Insert])],
+            "t u x y",
+        ),
+        (
+            "with x as (insert into t as n (a) values ($2) on conflict (a) do update set a = 2) merge into t using u on true when matched then delete",
+            "MERGE",
+            false,
+            &[("n", &[Insert, Update]), ("t", &[Delete])],
+            "t t u",
+        ),
+    ];
+    for (sql, tag, returns, wanted, relations) in cases {
+        let statement = one(sql);
+        assert!(statement.writes(), "{sql}");
+        let scope = Scope::of_statement(&statement);
+        let names: Vec<&str> = scope.relations.iter().map(|table| table.table.as_str()).collect();
+        assert_eq!(names.join(" "), *relations, "{sql}");
+        let writing = writing(sql);
+        assert_eq!((statement.tag(), writing.tag(), writing.returns_rows()), (*tag, *tag, *returns), "{sql}");
+        let found: Vec<(String, Vec<WriteAction>)> = writing
+            .writers()
+            .map(|modify| (modify.label(), modify.writes().into_iter().map(|written| written.action).collect()))
+            .collect();
+        let wanted: Vec<_> = wanted.iter().map(|(label, actions)| ((*label).to_owned(), actions.to_vec())).collect();
+        assert_eq!(found, wanted, "{sql}");
+        for (writer, table) in writing.writers().zip(&scope.relations) {
+            assert_eq!(writer.target(), *table, "{sql}");
+        }
+    }
+    assert_eq!(Scope::of_statement(&one(cases[7].0)).parameters, 2);
+}
+
+#[test]
+fn rows_are_locked_in_what_writes() {
+    for (sql, tag) in [
+        ("insert into t select * from u for update", Some("SELECT FOR UPDATE")),
+        (
+            "with q as (select a from t order by a limit 1 for no key update skip locked) update t set b = 1 from q where q.a = t.a",
+            Some("SELECT FOR NO KEY UPDATE"),
+        ),
+        ("delete from t where a in (select a from t for share of t)", Some("SELECT FOR SHARE")),
+        ("with x as (delete from t returning a) select a from x, u for key share of u", Some("SELECT FOR KEY SHARE")),
+        ("with x as (insert into t select a from u for update) select 1", Some("SELECT FOR UPDATE")),
+        ("with x as (delete from t returning a) select 'for update' from x", None),
+    ] {
+        let statement = one(sql);
+        assert!(statement.writes(), "{sql}");
+        assert_eq!(statement.locks(), tag, "{sql}");
+    }
+    assert_eq!(error("with x as (delete from t) select 1 into n").0, "25006");
+}
+
+#[test]
+fn what_only_looks_like_it_is_a_query() {
+    for sql in [
+        "with x as (select * from json_to_recordset('[]') as r (delete int, update text)) select * from x",
+        "with x (insert, merge) as (values (1, 2)) select insert, merge from x for update",
+        "with x as (select 1 as update) select f(1) delete from x",
+        "with x as (select 'as (delete from t)') table x",
+        "select * from f() as r (update int)",
+    ] {
+        let statement = one(sql);
+        assert!(matches!(statement.kind, StatementKind::Query(_)), "{sql}: {:?}", statement.kind);
+        assert!(!statement.writes(), "{sql}");
+    }
+}
+
+#[test]
+fn what_writes_below_the_top_is_refused() {
+    let below = "WITH clause containing a data-modifying statement must be at the top level";
+    for (sql, code, message, position) in [
+        ("select * from (with x as (delete from t returning *) select * from x) q", "0A000", below, Some(21)),
+        ("with x as (with y as (update t set a = 1 returning *) table y) table x", "0A000", below, Some(17)),
+        ("with x as (with y as (delete from t returning *) select * from y) delete from t", "0A000", below, Some(17)),
+        ("with x as (with y as (delete from t returning *) delete from u) select 1", "0A000", below, Some(17)),
+        ("insert into u with x as (delete from t returning *) select * from x", "0A000", below, Some(20)),
+        ("insert into u (with x as (delete from t returning *) select * from x)", "0A000", below, Some(21)),
+        ("select 1 union (with x as (delete from t returning *) select 2)", "0A000", below, Some(22)),
+        (
+            "with z as (select 1) select (with x as (insert into t values (1) on conflict (lower(a)) do nothing returning 1) table x)",
+            "0A000",
+            below,
+            None,
+        ),
+        (
+            "with x as (merge into t using u on true when matched then delete) select 1",
+            "0A000",
+            "MERGE not supported in WITH query",
+            Some(6),
+        ),
+        ("select * from (delete from t) x", "42601", "syntax error at or near \"from\"", Some(23)),
+        (
+            "with x as (delete from t) with y as (select 1) select 1",
+            "42601",
+            "syntax error at or near \"with\"",
+            Some(27),
+        ),
+        ("with x as (delete from t) select 1 returning 2", "42601", "syntax error at or near \"returning\"", Some(36)),
+        ("with x as (delete t) select 1", "42601", "syntax error at or near \"t\"", Some(19)),
+        ("with x as (delete from t", "42601", "syntax error at end of input", Some(25)),
+        ("with x as (delete from t limit 1) select 1", "42601", "syntax error at or near \"limit\"", Some(26)),
+        (
+            "with x as (delete from a.b.c.d) select 1",
+            "42601",
+            "improper qualified name (too many dotted names): a.b.c.d",
+            Some(24),
+        ),
+        (
+            "with x as (update t set a = default + 1) select 1",
+            "42601",
+            "DEFAULT is not allowed in this context",
+            Some(29),
+        ),
+        ("with x as (delete from t) select default", "42601", "DEFAULT is not allowed in this context", Some(34)),
+        (
+            "with x as (delete from t where current of c) select 1",
+            "0A000",
+            "WHERE CURRENT OF is not supported",
+            Some(43),
+        ),
+        (
+            "declare c cursor for with x as (delete from t) insert into u values (1)",
+            "42601",
+            "syntax error at or near \"insert\"",
+            Some(48),
+        ),
+    ] {
+        assert_eq!(error(sql), (code.to_owned(), message.to_owned(), position), "{sql}");
+    }
+}
+
+#[test]
 fn what_tusk_does_not_have_says_so() {
     for (sql, message) in [
         (
-            "with x as (insert into t values (1) returning a) select * from x",
-            "data-modifying statements in WITH are not supported",
-        ),
-        (
-            "with x as (delete from t returning *) insert into u table x",
-            "data-modifying statements in WITH are not supported",
-        ),
-        (
             "declare c cursor for with x as (update t set a = 1 returning a) table x",
-            "data-modifying statements in WITH are not supported",
+            "DECLARE CURSOR must not contain data-modifying statements in WITH",
+        ),
+        (
+            "explain declare c cursor with hold for with x as (delete from t) select 1",
+            "DECLARE CURSOR must not contain data-modifying statements in WITH",
+        ),
+        (
+            "copy (with x as (delete from t returning a) insert into t table x) to stdout",
+            "COPY query must have a RETURNING clause",
         ),
         ("copy (insert into t values (1)) to stdout", "COPY query must have a RETURNING clause"),
-        (
-            "copy (insert into t values (1) returning a) to stdout",
-            "COPY of a data-modifying statement is not supported",
-        ),
         ("copy (merge into t using u on true when matched then delete) to stdout", "MERGE not supported in COPY"),
         (
-            "insert into t select * from u for update",
-            "a query that locks rows or makes a table, in a data-modifying statement, is not supported",
+            "insert into t select * into n from u",
+            "a query that makes a table, in a data-modifying statement, is not supported",
         ),
     ] {
         assert_eq!(error(sql), ("0A000".to_owned(), message.to_owned(), None), "{sql}");

@@ -6,14 +6,57 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, SelectItem, TableWithJoins, Visit, VisitMut, Visitor, VisitorMut, With,
+    Cte, CteAsMaterialized, Expr, Ident, ObjectName, Query, SelectItem, TableAlias, TableWithJoins, Visit, VisitMut,
+    Visitor, VisitorMut, With,
 };
 
-/// A whole statement.
+/// A whole statement that writes: itself, in its WITH, or both.
 #[derive(Debug, Clone)]
-pub(in crate::sql) struct Tree {
+pub struct Writing {
     /// WITH.
+    pub(in crate::sql) with: Option<Clause>,
+    /// What stands behind it.
+    pub(in crate::sql) body: Body,
+}
+
+/// WITH of a whole statement: no other has queries that write.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Clause {
+    pub(in crate::sql) with_token: AttachedToken,
+    pub(in crate::sql) recursive: bool,
+    pub(in crate::sql) queries: Vec<WithItem>,
+}
+
+/// A query of WITH.
+#[derive(Debug, Clone)]
+pub(in crate::sql) enum WithItem {
+    /// It reads.
+    Query(Box<Cte>),
+    /// It writes.
+    Modify(Box<Writer>),
+}
+
+/// A query of WITH that writes.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Writer {
+    pub(in crate::sql) alias: TableAlias,
+    pub(in crate::sql) materialized: Option<CteAsMaterialized>,
+    pub(in crate::sql) modify: Modify,
+}
+
+/// What is a query or writes.
+#[derive(Debug, Clone)]
+pub(in crate::sql) enum Body {
+    Query(Box<Query>),
+    Modify(Box<Modify>),
+}
+
+/// One INSERT, UPDATE, DELETE or MERGE.
+#[derive(Debug, Clone)]
+pub struct Modify {
+    /// Its own WITH, which only reads. (That of a whole statement is [`Writing`]'s.)
     pub(in crate::sql) with: Option<With>,
     /// The target as written.
     pub(in crate::sql) name: ObjectName,
@@ -161,7 +204,50 @@ pub(in crate::sql) enum Then {
     },
 }
 
-impl Tree {
+impl WithItem {
+    /// What it is called.
+    pub(in crate::sql) fn alias(&self) -> &TableAlias {
+        match self {
+            WithItem::Query(cte) => &cte.alias,
+            WithItem::Modify(writer) => &writer.alias,
+        }
+    }
+}
+
+impl Writing {
+    /// The queries of WITH.
+    pub(in crate::sql) fn queries(&self) -> &[WithItem] {
+        self.with.as_ref().map_or(&[], |with| with.queries.as_slice())
+    }
+
+    /// What WITH clauses call their queries: its own, and those of what writes in it.
+    pub(in crate::sql) fn aliases(&self) -> impl Iterator<Item = &TableAlias> {
+        let inner = self.writers().filter_map(|modify| modify.with.as_ref()).flat_map(|with| &with.cte_tables);
+        self.queries().iter().map(WithItem::alias).chain(inner.map(|cte| &cte.alias))
+    }
+
+    /// It as the query that it is, if nothing in it writes.
+    pub(in crate::sql) fn into_query(self) -> Result<Box<Query>, Box<Writing>> {
+        if self.writers().next().is_some() {
+            return Err(Box::new(self));
+        }
+        match self {
+            Writing { with: None, body: Body::Query(query) } => Ok(query),
+            Writing { with: Some(Clause { with_token, recursive, queries }), body: Body::Query(mut query) } => {
+                let reading = |query: WithItem| match query {
+                    WithItem::Query(cte) => Some(*cte),
+                    WithItem::Modify(_) => None,
+                };
+                let cte_tables = queries.into_iter().filter_map(reading).collect();
+                query.with = Some(With { with_token, recursive, cte_tables });
+                Ok(query)
+            }
+            writing => Err(Box::new(writing)),
+        }
+    }
+}
+
+impl Modify {
     /// The relations that are read beside the target, in FROM or USING.
     pub(in crate::sql) fn sources(&self) -> &[TableWithJoins] {
         match &self.action {
@@ -268,6 +354,11 @@ macro_rules! visited {
 }
 
 visited! {
+    Writing { Writing { with, body } => [with, body] }
+    Clause { Clause { with_token: _, recursive: _, queries } => [queries] }
+    WithItem { WithItem::Query(cte) => [cte], WithItem::Modify(writer) => [writer] }
+    Writer { Writer { alias: _, materialized: _, modify } => [modify] }
+    Body { Body::Query(query) => [query], Body::Modify(modify) => [modify] }
     Conflict { Conflict { arbiter, update } => [arbiter, update] }
     Arbiter { Arbiter::Index { keys, filter } => [keys, filter], Arbiter::Constraint(_) => [] }
     Key { Key { expr, class: _ } => [expr] }
@@ -288,14 +379,14 @@ visited! {
     }
 }
 
-impl Visit for Tree {
+impl Visit for Modify {
     fn visit<V: Visitor>(&self, visitor: &mut V) -> ControlFlow<V::Break> {
         self.with.visit(visitor)?;
         self.visit_body(visitor)
     }
 }
 
-impl VisitMut for Tree {
+impl VisitMut for Modify {
     fn visit<V: VisitorMut>(&mut self, visitor: &mut V) -> ControlFlow<V::Break> {
         VisitMut::visit(&mut self.with, visitor)?;
         match &mut self.action {

@@ -85,7 +85,19 @@ fn what_changes_more_than_rows_is_refused_as_in_a_read_only_transaction() {
     assert!(one("explain with x as (select 1) delete from t").refusal().is_none());
     assert_eq!(one("select a from t for update").locks(), Some("SELECT FOR UPDATE"));
     assert_eq!(one("select * from (select a from t for share) x").locks(), Some("SELECT FOR SHARE"));
-    assert_eq!(one("select a from t for no key update").refusal().map(|error| error.state().code()), Some("0A000"));
+    assert_eq!(one("select a from t for no key update").locks(), Some("SELECT FOR NO KEY UPDATE"));
+    assert_eq!(
+        one("(select a from t for key share of t nowait) union all select 1").locks(),
+        Some("SELECT FOR KEY SHARE")
+    );
+    assert_eq!(
+        one("with w as (select a from t for key share skip locked) table w").locks(),
+        Some("SELECT FOR KEY SHARE")
+    );
+    assert_eq!(
+        one("select a as key, 'for no key update' from share for update of no, key").locks(),
+        Some("SELECT FOR UPDATE")
+    );
     for (sql, tag) in [
         ("create table t (a int)", "CREATE TABLE"),
         ("create temp table t as select 1", "CREATE TABLE AS"),

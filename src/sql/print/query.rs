@@ -10,7 +10,7 @@
 //! * A common table expression gets a name of ours: whatever PostgreSQL thought of its scope, it could not mean a relation of
 //!   `pg_catalog` by it. Its references keep the client's name as their alias.
 //! * What writes (`modify`) has its target as a relation, never as a sub-query; where not all of its columns may be seen, `target` looks
-//!   at each name that could mean one of them.
+//!   at each name that could mean one of them. In WITH it returns what it may see, and the rest of the statement sees only that.
 //! * Operands are in parentheses, operators between spaces: no two characters of different tokens can join.
 
 mod call;
@@ -35,7 +35,7 @@ use crate::names::MAX_IDENTIFIER_BYTES;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::ast::{Ident, Query};
-use super::super::modify::Modify;
+use super::super::modify::Writing;
 use super::super::places::Places;
 use super::super::position;
 use super::super::scope::{TableRef, folded};
@@ -103,12 +103,12 @@ pub struct ModifyRequest<'a> {
     /// The statement, for the places of its tokens.
     pub statement: &'a Statement,
     /// What it does.
-    pub modify: &'a Modify,
-    /// Its relations, in the order of its scope: the target first. Where not all columns of the target may be seen, the others are
-    /// missing to the statement; each further relation is as in a query, the target too where it is read a second time.
+    pub writing: &'a Writing,
+    /// Its relations, in the order of its scope: the targets first. Where not all columns of a target may be seen, the others are
+    /// missing to what writes it; each further relation is as in a query, a target too where it is read a second time.
     pub relations: &'a [(TableRef, RemoteTable)],
-    /// All columns that the target has at the source; read where not all may be seen.
-    pub all: &'a [String],
+    /// All columns that each target has at the source; read where not all may be seen.
+    pub all: &'a [Vec<String>],
     /// Tusk's own answers.
     pub own: &'a OwnValues,
 }
@@ -135,26 +135,22 @@ pub fn print_query(request: &PrintRequest<'_>) -> Result<PrintedQuery> {
     Ok(printer.printed())
 }
 
-/// Prints INSERT, UPDATE, DELETE or MERGE for PostgreSQL.
+/// Prints a statement that writes for PostgreSQL.
 ///
 /// # Errors
 /// `0A000` for what is not on the list, in words that say what; `42703` for a column that may not be seen, and `42601` for more values
 /// than columns that may, in PostgreSQL's words and with the position.
 pub fn print_modify(request: &ModifyRequest<'_>) -> Result<PrintedQuery> {
-    let modify = request.modify;
-    let Some(((_, target), others)) = request.relations.split_first() else { return Err(refuse("this table")) };
-    let survey = Survey::of_modify(modify, request.relations)?;
+    let writing = request.writing;
+    let Some((targets, others)) = request.relations.split_at_checked(writing.writers().count()) else {
+        return Err(refuse("this table"));
+    };
+    let survey = Survey::of_writing(writing, request.relations)?;
     let mut printer = Printer::new(request.statement, others, request.own, survey);
-    printer.narrowed = target.columns.as_ref().map(|visible| Narrowed {
-        label: modify.label.clone(),
-        table: target.seen.1.clone(),
-        visible: visible.clone(),
-        hidden: request.all.iter().filter(|column| !visible.contains(column)).cloned().collect(),
-        active: false,
-        rows: target::rows_of(modify),
-        alone: modify.tree.sources().is_empty(),
-    });
-    printer.modify(&modify.tree, target, &modify.label)?;
+    printer.narrow = targets.iter().any(|(_, target)| target.columns.is_some());
+    let known = targets.iter().zip(request.all).map(|(target, all)| (target.0.position, (target, all.as_slice())));
+    printer.targets = known.collect();
+    printer.writing(writing)?;
     Ok(printer.printed())
 }
 
@@ -177,7 +173,11 @@ struct Printer<'a> {
     /// Own values printed so far: an item that has one needs its name written out.
     own_used: usize,
     survey: Survey,
-    /// The target of a statement that writes, if not all of its columns may be seen.
+    /// What is written, by its position in the client's message, with all of its columns at the source.
+    targets: HashMap<u32, (&'a (TableRef, RemoteTable), &'a [String])>,
+    /// Not all columns of each of them may be seen.
+    narrow: bool,
+    /// The target of what is printed, if that writes and not all of the target's columns may be seen.
     narrowed: Option<Narrowed>,
 }
 
@@ -198,6 +198,8 @@ impl<'a> Printer<'a> {
             own,
             own_used: 0,
             survey,
+            targets: HashMap::new(),
+            narrow: false,
             narrowed: None,
         }
     }
@@ -229,7 +231,7 @@ impl Printer<'_> {
     /// A name in quotes, as it is.
     fn name(&mut self, name: &str) -> Result<()> {
         // The source would cut it, and could then mean a name that was looked for in vain.
-        if self.narrowed.is_some() && name.len() > MAX_IDENTIFIER_BYTES {
+        if self.narrow && name.len() > MAX_IDENTIFIER_BYTES {
             return Err(refuse("a name of more than 63 bytes"));
         }
         let quoted = quote_identifier(name)?;

@@ -5,7 +5,7 @@ use crate::error::{Error, Result, SqlState};
 
 use super::super::copy_options::{CopyOption, OptionValue};
 use super::super::cursor::Cursor;
-use super::super::modify::{Modify, ModifyVerb};
+use super::super::modify::{ModifyVerb, Writing};
 use super::super::parse;
 use super::super::scope::TableRef;
 use super::super::statement::{Copy, CopyWhat, Refusal, Statement, StatementKind};
@@ -29,12 +29,13 @@ fn copy_query(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     let mut options = Vec::new();
     with_options(cursor, &mut options)?;
     cursor.finish()?;
-    match query.kind {
-        StatementKind::Refused { .. } => return Ok(query.kind),
-        StatementKind::Modify(modify) => {
-            return Ok(StatementKind::Refused { tag: "COPY", why: Refusal::Form(modified(&modify)) });
-        }
-        _ => {}
+    if matches!(query.kind, StatementKind::Refused { .. }) {
+        return Ok(query.kind);
+    }
+    if let StatementKind::Modify(writing) = &query.kind
+        && let Some(why) = no_rows(writing)
+    {
+        return Ok(StatementKind::Refused { tag: "COPY", why: Refusal::Form(why) });
     }
     let copy = Copy { what: CopyWhat::Query(query), from: false, options, filtered: false };
     Ok(StatementKind::Copy(Box::new(copy)))
@@ -66,12 +67,12 @@ fn copy_table(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
     Ok(StatementKind::Copy(Box::new(Copy { what, from, options, filtered })))
 }
 
-/// Why what writes is not copied: PostgreSQL's reason, where it has one.
-fn modified(modify: &Modify) -> &'static str {
-    match modify.verb {
-        ModifyVerb::Merge => "MERGE not supported in COPY",
-        _ if modify.returns_rows() => "COPY of a data-modifying statement is not supported",
-        _ => "COPY query must have a RETURNING clause",
+/// Why what writes has no rows to copy.
+fn no_rows(writing: &Writing) -> Option<&'static str> {
+    match writing.verb() {
+        Some(ModifyVerb::Merge) => Some("MERGE not supported in COPY"),
+        _ if writing.returns_rows() => None,
+        _ => Some("COPY query must have a RETURNING clause"),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result, SqlState};
 
 use super::super::cursor::Cursor;
-use super::super::statement::{Declare, Direction, Fetch, StatementKind};
+use super::super::statement::{Declare, Direction, Fetch, Refusal, StatementKind};
 use super::embedded;
 
 pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
@@ -32,10 +32,20 @@ pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
         cursor.eat("without hold");
     }
     cursor.expect("for")?;
-    let statement = *embedded(cursor, |kind| matches!(kind, StatementKind::Query(_) | StatementKind::Refused { .. }))?;
-    if matches!(statement.kind, StatementKind::Refused { .. }) {
-        // DECLARE ... FOR SELECT ... FOR UPDATE: refused as what it would do.
-        return Ok(statement.kind);
+    let allowed = |kind: &StatementKind| match kind {
+        StatementKind::Query(_) | StatementKind::Refused { .. } => true,
+        StatementKind::Modify(writing) => writing.verb().is_none(),
+        _ => false,
+    };
+    let statement = *embedded(cursor, allowed)?;
+    match statement.kind {
+        // DECLARE ... FOR SELECT ... INTO: refused as what it would do.
+        StatementKind::Refused { .. } => return Ok(statement.kind),
+        StatementKind::Modify(_) => {
+            let why = Refusal::Form("DECLARE CURSOR must not contain data-modifying statements in WITH");
+            return Ok(StatementKind::Refused { tag: "DECLARE CURSOR", why });
+        }
+        _ => {}
     }
     Ok(StatementKind::DeclareCursor(Box::new(Declare { name, binary, scroll, hold, statement })))
 }

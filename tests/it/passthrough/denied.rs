@@ -109,7 +109,15 @@ const BEYOND: &[&str] = &[
     "select nextval('public.numbers') from shop.emps",
     "select id into stolen from shop.emps",
     "with x as (delete from shop.emps returning *) select * from x",
+    "with x as (update shop.emps set name = 'x' returning *) select * from x",
+    "with emps as (insert into shop.emps (id) values (1) returning salary) select salary from emps",
+    "with x as (delete from shop.emps returning salary) insert into shop.parts select * from x",
+    "with x as (delete from shop.parts), y as (select * from shop.emps for update) select salary from y",
+    "copy (with x as (delete from shop.emps returning *) select * from x) to stdout",
+    "explain analyze with x as (delete from shop.emps returning *) select * from x",
     "select id from shop.emps for update",
+    "select id from shop.emps for no key update of emps",
+    "select id from shop.emps for key share",
 ];
 
 fn check(raw: &mut Raw, sql: &str, fails: bool) {
@@ -216,6 +224,10 @@ async fn nothing_is_written_and_nothing_is_left_behind() {
         "select 1 from shop.emps; drop table shop.emps",
         "select 'a'; delete from shop.emps",
         "update shop.emps set id = 1",
+        "with x as (delete from shop.emps returning id) select id from x",
+        "with x as (select 1) select 1; with x as (delete from shop.emps) select 1",
+        "copy (with x as (delete from shop.emps returning id) select id from x) to stdout",
+        "explain analyze with x as (delete from shop.emps) select 1",
     ] {
         let messages = raw.ask(sql);
         assert!(messages.iter().any(|message| message.tag == b'E'), "{sql}");

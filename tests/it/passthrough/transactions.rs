@@ -131,6 +131,36 @@ const SCRIPTS: &[&[&str]] = &[
         "select count(*) from shop.log where note = 'plain'",
     ],
     &["begin read only", "update shop.stock set amount = 1", "rollback"],
+    &[
+        "begin read only",
+        "with x as (insert into shop.log (note) values ('ro') returning n) select n from x",
+        "rollback",
+        "begin",
+        "set transaction read only",
+        "with x as (delete from shop.log returning note) insert into shop.log (note) select note from x",
+        "rollback",
+        "begin read only",
+        "copy (with x as (delete from shop.log returning note) select note from x) to stdout",
+        "rollback",
+    ],
+    &[
+        "begin",
+        "with x as (insert into shop.log (note) values ('w1'), ('w2') returning note) select note from x order by 1",
+        "savepoint s",
+        "with x as (delete from shop.log where note = 'w1' returning note) select count(*) from x",
+        "select count(*) from shop.log where note like 'w_'",
+        "with x as (insert into shop.stock (id) values (1)) select 1",
+        "select 1",
+        "rollback to s",
+        "select count(*) from shop.log where note like 'w_'",
+        "declare c cursor for with x as (delete from shop.log returning note) select note from x",
+        "rollback",
+        "select count(*) from shop.log where note like 'w_'",
+        "with x as (insert into shop.log (note) values ('w3') returning note) select note from x; select 1 / 0",
+        "select count(*) from shop.log where note like 'w_'",
+        "with x as (insert into shop.log (note) values ('w4') returning note) select note from x; select 1",
+        "select count(*) from shop.log where note like 'w_'",
+    ],
     &["begin", "set transaction read only", "delete from shop.stock", "commit"],
     &[
         "begin isolation level serializable",
@@ -188,8 +218,24 @@ const SCRIPTS: &[&[&str]] = &[
         "select id from (select id from shop.stock where id = 1 for update) x",
         "select id from shop.stock where id = 1 for update of nothing",
         "select count(*) from shop.stock for update",
+        "begin",
+        "select id from shop.stock where id = 5 for no key update",
+        "select s.id from shop.stock s join shop.places p on p.id = s.place where s.id = 6 for no key update of s nowait for key share of p skip locked",
+        "select s.id from shop.stock s join shop.places p on p.id = s.place where s.id = 7 for key share of s, p",
+        "select id from shop.stock where id = 8 for key share of stock skip locked",
+        "commit",
+        "select count(*) from shop.stock for no key update",
+        "select id from shop.stock where id = 1 for key share of nothing",
+        "select id from shop.stock where id = 1 for key share of shop.stock",
+        "with w as (select id from shop.stock) select id from w for no key update of w",
         "begin read only",
         "select id from shop.stock for update",
+        "rollback",
+        "begin read only",
+        "select id from shop.stock for no key update",
+        "rollback",
+        "begin read only",
+        "select id from shop.stock where id = 1 for key share of stock nowait",
         "rollback",
         "begin",
         "declare l cursor for select id from shop.stock order by id for update",
@@ -263,6 +309,12 @@ async fn others_see_it_when_it_is_committed_and_snapshots_stay() {
         ("55P03", "could not obtain lock on row in relation \"stock\"")
     );
     assert!(rows(&b.ask("select id from shop.stock where id = 1 for update skip locked")).is_empty());
+    // A change of no key lets the weakest lock pass, and no other.
+    assert_eq!(rows(&b.ask("select id from shop.stock where id = 1 for key share nowait")).len(), 1);
+    assert!(rows(&b.ask("select id from shop.stock where id = 1 for no key update skip locked")).is_empty());
+    // What waits in line takes the next that nobody has.
+    let next = "with q as (select id from shop.stock order by id limit 1 for update skip locked) update shop.stock s set amount = amount from q where q.id = s.id returning s.id";
+    assert_eq!(rows(&b.ask(next)), [[Some("2".to_owned())]]);
     b.ask("begin");
     b.ask("savepoint s");
     assert_eq!(error(&b.ask("update shop.stock set amount = 5 where id = 1"))[&'C'], "57014");
@@ -348,6 +400,34 @@ async fn what_runs_beside_a_transaction_and_what_does_not() {
     let refused = error(&wes.ask(federated));
     assert_eq!((refused[&'C'].as_str(), refused.contains_key(&'H')), ("0A000", true), "{refused:?}");
     wes.ask("rollback");
+    // So does a query that has written in its WITH.
+    wes.ask("begin");
+    assert_eq!(
+        rows(&wes.ask("with x as (update shop.stock set amount = 0 where id = 1 returning id) select id from x")).len(),
+        1
+    );
+    assert_eq!(error(&wes.ask(federated))[&'C'], "0A000");
+    wes.ask("rollback");
+    wes.ask("set tusk.route = federated");
+    assert_eq!(
+        rows(&wes.ask("with x as (update shop.stock set amount = amount where id = 1 returning id) select id from x"))
+            .len(),
+        1
+    );
+    let outside = error(&wes.ask("with x as (delete from shop.stock returning id) select x.id from x, tusk.sources"));
+    assert_eq!(outside[&'C'], "0A000", "{outside:?}");
+    wes.ask("reset tusk.route");
+    assert_eq!(rows(&wes.ask("select count(*) from shop.stock")), [[Some("10".to_owned())]]);
+    let plain =
+        format!("{:?}", rows(&wes.ask("explain with x as (delete from shop.stock returning id) select id from x")));
+    assert!(plain.contains("passthrough"), "{plain}");
+    assert_eq!(rows(&wes.ask("select count(*) from shop.stock")), [[Some("10".to_owned())]]);
+    let run = format!(
+        "{:?}",
+        rows(&wes.ask("explain analyze with x as (delete from shop.stock where id > 8 returning id) select id from x"))
+    );
+    assert!(run.contains("Rows: 2"), "{run}");
+    assert_eq!(rows(&wes.ask("select count(*) from shop.stock")), [[Some("8".to_owned())]]);
     wes.ask("begin isolation level repeatable read");
     wes.ask("select count(*) from shop.stock");
     assert_eq!(error(&wes.ask(federated))[&'C'], "0A000");

@@ -50,6 +50,55 @@ const STATEMENTS: &[&str] = &[
      when not matched then insert (id, name) values (v.id, v.name)",
     "insert into shop.nothing values (1)",
     "insert into shop.cheap values (1)",
+    // In WITH.
+    "with x as (insert into shop.log (note) values ('with 1'), ('with 2') returning n, note) select note, count(*) over () from x order by note",
+    "with x as (update shop.stock set amount = amount + 1 where id <= 2 returning id, amount) select id, amount as more from x order by id",
+    "with x as (delete from shop.stock where id = 16 returning *) insert into shop.log (note) select 'gone ' || name from x returning note",
+    "with x as (delete from shop.stock where id = 14 returning *) insert into shop.log (note) select 'gone ' || name from x returning note",
+    "with x as (delete from shop.log where note like 'with%' returning note), y as (insert into shop.log (note) select note || '!' from x returning note) \
+     select x.note, y.note from x join y on y.note = x.note || '!' order by 1",
+    "with stock as (select 1 as id) insert into shop.stock (id, name) select id + 200, 'shadow' from stock returning id, name",
+    "with stock as (delete from shop.stock where id = 201 returning id, name) select stock.id, name from stock",
+    "with moved (i, n) as materialized (update shop.stock set place = 1 where id = 3 returning id, name) update shop.stock s set amount = 33 from moved \
+     where s.id = moved.i + 1 returning moved.*, s.amount",
+    "with x as (insert into shop.log (note) values ('unread')) select count(*) from shop.places",
+    "with x as (insert into shop.log (note) values ('unread')), y as (delete from shop.log where note = 'unread') values (1), (2)",
+    "with x as (delete from shop.log where note = 'unread') select from shop.places",
+    "with x as (delete from shop.log where note = 'unread' returning n) select from x",
+    "with x as (insert into shop.log (note) values ('no rows')) select * from x",
+    "with x as (insert into shop.log (note) values ('no rows')), y as (select * from x) select 1",
+    "with recursive x as (insert into shop.log (note) select note from x returning note) select * from x",
+    "with recursive x as (insert into shop.log (note) values ('recursive') returning note), y (i) as (select 1 union all select i + 1 from y where i < 3) \
+     select i, note from x, y order by i",
+    "with x (a, b, c) as (delete from shop.log where note = 'recursive' returning n, note) select * from x",
+    "with x as (delete from shop.log where false returning n), x as (select 1) select 1",
+    "with x as (update shop.stock set amount = -1 where id = 1 returning id) select id from x",
+    "with x as (insert into shop.stock (id) values (1) returning id) select 1",
+    "with x as (insert into shop.stock (id) values (1) on conflict (id) do nothing returning id), y as (insert into shop.places values (1, 'x') \
+     on conflict (id) do nothing) select count(*) from x",
+    "with x as (insert into shop.stock (id, name) values (1, 'x') on conflict (id) do update set name = excluded.name || ' again' returning name) table x",
+    "with x as (update shop.stock set nothing = 1 returning id) select 1 from x",
+    "with x as (update shop.stock set amount = 1 where false returning id) select nothing from x",
+    "with x as (update shop.stock set amount = 1 where false returning id as \"It\") select \"It\" from x",
+    "with x as (with y as (select 300 as id) insert into shop.stock (id) select id from y returning id) select * from x",
+    "with x as (delete from shop.stock where id = 300 returning id, made) merge into shop.log using x on note = 'merged' when not matched then insert (note) values ('merged')",
+    "with x as (merge into shop.stock using shop.places p on false when matched then delete) select 1",
+    "with x as (select * from (with y as (delete from shop.stock returning *) select * from y) z) select 1",
+    "insert into shop.log (note) with y as (delete from shop.stock returning name) select name from y",
+    "with q as (select id from shop.stock where amount is not null order by id limit 1 for update skip locked) update shop.stock s set amount = 77 from q \
+     where q.id = s.id returning s.id, s.amount",
+    "delete from shop.log where n in (select n from shop.log order by n limit 1 for no key update) returning note",
+    "insert into shop.log (note) select p.name from shop.places p order by 1 for key share of p nowait",
+    "with x as (insert into shop.log (note) values ('locked') returning note) select x.note, s.id from x, shop.stock s where s.id = 2 for share of s",
+    "with x as (delete from shop.log where note = 'locked' returning note) select note from x for update",
+    "with x as (delete from shop.log returning note) select note from x for update of x",
+    "with x as (insert into shop.nothing values (1)) select 1",
+    "with x as (delete from shop.stock where false returning id) select * from y",
+    "copy (with x as (update shop.stock set amount = amount where id < 4 returning id, name) select id from x order by 1) to stdout",
+    "copy (with x as (update shop.stock set amount = amount where id < 4 returning id, name) select id from x order by 1) to stdout (format csv, header)",
+    "copy (insert into shop.log (note) values ('copied') returning note) to stdout",
+    "copy (delete from shop.log where note = 'copied' returning note) to stdout",
+    "copy (with x as (delete from shop.log where note = 'merged') insert into shop.log (note) values ('copied')) to stdout",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,9 +162,24 @@ async fn parameters_prepared_statements_and_parts() {
         execute("", 9),
         execute("", 1),
     ]);
+    let with = "with x as (update shop.stock set amount = 2 where id <= $1 returning id, amount) select id, amount from x order by id";
+    both(&[
+        parse("w", with, &[]),
+        describe(b'S', "w"),
+        bind("", "w", 0, &[Some(b"4")], &[0]),
+        describe(b'P', ""),
+        execute("", 3),
+        execute("", 9),
+        execute("", 1),
+    ]);
+    // The rows that nobody takes are written all the same.
+    both(&[bind("", "w", 0, &[Some(b"2")], &[0]), execute("", 1)]);
+    both(&[bind("", "w", 0, &[Some(b"x")], &[0]), execute("", 1)]);
     let delete = "delete from shop.stock where id = 32";
     both(&[parse("", delete, &[]), bind("", "", 0, &[], &[]), execute("", 1)]);
     both(&[parse("", delete, &[]), bind("", "", 0, &[], &[]), execute("", 0), execute("", 0)]);
+    let sql = "prepare w2 (int) as with x as (delete from shop.log where n = $1 returning n) select count(*) from x; execute w2 (1); execute w2 (1)";
+    assert_eq!(seen(&ours.ask(sql)), seen(&theirs.ask(sql)));
     let sql = "prepare u (int) as update shop.stock set amount = $1 where id = 1; execute u (7); execute u (-7)";
     assert_eq!(seen(&ours.ask(sql)), seen(&theirs.ask(sql)));
     let all = "select id, name, amount from shop.stock order by 1";
@@ -192,7 +256,9 @@ async fn roles_write_what_they_may() {
     // A reader writes nothing, and neither does anybody where the source is not to be written to.
     let mut ana = Raw::login(daemon.port(), "ana", "tusk");
     assert_eq!(error(&ana.ask("delete from shop.stock"))[&'C'], "42501");
-    assert_eq!(error(&ana.ask("select id from shop.stock for update"))[&'C'], "42501");
+    for lock in ["for update", "for no key update", "for share", "for key share of stock"] {
+        assert_eq!(error(&ana.ask(&format!("select id from shop.stock {lock}")))[&'C'], "42501", "{lock}");
+    }
     let watch = postgres.connect().await;
     let count: i64 = watch.query_one("select count(*) from public.stock", &[]).await.unwrap().get(0);
     assert_eq!(count, 11);
@@ -203,4 +269,82 @@ async fn roles_write_what_they_may() {
         (refused[&'C'].as_str(), refused[&'M'].as_str()),
         ("25006", "cannot execute DELETE in a read-only transaction")
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_write_in_with_what_they_may() {
+    let (postgres, daemon) = writable("").await;
+    let mut nan = Raw::login(daemon.port(), "nan", "tusk");
+    let mut ask = |sql: &str| match nan.ask(sql) {
+        answer if answer.iter().any(|message| message.tag == b'E') => {
+            let fields = error(&answer);
+            format!("{} {}", fields[&'C'], fields[&'M'])
+        }
+        answer => transcript(&answer),
+    };
+    let (missing, denied) = ("42703 column \"secret\" does not exist", "42501 permission denied for table stock");
+    for (sql, told) in [
+        ("with x as (update shop.stock set name = secret where id = 1 returning id) select id from x", missing),
+        ("with x as (update shop.stock set name = 'x' where id = 1 returning secret) select * from x", missing),
+        (
+            "with secret as (select 1 as secret), stock as (update shop.stock set name = 'x' where id = 1 returning secret) select * from stock",
+            missing,
+        ),
+        ("with x as (update shop.stock set name = 'x' where id = 1 returning *) select secret from x", missing),
+        (
+            "with x as (update shop.stock set name = 'x' where id = 1 returning *) select x.ctid from x",
+            "42703 column x.ctid does not exist",
+        ),
+        (
+            "with x as (update shop.stock s set name = 'x' where id = 1 returning s) select * from x",
+            "0A000 the statement cannot be passed through",
+        ),
+        ("with x as (update shop.stock set amount = 3 where id = 1 returning id) select id from x", denied),
+        ("with x as (insert into shop.stock (id, amount) values (60, 3)) select 1", denied),
+        ("with x as (insert into shop.stock values (60, 'x', 3)) select 1", denied),
+        ("with x as (delete from shop.stock) select 1", denied),
+        ("with x as (update shop.stock set name = 'x' where id = 1), y as (delete from shop.stock) select 1", denied),
+        (
+            "with x as (delete from shop.stock returning id) update shop.stock s set name = 'x' from x where s.id = x.id",
+            denied,
+        ),
+        ("copy (with x as (delete from shop.stock returning *) select * from x) to stdout", denied),
+        ("explain with x as (delete from shop.stock returning *) select * from x", denied),
+        ("explain analyze with x as (delete from shop.stock returning *) select * from x", denied),
+        ("prepare x as with x as (delete from shop.stock returning *) select * from x", denied),
+        (
+            "with x as (insert into shop.stock (id, name) values (1, 'x') returning id) select * from x",
+            "23505 duplicate key value violates a unique constraint",
+        ),
+    ] {
+        assert_eq!(ask(sql), told, "{sql}");
+    }
+    for sql in [
+        "with x as (delete from shop.emps) select 1",
+        "with emps as (select 1 as k) insert into shop.places select k, 'x' from emps",
+    ] {
+        assert!(ask(sql).starts_with("42P01 relation \"shop."), "{sql}");
+    }
+    let returned = ask("with x as (update shop.stock set name = 'thing 1' where id = 1 returning *) select x.* from x");
+    assert!(returned.contains("SELECT 1") && !returned.contains("classified"), "{returned}");
+    let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+    wes.ask("set default_transaction_read_only = on");
+    for (sql, tag) in [
+        ("with x as (delete from shop.stock returning id) select id from x", "SELECT"),
+        (
+            "with x as (delete from shop.stock returning id) insert into shop.log (note) select id::text from x",
+            "INSERT",
+        ),
+        ("copy (with x as (delete from shop.stock returning id) select id from x) to stdout", "SELECT"),
+        ("explain analyze with x as (delete from shop.stock returning id) select id from x", "SELECT"),
+        ("with x as (delete from shop.log) select id from shop.stock for share", "SELECT FOR SHARE"),
+        ("insert into shop.log (note) select name from shop.stock for update", "INSERT"),
+    ] {
+        let refused = error(&wes.ask(sql));
+        assert_eq!(refused[&'M'], format!("cannot execute {tag} in a read-only transaction"), "{sql}");
+    }
+    let watch = postgres.connect().await;
+    let left = "select count(*), count(*) filter (where name like 'thing %'), sum(amount) from public.stock";
+    let left = watch.query_one(left, &[]).await.unwrap();
+    assert_eq!((left.get::<_, i64>(0), left.get::<_, i64>(1), left.get::<_, i64>(2)), (10, 10, 550));
 }

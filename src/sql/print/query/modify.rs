@@ -1,4 +1,4 @@
-//! INSERT, UPDATE, DELETE and MERGE, printed from their own tree.
+//! INSERT, UPDATE, DELETE and MERGE, by themselves or in WITH, printed from their own tree.
 //! Must not know: expressions, queries, which columns of the target are hidden.
 
 use super::super::super::allow::{plain_values, row};
@@ -6,67 +6,99 @@ use super::super::super::ast::Expr;
 use super::super::super::marks;
 use super::super::super::modify::is_default;
 use super::super::super::modify::tree::{
-    Action, Arbiter, Assignment, Change, Conflict, Filter, Insert, Key, Merge, Overriding, Place, Step, Then, Tree,
+    Action, Arbiter, Assignment, Body, Change, Conflict, Filter, Insert, Key, Merge, Modify, Overriding, Place, Step,
+    Then, WithItem, Writing,
 };
 use super::expression::bare;
+use super::target::narrowed;
 use super::{Printer, RemoteTable, refuse};
 use crate::error::Result;
 
 impl Printer<'_> {
     /// The whole statement.
-    pub(super) fn modify(&mut self, tree: &Tree, target: &RemoteTable, label: &str) -> Result<()> {
-        if let Some(with) = &tree.with {
+    pub(super) fn writing(&mut self, writing: &Writing) -> Result<()> {
+        if let Some(with) = &writing.with {
+            self.with_of(with.recursive, &with.queries, |printer, item| match item {
+                WithItem::Query(cte) => printer.cte_definition(cte),
+                WithItem::Modify(writer) => {
+                    printer.cte_head(&writer.alias, writer.materialized)?;
+                    printer.put("(");
+                    printer.modify(&writer.modify)?;
+                    printer.put(")");
+                    Ok(())
+                }
+            })?;
+        }
+        match &writing.body {
+            Body::Query(query) => self.query(query),
+            Body::Modify(modify) => self.modify(modify),
+        }
+    }
+
+    /// What writes, where its target is what it is held against, and no other is.
+    fn modify(&mut self, modify: &Modify) -> Result<()> {
+        let written = modify.target();
+        let found = self.targets.get(&written.position).copied().filter(|((table, _), _)| *table == written);
+        let Some(((_, target), all)) = found else { return Err(refuse("this table")) };
+        let around = std::mem::replace(&mut self.narrowed, narrowed(modify, target, all));
+        let result = self.statement(modify, target);
+        self.narrowed = around;
+        result
+    }
+
+    fn statement(&mut self, modify: &Modify, target: &RemoteTable) -> Result<()> {
+        if let Some(with) = &modify.with {
             self.with(with)?;
         }
-        let name = tree.name.0.first().and_then(|part| part.as_ident());
-        self.put(match &tree.action {
+        let place = modify.name.0.first().and_then(|part| part.as_ident()).and_then(|name| super::position(name.span));
+        self.put(match &modify.action {
             Action::Insert(_) => "INSERT INTO ",
             Action::Update(_) => "UPDATE ",
             Action::Delete(_) => "DELETE FROM ",
             Action::Merge(_) => "MERGE INTO ",
         });
-        self.put(if marks::only(&tree.name) { "ONLY " } else { "" });
-        self.mark(name.and_then(|ident| super::position(ident.span)));
+        self.put(if marks::only(&modify.name) { "ONLY " } else { "" });
+        self.mark(place);
         self.name(&target.schema)?;
         self.put(".");
         self.name(&target.name)?;
         self.put(" AS ");
-        self.name(label)?;
-        match &tree.action {
-            Action::Insert(insert) => self.insert(insert)?,
+        self.name(&modify.label())?;
+        match &modify.action {
+            Action::Insert(insert) => self.insert(insert, place)?,
             Action::Update(update) => {
                 self.seeing(|printer| printer.set(&update.assignments))?;
-                self.beside(" FROM ", tree)?;
+                self.beside(" FROM ", modify)?;
                 self.seeing(|printer| printer.filter(update.filter.as_ref()))?;
             }
             Action::Delete(delete) => {
-                self.beside(" USING ", tree)?;
+                self.beside(" USING ", modify)?;
                 self.seeing(|printer| printer.filter(delete.filter.as_ref()))?;
             }
             Action::Merge(merge) => {
-                self.beside(" USING ", tree)?;
+                self.beside(" USING ", modify)?;
                 self.seeing(|printer| printer.merge(merge))?;
             }
         }
-        if tree.returning.is_empty() {
+        if modify.returning.is_empty() {
             return Ok(());
         }
         self.put(" RETURNING ");
         self.seeing(|printer| {
-            printer.separated(&tree.returning, ", ", |printer, item| printer.returned(item, tree.sources()))
+            printer.separated(&modify.returning, ", ", |printer, item| printer.returned(item, modify.sources()))
         })
     }
 
     /// The relations beside the target, which do not see it.
-    fn beside(&mut self, word: &str, tree: &Tree) -> Result<()> {
-        if tree.sources().is_empty() {
+    fn beside(&mut self, word: &str, modify: &Modify) -> Result<()> {
+        if modify.sources().is_empty() {
             return Ok(());
         }
         self.put(word);
-        self.separated(tree.sources(), ", ", Self::table_with_joins)
+        self.separated(modify.sources(), ", ", Self::table_with_joins)
     }
 
-    fn insert(&mut self, insert: &Insert) -> Result<()> {
+    fn insert(&mut self, insert: &Insert, place: Option<u32>) -> Result<()> {
         self.columns(&insert.columns, insert.source.as_deref())?;
         self.overriding(insert.overriding);
         match &insert.source {
@@ -83,7 +115,10 @@ impl Printer<'_> {
             }
         }
         match &insert.conflict {
-            Some(conflict) => self.seeing(|printer| printer.conflict(conflict)),
+            Some(conflict) => {
+                let place = place.and_then(|place| self.places.sequence(place, &["on", "conflict"]));
+                self.seeing(|printer| printer.conflict(conflict, place))
+            }
             None => Ok(()),
         }
     }
@@ -146,8 +181,7 @@ impl Printer<'_> {
         });
     }
 
-    fn conflict(&mut self, conflict: &Conflict) -> Result<()> {
-        let place = self.places.sequence(&["on", "conflict"]);
+    fn conflict(&mut self, conflict: &Conflict, place: Option<u32>) -> Result<()> {
         self.put(" ");
         self.mark(place);
         self.put("ON CONFLICT ");

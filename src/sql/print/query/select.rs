@@ -2,10 +2,11 @@
 //! Must not know: expressions, relations.
 
 use super::super::super::ast::{
-    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, LockClause, LockType, NamedWindowExpr, NonBlock,
-    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, SetOperator, SetQuantifier, With,
+    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, LockClause, NamedWindowExpr, NonBlock, OrderBy,
+    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
+    SetQuantifier, TableAlias, With,
 };
+use super::super::super::locks::Lock;
 use super::super::super::rewrite::item_name_of;
 use super::{Printer, refuse};
 use crate::error::Result;
@@ -31,17 +32,18 @@ impl Printer<'_> {
         query.locks.iter().try_for_each(|lock| self.lock(lock))
     }
 
-    fn lock(&mut self, lock: &LockClause) -> Result<()> {
-        self.put(match lock.lock_type {
-            LockType::Update => " FOR UPDATE",
-            LockType::Share => " FOR SHARE",
-        });
-        if let Some(of) = &lock.of {
-            let [ObjectNamePart::Identifier(of)] = of.0.as_slice() else { return Err(refuse("this form of lock")) };
-            self.put(" OF ");
-            self.ident(of)?;
+    fn lock(&mut self, clause: &LockClause) -> Result<()> {
+        let Lock { strength, tables, qualified } = Lock::of(clause);
+        if qualified.is_some() {
+            return Err(refuse("this form of lock"));
         }
-        self.put(match lock.nonblock {
+        self.put(" ");
+        self.put(strength.words());
+        if !tables.is_empty() {
+            self.put(" OF ");
+            self.separated(&tables, ", ", |printer, table| printer.ident(table))?;
+        }
+        self.put(match clause.nonblock {
             None => "",
             Some(NonBlock::Nowait) => " NOWAIT",
             Some(NonBlock::SkipLocked) => " SKIP LOCKED",
@@ -58,33 +60,52 @@ impl Printer<'_> {
     }
 
     pub(super) fn with(&mut self, with: &With) -> Result<()> {
-        self.put(if with.recursive { "WITH RECURSIVE " } else { "WITH " });
-        self.separated(&with.cte_tables, ", ", Self::cte_definition)?;
+        self.with_of(with.recursive, &with.cte_tables, Self::cte_definition)
+    }
+
+    /// WITH of such queries, and the space behind it.
+    pub(super) fn with_of<T>(
+        &mut self,
+        recursive: bool,
+        queries: &[T],
+        each: impl FnMut(&mut Self, &T) -> Result<()>,
+    ) -> Result<()> {
+        self.put(if recursive { "WITH RECURSIVE " } else { "WITH " });
+        self.separated(queries, ", ", each)?;
         self.put(" ");
         Ok(())
     }
 
-    fn cte_definition(&mut self, cte: &Cte) -> Result<()> {
-        if cte.from.is_some() || cte.alias.at.is_some() {
+    pub(super) fn cte_definition(&mut self, cte: &Cte) -> Result<()> {
+        if cte.from.is_some() {
             return Err(refuse("this form of WITH"));
         }
-        self.mark_span(cte.alias.name.span);
-        let name = self.cte(&super::folded(&cte.alias.name));
+        self.cte_head(&cte.alias, cte.materialized)?;
+        self.sub_query(&cte.query)
+    }
+
+    /// What stands before the parenthesis of a common table expression.
+    pub(super) fn cte_head(&mut self, alias: &TableAlias, materialized: Option<CteAsMaterialized>) -> Result<()> {
+        if alias.at.is_some() {
+            return Err(refuse("this form of WITH"));
+        }
+        self.mark_span(alias.name.span);
+        let name = self.cte(&super::folded(&alias.name));
         self.name(&name)?;
-        if !cte.alias.columns.is_empty() {
+        if !alias.columns.is_empty() {
             self.put(" (");
-            self.separated(&cte.alias.columns, ", ", |printer, column| match &column.data_type {
+            self.separated(&alias.columns, ", ", |printer, column| match &column.data_type {
                 None => printer.ident(&column.name),
                 Some(_) => Err(refuse("a type in the columns of a WITH query")),
             })?;
             self.put(")");
         }
-        self.put(match cte.materialized {
+        self.put(match materialized {
             None => " AS ",
             Some(CteAsMaterialized::Materialized) => " AS MATERIALIZED ",
             Some(CteAsMaterialized::NotMaterialized) => " AS NOT MATERIALIZED ",
         });
-        self.sub_query(&cte.query)
+        Ok(())
     }
 
     fn set_expression(&mut self, body: &SetExpr) -> Result<()> {

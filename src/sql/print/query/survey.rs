@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::super::super::ast::{Cte, Query, SelectItem, TableAlias, TableFactor, Visit, Visitor};
-use super::super::super::modify::Modify;
+use super::super::super::ast::{Query, SelectItem, TableAlias, TableFactor, Visit, Visitor};
+use super::super::super::modify::Writing;
 use super::super::super::scope::{TableRef, folded, parts};
 use super::{RemoteTable, refuse};
 use crate::error::Result;
@@ -34,22 +34,40 @@ impl Survey {
     ///
     /// # Errors
     /// As [`Survey::of`].
-    pub(super) fn of_modify(modify: &Modify, relations: &[(TableRef, RemoteTable)]) -> Result<Survey> {
+    pub(super) fn of_writing(writing: &Writing, relations: &[(TableRef, RemoteTable)]) -> Result<Survey> {
         let mut survey = Survey::default();
-        match relations.first() {
-            Some((_, target)) if modify.tree.alias.is_none() => {
-                survey.bare.insert(modify.label.clone(), target.seen.0.clone());
+        for (modify, (_, target)) in writing.writers().zip(relations) {
+            if modify.alias.is_some() {
+                survey.aliases.insert(modify.label());
+            } else if !survey.calls_bare(modify.label(), &target.seen.0) {
+                return Err(refuse("tables of one name in two schemas"));
             }
-            _ => {
-                survey.aliases.insert(modify.label.clone());
-            }
+            survey.labels(&modify.returning);
         }
-        let ctes = modify.tree.with.iter().flat_map(|with| &with.cte_tables);
-        for alias in ctes.map(|cte| &cte.alias) {
-            survey.aliases.insert(folded(&alias.name));
-            survey.columns.extend(alias.columns.iter().map(|column| folded(&column.name)));
+        for alias in writing.aliases() {
+            survey.alias(Some(alias));
         }
-        survey.with(&modify.tree, relations)
+        survey.with(writing, relations)
+    }
+
+    /// A table is called by its own name. `false`: so is one of another schema.
+    fn calls_bare(&mut self, table: String, schema: &str) -> bool {
+        *self.bare.entry(table).or_insert_with(|| schema.to_owned()) == *schema
+    }
+
+    fn alias(&mut self, alias: Option<&TableAlias>) {
+        if let Some(alias) = alias {
+            self.aliases.insert(folded(&alias.name));
+            self.columns.extend(alias.columns.iter().map(|column| folded(&column.name)));
+        }
+    }
+
+    fn labels(&mut self, items: &[SelectItem]) {
+        let label = |item: &SelectItem| match item {
+            SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+            _ => None,
+        };
+        self.columns.extend(items.iter().filter_map(label));
     }
 
     fn with<T: Visit>(self, tree: &T, relations: &[(TableRef, RemoteTable)]) -> Result<Survey> {
@@ -81,33 +99,16 @@ struct Finder<'a> {
     twice: bool,
 }
 
-impl Finder<'_> {
-    fn alias(&mut self, alias: Option<&TableAlias>) {
-        if let Some(alias) = alias {
-            self.survey.aliases.insert(folded(&alias.name));
-            self.survey.columns.extend(alias.columns.iter().map(|column| folded(&column.name)));
-        }
-    }
-
-    fn cte(&mut self, cte: &Cte) {
-        self.alias(Some(&cte.alias));
-    }
-}
-
 impl Visitor for Finder<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        query.with.iter().flat_map(|with| &with.cte_tables).for_each(|cte| self.cte(cte));
+        query.with.iter().flat_map(|with| &with.cte_tables).for_each(|cte| self.survey.alias(Some(&cte.alias)));
         ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &super::super::super::ast::Select) -> ControlFlow<()> {
-        for item in &select.projection {
-            if let SelectItem::ExprWithAlias { alias, .. } = item {
-                self.survey.columns.insert(folded(alias));
-            }
-        }
+        self.survey.labels(&select.projection);
         ControlFlow::Continue(())
     }
 
@@ -117,11 +118,7 @@ impl Visitor for Finder<'_> {
                 let place = name.0.first().and_then(|part| part.as_ident()).and_then(|i| super::position(i.span));
                 let table = parts(name).pop().unwrap_or_default();
                 match place.and_then(|place| self.by_place.get(&place)) {
-                    Some(remote) => {
-                        let schema = remote.seen.0.clone();
-                        let known = self.survey.bare.entry(table).or_insert_with(|| schema.clone());
-                        self.twice |= *known != schema;
-                    }
+                    Some(remote) => self.twice |= !self.survey.calls_bare(table, &remote.seen.0),
                     None => {
                         self.survey.aliases.insert(table);
                     }
@@ -131,7 +128,7 @@ impl Visitor for Finder<'_> {
             | TableFactor::Derived { alias, .. }
             | TableFactor::Function { alias, .. }
             | TableFactor::UNNEST { alias, .. }
-            | TableFactor::NestedJoin { alias, .. } => self.alias(alias.as_ref()),
+            | TableFactor::NestedJoin { alias, .. } => self.survey.alias(alias.as_ref()),
             _ => {}
         }
         ControlFlow::Continue(())

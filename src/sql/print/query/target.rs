@@ -16,7 +16,7 @@ use super::super::super::modify::tree::Place;
 use super::super::super::modify::{Modify, ModifyVerb, width};
 use super::super::super::position;
 use super::super::super::scope::{folded, parts};
-use super::{Printer, refuse};
+use super::{Printer, RemoteTable, refuse};
 use crate::error::{Error, Result, SqlState};
 
 /// Columns that every table has and no list shows.
@@ -26,19 +26,19 @@ const SYSTEM: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "o
 #[derive(Debug, Clone)]
 pub(super) struct Narrowed {
     /// What the statement calls it.
-    pub(super) label: String,
+    label: String,
     /// Its name as the client sees it.
-    pub(super) table: String,
+    table: String,
     /// The columns that may be seen, in order.
-    pub(super) visible: Vec<String>,
+    visible: Vec<String>,
     /// The others.
-    pub(super) hidden: Vec<String>,
+    hidden: Vec<String>,
     /// It is in scope where the printer is.
-    pub(super) active: bool,
+    active: bool,
     /// What else is a row of it there.
-    pub(super) rows: Vec<String>,
+    rows: Vec<String>,
     /// Nothing but it is in scope there.
-    pub(super) alone: bool,
+    alone: bool,
 }
 
 impl Narrowed {
@@ -55,13 +55,27 @@ impl Narrowed {
     }
 }
 
+/// A target, if not all of its columns may be seen; `all`: those that it has at the source.
+pub(super) fn narrowed(modify: &Modify, target: &RemoteTable, all: &[String]) -> Option<Narrowed> {
+    let visible = target.columns.as_ref()?;
+    Some(Narrowed {
+        label: modify.label(),
+        table: target.seen.1.clone(),
+        visible: visible.clone(),
+        hidden: all.iter().filter(|column| !visible.contains(column)).cloned().collect(),
+        active: false,
+        rows: rows_of(modify),
+        alone: modify.sources().is_empty(),
+    })
+}
+
 /// Names that mean rows of the target beside its own: `excluded` of INSERT, and `old` and `new`, which RETURNING has since PostgreSQL 18
 /// where nothing else in FROM is called so.
-pub(super) fn rows_of(modify: &Modify) -> Vec<String> {
-    let others: Vec<String> = modify.tree.sources().iter().filter_map(|source| labels(source).ok()).flatten().collect();
+fn rows_of(modify: &Modify) -> Vec<String> {
+    let others: Vec<String> = modify.sources().iter().filter_map(|source| labels(source).ok()).flatten().collect();
     let mut rows: Vec<String> = ["old", "new"].map(str::to_owned).to_vec();
     rows.retain(|row| !others.contains(row));
-    if modify.verb == ModifyVerb::Insert {
+    if modify.verb() == ModifyVerb::Insert {
         rows.push("excluded".to_owned());
     }
     rows

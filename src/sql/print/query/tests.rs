@@ -59,6 +59,11 @@ fn names_and_literals_are_ours() {
         ("select * from hidden h", "SELECT * FROM (SELECT \"a\", \"b\"\"\" FROM \"s\"\"x\".\"hidden\") AS \"h\""),
         ("select '\\'') union select 1 --' as \"x\\\"", "SELECT E'\\\\'') union select 1 --' AS \"x\\\""),
         (
+            "select a from t, hidden h for no key update of T, h skip locked for key share for share of h nowait for update",
+            "SELECT \"a\" FROM \"s\"\"x\".\"t\" AS \"t\", (SELECT \"a\", \"b\"\"\" FROM \"s\"\"x\".\"hidden\") AS \"h\" \
+             FOR NO KEY UPDATE OF \"t\", \"h\" SKIP LOCKED FOR KEY SHARE FOR SHARE OF \"h\" NOWAIT FOR UPDATE",
+        ),
+        (
             "with pg_authid as (select 1 as q) select q from pg_authid",
             "WITH \"tusk_with_1\" AS (SELECT 1 AS \"q\") SELECT \"q\" FROM \"tusk_with_1\" AS \"pg_authid\"",
         ),
@@ -341,7 +346,11 @@ impl Random {
                 "select * from t, lateral (select {a}) {n} (x) cross join generate_series(1, 2) with ordinality g(p, q) where {b}"
             ),
             5 => format!("values ({a}, {b}), (1, {c})"),
-            6 => format!("select {a} from t natural join u where {b} having {c} fetch first 2 rows only"),
+            6 => {
+                let lock =
+                    self.of(&["", "for update", "for no key update of t, u nowait", "for share of u", "for key share"]);
+                format!("select {a} from t natural join u where {b} having {c} fetch first 2 rows only {lock}")
+            }
             7 => format!("select t.*, {a} from shop.t join (u join v using (a, b)) on true window w as (order by {c})"),
             _ => format!("select ({a}) as {n} from (select {b} as {m}) x, json_to_record('1') as r(a int, b text)"),
         }

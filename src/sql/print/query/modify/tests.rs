@@ -10,7 +10,7 @@ use crate::sql::{Scope, StatementKind, parse};
 /// `secret` is hidden.
 fn printed(sql: &str) -> Result<PrintedQuery> {
     let statement = parse(sql)?.remove(0);
-    let StatementKind::Modify(modify) = &statement.kind else { panic!("{sql}: {:?}", statement.kind) };
+    let StatementKind::Modify(writing) = &statement.kind else { panic!("{sql}: {:?}", statement.kind) };
     let remote = |table: &TableRef| RemoteTable {
         schema: "s\"x".into(),
         name: table.table.clone(),
@@ -19,8 +19,8 @@ fn printed(sql: &str) -> Result<PrintedQuery> {
     };
     let relations: Vec<_> =
         Scope::of_statement(&statement).relations.into_iter().map(|table| (table.clone(), remote(&table))).collect();
-    let all = ["a", "secret", "b\"", "c"].map(str::to_owned);
-    print_modify(&ModifyRequest { statement: &statement, modify, relations: &relations, all: &all, own: &own() })
+    let all = vec![["a", "secret", "b\"", "c"].map(str::to_owned).to_vec(); writing.writers().count()];
+    print_modify(&ModifyRequest { statement: &statement, writing, relations: &relations, all: &all, own: &own() })
 }
 
 fn sql(sql: &str) -> String {
@@ -65,6 +65,82 @@ fn names_and_literals_are_ours() {
         ),
     ] {
         assert_eq!(sql(written), expected, "{written}");
+    }
+}
+
+#[test]
+fn what_writes_in_with_is_printed_where_it_stands() {
+    for (written, expected) in [
+        (
+            "with x as (insert into t values (1, default) returning a as b, *) select b from x",
+            "WITH \"tusk_with_1\" AS (INSERT INTO \"s\"\"x\".\"t\" AS \"t\" VALUES (1, DEFAULT) RETURNING \"a\" AS \"b\", *) \
+             SELECT \"b\" FROM \"tusk_with_1\" AS \"x\"",
+        ),
+        (
+            "with recursive x (p) as materialized (delete from only t y using u where y.a = u.a returning y.a), \
+             z as not materialized (update v set a = 1 from x where p = v.a) table x",
+            "WITH RECURSIVE \"tusk_with_1\" (\"p\") AS MATERIALIZED (DELETE FROM ONLY \"s\"\"x\".\"t\" AS \"y\" USING \"s\"\"x\".\"u\" AS \"u\" \
+             WHERE \"y\".\"a\" = \"u\".\"a\" RETURNING \"y\".\"a\"), \
+             \"tusk_with_2\" AS NOT MATERIALIZED (UPDATE \"s\"\"x\".\"v\" AS \"v\" SET \"a\" = 1 FROM \"tusk_with_1\" AS \"x\" WHERE \"p\" = \"v\".\"a\") \
+             SELECT * FROM \"tusk_with_1\" AS \"x\"",
+        ),
+        // A target is a table, whatever a query of WITH is called.
+        (
+            "with t as (delete from t returning *), u as (select * from t) insert into u select * from u on conflict do nothing returning u.a",
+            "WITH \"tusk_with_1\" AS (DELETE FROM \"s\"\"x\".\"t\" AS \"t\" RETURNING *), \
+             \"tusk_with_2\" AS (SELECT * FROM \"tusk_with_1\" AS \"t\") INSERT INTO \"s\"\"x\".\"u\" AS \"u\" \
+             SELECT * FROM \"tusk_with_2\" AS \"u\" ON CONFLICT DO NOTHING RETURNING \"u\".\"a\"",
+        ),
+        (
+            "with x as (with y as (select 1 as a) insert into t select a from y returning a) delete from narrow using x where narrow.a = x.a",
+            "WITH \"tusk_with_1\" AS (WITH \"tusk_with_2\" AS (SELECT 1 AS \"a\") INSERT INTO \"s\"\"x\".\"t\" AS \"t\" \
+             SELECT \"a\" FROM \"tusk_with_2\" AS \"y\" RETURNING \"a\") DELETE FROM \"s\"\"x\".\"narrow\" AS \"narrow\" \
+             USING \"tusk_with_1\" AS \"x\" WHERE \"narrow\".\"a\" = \"x\".\"a\"",
+        ),
+        // What a part may not see is missing to it alone.
+        (
+            "with x as (update narrow set a = 1 returning *, narrow.*), y as (delete from t where secret = 1 returning secret) \
+             select x.*, secret from x, y, narrow",
+            "WITH \"tusk_with_1\" AS (UPDATE \"s\"\"x\".\"narrow\" AS \"narrow\" SET \"a\" = 1 RETURNING \"narrow\".\"a\", \"narrow\".\"b\"\"\", \
+             \"narrow\".\"c\", \"narrow\".\"a\", \"narrow\".\"b\"\"\", \"narrow\".\"c\"), \
+             \"tusk_with_2\" AS (DELETE FROM \"s\"\"x\".\"t\" AS \"t\" WHERE \"secret\" = 1 RETURNING \"secret\") \
+             SELECT \"x\".*, \"secret\" FROM \"tusk_with_1\" AS \"x\", \"tusk_with_2\" AS \"y\", \
+             (SELECT \"a\", \"b\"\"\", \"c\" FROM \"s\"\"x\".\"narrow\") AS \"narrow\"",
+        ),
+        (
+            "with x as (insert into narrow values (1, 2) returning a) update t set a = x.a from x where t.secret is null",
+            "WITH \"tusk_with_1\" AS (INSERT INTO \"s\"\"x\".\"narrow\" AS \"narrow\" (\"a\", \"b\"\"\") VALUES (1, 2) RETURNING \"a\") \
+             UPDATE \"s\"\"x\".\"t\" AS \"t\" SET \"a\" = \"x\".\"a\" FROM \"tusk_with_1\" AS \"x\" WHERE \"t\".\"secret\" IS NULL",
+        ),
+        (
+            "with q as (select a from narrow order by a limit 1 for update of narrow skip locked) update narrow set c = 1 from q where q.a = narrow.a",
+            "WITH \"tusk_with_1\" AS (SELECT \"a\" FROM (SELECT \"a\", \"b\"\"\", \"c\" FROM \"s\"\"x\".\"narrow\") AS \"narrow\" ORDER BY \"a\" LIMIT 1 \
+             FOR UPDATE OF \"narrow\" SKIP LOCKED) UPDATE \"s\"\"x\".\"narrow\" AS \"narrow\" SET \"c\" = 1 FROM \"tusk_with_1\" AS \"q\" \
+             WHERE \"q\".\"a\" = \"narrow\".\"a\"",
+        ),
+    ] {
+        assert_eq!(sql(written), expected, "{written}");
+    }
+    for refused in [
+        "with x as (delete from shop.t) delete from other.t",
+        "with x as (delete from shop.t) select * from other.t",
+        "with x as (delete from t) select other.x.a from x",
+    ] {
+        assert_eq!(printed(refused).map(|printed| printed.sql).unwrap_err().state().code(), "0A000", "{refused}");
+    }
+}
+
+#[test]
+fn places_of_every_part_lead_back_to_the_client() {
+    let text = "with x as (insert into t values (1) on conflict (a) do nothing), y as (insert into u values (2) on conflict (b) do nothing) select 3";
+    let found = printed(text).unwrap();
+    let starts = |text: &str, what: &str| {
+        text.match_indices(what).map(|(at, _)| u32::try_from(at + 1).unwrap()).collect::<Vec<_>>()
+    };
+    let (here, there) = (starts(&found.sql, "ON CONFLICT"), starts(text, "on conflict"));
+    assert_eq!((here.len(), there.len()), (2, 2));
+    for pair in here.into_iter().zip(there) {
+        assert!(found.places.contains(&pair), "{pair:?} of {:?}", found.places);
     }
 }
 
@@ -256,6 +332,32 @@ fn a_hidden_column_is_missing() {
         let code = if message.starts_with("INSERT") { "42601" } else { "42703" };
         assert_eq!((error.state().code(), error.message()), (code, *message), "{written}");
         assert_eq!(error.position(), place, "{written}");
+        // The same in WITH, before others and behind them, and under their names.
+        if message.starts_with("INSERT") || written.starts_with("merge") {
+            continue;
+        }
+        for (before, after) in [
+            ("with x as (", ") select 1"),
+            ("with narrow as (", ") select secret from t, narrow"),
+            (
+                "with secret as (select 1 as secret), x as (",
+                "), y as (delete from t returning secret) select secret from y",
+            ),
+            (
+                "with t as (delete from t returning secret), narrow as (",
+                ") insert into t select secret from t returning secret",
+            ),
+        ] {
+            if before.contains("narrow") && written.contains("shop.") {
+                // Its schema does not tell it from the query of that name any more.
+                continue;
+            }
+            let within = format!("{before}{written}{after}");
+            let error = printed(&within).map(|printed| printed.sql).expect_err(&within);
+            assert_eq!((error.state().code(), error.message()), (code, *message), "{within}");
+            let moved = place.and_then(|place| Some(place + u32::try_from(before.len()).ok()?));
+            assert_eq!(error.position(), moved, "{within}");
+        }
     }
 }
 
@@ -306,9 +408,11 @@ fn a_whole_row_of_a_narrowed_target_is_refused() {
         "update t set a = nextval('s')",
         "update t set a = x::regclass",
     ] {
-        match printed(written) {
-            Err(error) => assert_eq!(error.state().code(), "0A000", "{written}: {error}"),
-            Ok(printed) => panic!("{written}\n{}", printed.sql),
+        for written in [written.to_owned(), format!("with x as ({written}), y as (delete from t) select 1 from y")] {
+            match printed(&written) {
+                Err(error) => assert_eq!(error.state().code(), "0A000", "{written}: {error}"),
+                Ok(printed) => panic!("{written}\n{}", printed.sql),
+            }
         }
     }
 }
@@ -325,6 +429,8 @@ fn a_long_name_is_no_other_name_for_a_hidden_column() {
         format!("update narrow {long} set a = 1 returning (select row_to_json({long}2))"),
         format!("update narrow {long} set a = (select {long}1) from u"),
         format!("delete from narrow using u {long}1"),
+        format!("with x as (delete from narrow using u {long}1) select 1"),
+        format!("with x as (delete from narrow) select 1 as {long}1"),
     ] {
         let error = printed(&written).map(|printed| printed.sql).expect_err(&written);
         assert_eq!(error.message(), "a name of more than 63 bytes cannot be sent to a source", "{written}");

@@ -94,7 +94,7 @@ impl Random {
         let (n, m, set, end) = (self.name(), self.name(), self.assignments(depth), self.returning());
         let with = if self.below(3) == 0 { format!("with {n} as ({q}) ") } else { String::new() };
         let over = self.of(&["", "", "overriding user value", "overriding system value"]);
-        match self.below(9) {
+        match self.below(11) {
             0 => {
                 format!("{with}insert into {target} as x ({n}, {m}) {over} values ({a}, default), (default, {b}){end}")
             }
@@ -109,6 +109,14 @@ impl Random {
             ),
             6 => format!("{with}delete from {target} x using u as {n} where {a}{end}"),
             7 => format!("insert into {target} default values{end}"),
+            8 => format!(
+                "with {m} as (select {b}), {n} (p) as materialized (update {target} as x set {set} from {m} where {a}{end}), v as (delete from u{end}) \
+                 select * from {n}, v, ({q}) y where {b}"
+            ),
+            9 => format!(
+                "with recursive {n} as (with {m} as ({q}) insert into {target} as x select {a} from {m} on conflict do nothing{end}) \
+                 delete from u using {n}, {m} where {b}{end}"
+            ),
             _ => format!(
                 "{with}merge into {target} x using u as {n} on {b} when matched and {a} then update set {set} when matched then delete \
                  when not matched and {b} then insert ({m}, a) {over} values ({a}, default) when not matched then do nothing"
@@ -264,9 +272,17 @@ fn thousands_of_ways_to_a_hidden_column_end_nowhere() {
             _ => format!("insert into narrow as x (a) values (1) returning {}", random.expression(depth)),
         };
         let text = text.replacen("t.a", &wanted, 1).replacen("t.b", &wanted, 1).replace("t.", "x.");
+        let insert = text.starts_with("insert");
+        let text = match random.below(3) {
+            0 if !text.starts_with("merge") => format!("with y as ({text}), z as (delete from u) select a from y"),
+            1 if !text.starts_with("merge") => {
+                format!("with z as (select a from u), y as ({text}) insert into u select a from z, y")
+            }
+            _ => text,
+        };
         match twice(&text) {
             Some(printed) => {
-                assert_eq!(reached(&printed, text.starts_with("insert")), None, "{text}\n{printed}");
+                assert_eq!(reached(&printed, insert), None, "{text}\n{printed}");
                 done += 1;
             }
             None => refused += 1,
