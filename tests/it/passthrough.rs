@@ -1,6 +1,7 @@
 //! Statements that one PostgreSQL runs as a whole: its answers, and no way around what a role may see.
 //! Must not know: how they are printed.
 
+mod beside;
 mod denied;
 mod failures;
 mod functions;
