@@ -7,4 +7,5 @@ pub(crate) mod federation;
 pub(crate) mod peer;
 pub(crate) mod postgres;
 pub(crate) mod raw;
+pub(crate) mod routes;
 pub(crate) mod tls;
