@@ -9,6 +9,7 @@ use crate::harness::daemon::Daemon;
 use crate::harness::federation::over;
 use crate::harness::postgres::{TestPostgres, eventually};
 use crate::harness::raw::{Raw, bind, error, execute, frame, parse, rows, transcript};
+use crate::harness::routes::{ROUTES, goes, routed};
 
 const ROWS: u64 = 5_000_000;
 
@@ -49,6 +50,13 @@ impl Big {
 
     fn login(&self) -> Raw {
         Raw::login(self.tusk.port(), "ana", "tusk")
+    }
+
+    /// A session whose statements take this route.
+    fn via(&self, route: &str) -> Raw {
+        let mut raw = routed(&self.tusk, "ana", route);
+        goes(&mut raw, route, BIG);
+        raw
     }
 
     /// Statements of Tusk that the source runs now.
@@ -100,15 +108,19 @@ fn drain(raw: &mut Raw, tusk: &Daemon) -> (u64, u64, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_million_rows_pass_through_flat_memory() {
     let big = Big::start(ROWS).await;
+    let simple = frame(b'Q', format!("{BIG}\0").as_bytes());
     let extended =
         |format: i16| [parse("", BIG, &[]), bind("", "", 0, &[], &[format]), execute("", 0), frame(b'S', b"")].concat();
-    let protocols = [
-        ("simple", frame(b'Q', format!("{BIG}\0").as_bytes())),
-        ("extended, text", extended(0)),
-        ("extended, binary", extended(1)),
+    // The engine writes the texts of both protocols with the same encoders: once is enough of it.
+    let ways = [
+        ("auto, simple", "auto", simple.clone()),
+        ("auto, extended, text", "auto", extended(0)),
+        ("auto, extended, binary", "auto", extended(1)),
+        ("federated, simple", "federated", simple),
+        ("federated, extended, binary", "federated", extended(1)),
     ];
-    for (what, messages) in protocols {
-        let mut raw = big.login();
+    for (what, route, messages) in ways {
+        let mut raw = big.via(route);
         let before = big.tusk.resident();
         raw.bytes(&messages);
         // The first row is here while the source still has nearly all of them to read.
@@ -126,33 +138,42 @@ async fn five_million_rows_pass_through_flat_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_costs_no_memory() {
     let big = Big::start(1_500_000).await;
-    let before = big.tusk.resident();
-    let mut stuck: Vec<Raw> = (0..4).map(|_| big.login()).collect();
-    for (number, raw) in stuck.iter_mut().enumerate() {
-        if number % 2 == 0 {
-            raw.query(BIG);
-        } else {
-            raw.bytes(&[parse("", BIG, &[]), bind("", "", 0, &[], &[1]), execute("", 0), frame(b'S', b"")].concat());
+    for route in ROUTES {
+        let before = big.tusk.resident();
+        let mut stuck: Vec<Raw> = (0..4).map(|_| big.via(route)).collect();
+        for (number, raw) in stuck.iter_mut().enumerate() {
+            if number % 2 == 0 {
+                raw.query(BIG);
+            } else {
+                raw.bytes(
+                    &[parse("", BIG, &[]), bind("", "", 0, &[], &[1]), execute("", 0), frame(b'S', b"")].concat(),
+                );
+            }
         }
+        // Back-pressure has reached the source when it waits for Tusk to read on.
+        let reached = async || big.running().await.iter().filter(|query| query.ends_with("/ ClientWrite")).count() == 4;
+        let what = format!("{route}: the source waits for four clients that do not read");
+        eventually(&what, Duration::from_secs(30), reached).await;
+        let growth = big.tusk.resident().saturating_sub(before);
+        assert!(growth < GROWTH, "{route}: grew by {} MiB", growth >> 20);
+        // Meanwhile others are served, and who begins to read gets everything.
+        assert_eq!(rows_of(&mut big.login(), "select 1").len(), 1, "{route}");
+        let (count, _, _) = drain(&mut stuck[1], &big.tusk);
+        assert_eq!(count, 1_500_000, "{route}");
+        drop(stuck);
+        big.gone(&format!("{route}: clients that closed without reading")).await;
     }
-    // Back-pressure has reached the source when it waits for Tusk to read on.
-    let reached = async || big.running().await.iter().filter(|query| query.ends_with("/ ClientWrite")).count() == 4;
-    eventually("the source waits for four clients that do not read", Duration::from_secs(30), reached).await;
-    let growth = big.tusk.resident().saturating_sub(before);
-    assert!(growth < GROWTH, "grew by {} MiB", growth >> 20);
-    // Meanwhile others are served, and who begins to read gets everything.
-    assert_eq!(rows_of(&mut big.login(), "select 1").len(), 1);
-    let (count, _, _) = drain(&mut stuck[1], &big.tusk);
-    assert_eq!(count, 1_500_000);
-    drop(stuck);
-    big.gone("clients that closed without reading").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_while_rows_stream() {
     let big = Big::start(ROWS).await;
-    for (what, extended) in [("simple", false), ("extended", true), ("simple again", false)] {
-        let mut raw = big.login();
+    let protocols = [("simple", false), ("extended", true), ("simple again", false)];
+    for (route, (protocol, extended)) in
+        ROUTES.into_iter().flat_map(|route| protocols.map(|protocol| (route, protocol)))
+    {
+        let what = format!("{route}, {protocol}");
+        let mut raw = big.via(route);
         if extended {
             raw.bytes(&[parse("", BIG, &[]), bind("", "", 0, &[], &[1]), execute("", 0), frame(b'S', b"")].concat());
         } else {
@@ -166,13 +187,14 @@ async fn cancel_while_rows_stream() {
         let fields = error(&messages);
         assert_eq!(
             (fields[&'C'].as_str(), fields[&'M'].as_str()),
-            ("57014", "canceling statement due to user request")
+            ("57014", "canceling statement due to user request"),
+            "{what}"
         );
         big.gone(&format!("cancel, {what}")).await;
         eprintln!("{what}: 57014 after {took:?}, behind {} messages", messages.len());
         assert!(took < CANCELLED, "{what}: 57014 came after {took:?}");
         raw.until(b'Z');
-        assert_eq!(rows_of(&mut raw, "select 1").len(), 1);
+        assert_eq!(rows_of(&mut raw, "select 1").len(), 1, "{what}");
     }
 }
 
@@ -236,33 +258,37 @@ async fn a_client_that_vanishes_ends_its_statement() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statement_timeout_ends_the_statement_at_the_source() {
     let big = Big::start(ROWS).await;
-    for sql in ["select * from shop.silent", BIG] {
-        let mut raw = big.login();
-        raw.ask("set statement_timeout = '400ms'");
-        let begun = Instant::now();
-        raw.query(sql);
-        let fields = error(&raw.until(b'E'));
-        let took = begun.elapsed();
-        assert_eq!(
-            (fields[&'C'].as_str(), fields[&'M'].as_str()),
-            ("57014", "canceling statement due to statement timeout")
-        );
-        big.gone(&format!("timeout of {sql}")).await;
-        assert!((Duration::from_millis(390)..Duration::from_millis(1400)).contains(&took), "{took:?}");
-        raw.until(b'Z');
-        raw.ask("set statement_timeout = 0");
-        assert_eq!(rows_of(&mut raw, "select 1").len(), 1);
+    for route in ROUTES {
+        for sql in ["select * from shop.silent", BIG] {
+            let mut raw = big.via(route);
+            raw.ask("set statement_timeout = '400ms'");
+            let begun = Instant::now();
+            raw.query(sql);
+            let fields = error(&raw.until(b'E'));
+            let took = begun.elapsed();
+            assert_eq!(
+                (fields[&'C'].as_str(), fields[&'M'].as_str()),
+                ("57014", "canceling statement due to statement timeout"),
+                "{route}: {sql}"
+            );
+            big.gone(&format!("{route}: timeout of {sql}")).await;
+            assert!(
+                (Duration::from_millis(390)..Duration::from_millis(1400)).contains(&took),
+                "{route}: {sql}: {took:?}"
+            );
+            raw.until(b'Z');
+            raw.ask("set statement_timeout = 0");
+            assert_eq!(rows_of(&mut raw, "select 1").len(), 1, "{route}: {sql}");
+        }
+        // Time that the client takes to read counts as well.
+        let mut raw = big.via(route);
+        raw.ask("set statement_timeout = '600ms'");
+        raw.query(BIG);
+        big.begun().await;
+        let what = format!("{route}: a statement that is not read is ended");
+        eventually(&what, Duration::from_secs(4), async || big.running().await.is_empty()).await;
+        assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014", "{route}");
     }
-    // Time that the client takes to read counts as well.
-    let mut raw = big.login();
-    raw.ask("set statement_timeout = '600ms'");
-    raw.query(BIG);
-    big.begun().await;
-    eventually("a statement that is not read is ended", Duration::from_secs(4), async || {
-        big.running().await.is_empty()
-    })
-    .await;
-    assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
 }
 
 /// A source that dies in the midst of a result: an error, never a result that looks complete.
