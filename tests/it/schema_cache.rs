@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use crate::harness::daemon::Daemon;
 use crate::harness::federation::over;
 use crate::harness::postgres::{Options, TestPostgres, eventually};
 use crate::harness::raw::{Raw, bind, describe, error, execute, parse, rows, transcript};
+use crate::harness::routes::{ROUTES, goes, routed};
 
 fn one(raw: &mut Raw, sql: &str) -> Option<String> {
     rows(&raw.ask(sql)).first().and_then(|row| row[0].clone())
@@ -140,33 +142,53 @@ async fn failures_are_remembered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_table_under_a_prepared_statement() {
     let postgres = TestPostgres::start();
-    postgres.exec("create table t (a int, b text); insert into t values (1, 'one')").await;
+    // A table for each route: what was changed for one is not seen again.
+    for route in ROUTES {
+        postgres
+            .exec(&format!("create table t_{route} (a int, b text); insert into t_{route} values (1, 'one')"))
+            .await;
+    }
     let tusk = over(&postgres, "", "[cache]\nschema_ttl = \"1h\"\n");
-    let mut ana = Raw::login(tusk.port(), "ana", "tusk");
-    let mut other = Raw::login(tusk.port(), "ana", "tusk");
-    ana.batch(&[parse("s", "select * from shop.t", &[]), describe(b'S', "s")]);
+    for route in ROUTES {
+        changed_under_a_statement(&postgres, &tusk, route).await;
+    }
+}
+
+/// Changes the table of a route while a session on that route has prepared statements.
+async fn changed_under_a_statement(postgres: &TestPostgres, tusk: &Daemon, route: &str) {
+    let mut ana = routed(tusk, "ana", route);
+    let mut other = routed(tusk, "ana", route);
+    let all = format!("select * from shop.t_{route}");
+    goes(&mut ana, route, &all);
+    ana.batch(&[parse("s", &all, &[]), describe(b'S', "s")]);
     let run = |raw: &mut Raw| raw.batch(&[bind("", "s", 0, &[], &[]), execute("", 0)]);
-    assert_eq!(rows(&run(&mut ana)).len(), 1);
+    assert_eq!(rows(&run(&mut ana)).len(), 1, "{route}");
 
     // Another shape: the client was told of columns that are no more. Never others in their place.
-    postgres.exec("alter table t drop column a; alter table t add column a text").await;
+    postgres.exec(&format!("alter table t_{route} drop column a; alter table t_{route} add column a text")).await;
     // Tusk does not know yet: a refusal, never a text read as a number (four letters are an integer's four bytes).
     for content in ["now text", "four"] {
-        postgres.exec(&format!("update t set a = '{content}'")).await;
+        postgres.exec(&format!("update t_{route} set a = '{content}'")).await;
         let unaware = run(&mut ana);
-        assert!(unaware.iter().all(|message| message.tag != b'D'), "read as another type:\n{}", transcript(&unaware));
-        assert!(!error(&unaware)[&'C'].starts_with("XX"), "{:?}", error(&unaware));
+        let text = transcript(&unaware);
+        assert!(unaware.iter().all(|message| message.tag != b'D'), "{route}: read as another type:\n{text}");
+        assert!(!error(&unaware)[&'C'].starts_with("XX"), "{route}: {text}");
     }
-    assert_eq!(one(&mut other, "select tusk.refresh('shop')").as_deref(), Some("t"));
+    assert_eq!(one(&mut other, "select tusk.refresh('shop')").as_deref(), Some("t"), "{route}");
     let fields = error(&run(&mut ana));
-    assert_eq!((fields[&'C'].as_str(), fields[&'M'].as_str()), ("0A000", "cached plan must not change result type"));
+    assert_eq!(
+        (fields[&'C'].as_str(), fields[&'M'].as_str()),
+        ("0A000", "cached plan must not change result type"),
+        "{route}"
+    );
     // Prepared anew it is right, and the old name can be used again after Close.
-    let answer = ana.batch(&[parse("n", "select * from shop.t", &[]), bind("", "n", 0, &[], &[]), execute("", 0)]);
-    assert_eq!(rows(&answer), [[Some("one".to_owned()), Some("four".to_owned())]]);
+    let answer = ana.batch(&[parse("n", &all, &[]), bind("", "n", 0, &[], &[]), execute("", 0)]);
+    assert_eq!(rows(&answer), [[Some("one".to_owned()), Some("four".to_owned())]], "{route}");
 
     // A change that leaves the result as it was goes unnoticed.
-    ana.batch(&[parse("b", "select b from shop.t", &[]), describe(b'S', "b")]);
-    postgres.exec("alter table t add column c int").await;
-    assert_eq!(one(&mut other, "select tusk.refresh('shop')").as_deref(), Some("t"));
-    assert_eq!(rows(&ana.batch(&[bind("", "b", 0, &[], &[]), execute("", 0)])), [[Some("one".to_owned())]]);
+    ana.batch(&[parse("b", &format!("select b from shop.t_{route}"), &[]), describe(b'S', "b")]);
+    postgres.exec(&format!("alter table t_{route} add column c int")).await;
+    assert_eq!(one(&mut other, "select tusk.refresh('shop')").as_deref(), Some("t"), "{route}");
+    let answer = ana.batch(&[bind("", "b", 0, &[], &[]), execute("", 0)]);
+    assert_eq!(rows(&answer), [[Some("one".to_owned())]], "{route}");
 }
