@@ -3,7 +3,8 @@
 
 use super::texts;
 use crate::harness::federation::Federation;
-use crate::harness::raw::{Message, Raw, describe, error, frame, parse, transcript};
+use crate::harness::raw::{Message, Raw, describe, error, frame, parse, rows, transcript};
+use crate::harness::routes::{ROUTES, goes, routed};
 
 /// Statements in which `@` stands for a name: once for one that is denied, once for one of the same length that does not exist.
 /// `bob` may read three columns of `shop.orders`, and `lake.rates`.
@@ -64,6 +65,88 @@ const OF_COLUMNS: &[&str] = &[
     "select row_to_json(o)->>'@' is null from shop.orders o limit 1",
 ];
 
+/// `eli` may read some columns of a table of each kind of source.
+const ELI: &str = r#"
+[[role]]
+name = "partial"
+[[role.grant]]
+tables = ["shop.orders"]
+columns = ["o_orderkey", "o_custkey", "o_orderdate"]
+privileges = ["select"]
+[[role.grant]]
+tables = ["lake.rates"]
+columns = ["year", "rate"]
+privileges = ["select"]
+[[role.grant]]
+tables = ["crm.nation"]
+columns = ["n_nationkey", "n_regionkey"]
+privileges = ["select"]
+
+[[user]]
+name = "eli"
+roles = ["partial"]
+"#;
+
+/// Joins of two sources, and a column of one of them that `eli` may not read: the join, what its table is called there, the column, and a name
+/// that does not exist.
+const JOINS: &[(&str, &str, &str, &str)] = &[
+    ("shop.orders o join lake.rates r on r.year = o.o_custkey", "o", "o_totalprice", "o_totalprize"),
+    ("shop.orders o join crm.nation n on n.n_nationkey = o.o_custkey", "o", "o_orderstatus", "o_orderstatuz"),
+    ("shop.orders o join lake.rates r on r.year = o.o_custkey", "r", "currency", "currencz"),
+    ("crm.nation n left join shop.orders o on n.n_nationkey = o.o_custkey", "n", "n_name", "n_namz"),
+];
+
+/// `@` is a column, `%` what its table is called, `$` the join.
+const OF_JOINS: &[&str] = &[
+    "select @ from $",
+    "select %.@ from $",
+    "select count(*) from $ where @ = 'x'",
+    "select count(*) from $ where %.@ is null",
+    "select count(*) from $ group by @",
+    "select count(*) from $ having max(@) is null",
+    "select o.o_orderkey from $ order by %.@",
+    "select min(@), max(%.@) from $",
+    "select sum(o.o_orderkey) over (partition by @) from $",
+    "select (%).@ from $",
+    "select x.@ from (select * from $) x",
+    "with x as (select * from $) select x.@ from x",
+    "select count(*) from $ where exists (select 1 from lake.rates q where q.year = o.o_custkey and %.@ is not null)",
+    "select (select %.@) from $",
+    "select distinct on (@) o.o_orderkey from $",
+    "select o.o_orderkey from $ join lake.rates q using (@)",
+    "select o.o_orderkey from $ join lake.rates q on q.year = %.@",
+    "select o.o_orderkey from $ join lake.rates q on q.rate > 1 and %.@ = 'x'",
+    "explain select @ from $",
+    "explain analyze select count(%.@) from $",
+    "copy (select @ from $) to stdout",
+    "declare c cursor for select %.@ from $",
+    "select row_to_json(%)->>'@' is null from $ limit 1",
+];
+
+/// Statements that say other things of a name that is denied than of one that does not exist. Each is asked in a session of its own.
+fn that_tell(session: &dyn Fn() -> Raw, statements: &[impl AsRef<str>], denied: &str, missing: &str) -> Vec<String> {
+    let swap = |answer: &[Message]| transcript(answer).replace(denied, "@").replace(missing, "@");
+    let whole = |name: &str, sql: &str| {
+        let sql = sql.replace('@', name);
+        let answer = session().ask(&sql);
+        // Every field but the source line of the server: severity, code, text, detail, hint, position, context, names.
+        let fields: Vec<_> = answer.iter().filter(|message| message.tag == b'E').map(Message::fields).collect();
+        let prepared = session().batch(&[parse("", &sql, &[]), describe(b'S', "")]);
+        (format!("{}{}", swap(&answer), swap(&prepared)), format!("{fields:?}").replace(name, "@"))
+    };
+    let mut findings = Vec::new();
+    for sql in statements {
+        let sql: &str = sql.as_ref();
+        // Lengths differ by a letter for some names: positions are compared for names of one length only.
+        let (ours, theirs) = (whole(denied, sql), whole(missing, sql));
+        let clean = |text: &str| if denied.len() == missing.len() { text.to_owned() } else { without_positions(text) };
+        if clean(&ours.0) != clean(&theirs.0) || clean(&ours.1) != clean(&theirs.1) {
+            findings.push(format!("{sql} with {denied} / {missing}\ndenied:  {}missing: {}", ours.0, theirs.0));
+        }
+    }
+    findings
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn denied_is_missing_to_the_byte() {
     let federation = Federation::start().await;
@@ -71,24 +154,16 @@ async fn denied_is_missing_to_the_byte() {
     let mut findings = Vec::new();
     for (kind, pairs) in NAMES {
         for (denied, missing) in *pairs {
-            let swap = |answer: &[Message]| transcript(answer).replace(denied, "@").replace(missing, "@");
-            let whole = |name: &str, sql: &str| {
-                let sql = sql.replace('@', name);
-                let answer = bob().ask(&sql);
-                // Every field but the source line of the server: severity, code, text, detail, hint, position, context, names.
-                let fields: Vec<_> = answer.iter().filter(|message| message.tag == b'E').map(Message::fields).collect();
-                let prepared = bob().batch(&[parse("", &sql, &[]), describe(b'S', "")]);
-                (format!("{}{}", swap(&answer), swap(&prepared)), format!("{fields:?}").replace(name, "@"))
-            };
-            let statements = if *kind == "table" { OF_TABLES } else { OF_COLUMNS };
-            for sql in statements {
-                // Lengths differ by a letter for some names: positions are compared for names of one length only.
-                let (ours, theirs) = (whole(denied, sql), whole(missing, sql));
-                let clean =
-                    |text: &str| if denied.len() == missing.len() { text.to_owned() } else { without_positions(text) };
-                if clean(&ours.0) != clean(&theirs.0) || clean(&ours.1) != clean(&theirs.1) {
-                    findings.push(format!("{sql} with {denied} / {missing}\ndenied:  {}missing: {}", ours.0, theirs.0));
-                }
+            if *kind == "table" {
+                // Whether a table is there is known before a route is chosen.
+                findings.extend(that_tell(&bob, OF_TABLES, denied, missing));
+                continue;
+            }
+            for route in ROUTES {
+                let bob = || routed(&federation.tusk, "bob", route);
+                goes(&mut bob(), route, "select o_orderkey from shop.orders");
+                let told = that_tell(&bob, OF_COLUMNS, denied, missing);
+                findings.extend(told.into_iter().map(|finding| format!("route {route}: {finding}")));
             }
         }
     }
@@ -97,9 +172,33 @@ async fn denied_is_missing_to_the_byte() {
     let fields = error(&bob().ask("select * from shop.customer"));
     assert_eq!((fields[&'C'].as_str(), fields[&'M'].as_str()), ("42P01", "relation \"shop.customer\" does not exist"));
     assert_eq!(fields[&'P'], "15");
-    let fields = error(&bob().ask("select o_totalprice from shop.orders"));
-    assert_eq!((fields[&'C'].as_str(), fields[&'M'].as_str()), ("42703", "column \"o_totalprice\" does not exist"));
-    assert_eq!(fields[&'P'], "8");
+    for route in ROUTES {
+        let fields = error(&routed(&federation.tusk, "bob", route).ask("select o_totalprice from shop.orders"));
+        assert_eq!(
+            (fields[&'C'].as_str(), fields[&'M'].as_str()),
+            ("42703", "column \"o_totalprice\" does not exist"),
+            "{route}"
+        );
+        assert_eq!(fields[&'P'], "8", "{route}");
+    }
+}
+
+/// No join with what another source has shows a denied column, or that there is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn denied_columns_are_missing_from_joins_of_sources() {
+    let federation = Federation::start_with("", ELI).await;
+    let eli = || Raw::login(federation.tusk.port(), "eli", "tusk");
+    let mut findings = Vec::new();
+    for (join, table, denied, missing) in JOINS {
+        // The join itself is right: what fails is the column.
+        assert_eq!(rows(&eli().ask(&format!("select count(*) from {join}"))).len(), 1, "{join}");
+        let fields = error(&eli().ask(&format!("select {denied} from {join}")));
+        let text = format!("column \"{denied}\" does not exist");
+        assert_eq!((fields[&'C'].as_str(), &fields[&'M']), ("42703", &text), "{join}");
+        let statements: Vec<String> = OF_JOINS.iter().map(|sql| sql.replace('$', join).replace('%', table)).collect();
+        findings.extend(that_tell(&eli, &statements, denied, missing));
+    }
+    assert!(findings.is_empty(), "{} tell that something is denied:\n{}", findings.len(), findings.join("\n"));
 }
 
 fn without_positions(text: &str) -> String {
