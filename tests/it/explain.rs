@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::harness::federation::{Federation, over};
 use crate::harness::postgres::{TestPostgres, eventually};
 use crate::harness::raw::{Raw, error, rows};
+use crate::harness::routes::{goes, routed};
 
 fn plan(raw: &mut Raw, sql: &str) -> String {
     rows(&raw.ask(sql)).into_iter().map(|row| row[0].clone().unwrap()).collect::<Vec<_>>().join("\n")
@@ -96,7 +97,7 @@ const NASTY: &[&str] = &[
     " WHERE 1=0 LIMIT 1 ",
 ];
 
-/// A literal means at the source what the user wrote: it finds its own row and no other, in every kind of source.
+/// A literal means at the source what the user wrote: it finds its own row and no other, in every kind of source, whichever way it is sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn literals_and_names_reach_sources_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,20 +122,24 @@ async fn literals_and_names_reach_sources_as_they_are() {
         folder.path().join("crm.db").display()
     );
     let daemon = over(&postgres, "", &source);
-    let mut tusk = Raw::login(daemon.port(), "ana", "tusk");
-    for schema in ["shop", "crm"] {
+    // SQL for PostgreSQL is printed from the statement as a whole, or from a filter that goes to the source.
+    for (schema, route) in [("shop", "auto"), ("shop", "federated"), ("crm", "auto")] {
+        let mut tusk = routed(&daemon, "ana", route);
+        if schema == "shop" {
+            goes(&mut tusk, route, r#"select id from shop."Odd ""name""\""#);
+        }
         for (id, text) in NASTY.iter().enumerate() {
             let sql = format!(
                 r#"select id, "co""l\'" as "x\"" FROM salaries --" from {schema}."Odd ""name""\" where "co""l\'" = '{}'"#,
                 text.replace('\'', "''")
             );
             let found = rows(&tusk.ask(&sql));
-            assert_eq!(found, [[Some(id.to_string()), Some((*text).to_owned())]], "{sql}");
+            assert_eq!(found, [[Some(id.to_string()), Some((*text).to_owned())]], "{route}: {sql}");
             let prefix: String = text.chars().take(3).collect::<String>().replace('\'', "''");
             let like = format!(
                 r#"select count(*) from {schema}."Odd ""name""\" where left("co""l\'", 3) = '{prefix}' and "co""l\'" >= '{prefix}'"#
             );
-            assert_ne!(rows(&tusk.ask(&like))[0][0].as_deref(), Some("0"), "{like}");
+            assert_ne!(rows(&tusk.ask(&like))[0][0].as_deref(), Some("0"), "{route}: {like}");
         }
     }
 }
