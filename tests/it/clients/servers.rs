@@ -67,11 +67,10 @@ impl Servers {
         oracle.batch_execute("drop schema public; create schema shop; set search_path = shop").await.unwrap();
         oracle.batch_execute(&script).await.unwrap();
         data::load_postgres(&oracle, "lake", &[rates, lineitem]).await;
-        // What Tusk says of all tables: they are its own, and a file's decimals have the width that was found in it.
+        // What Tusk says of all tables: they are its own.
         oracle
             .batch_execute(&format!(
-                "alter table lake.rates alter rate type numeric(18,4); create role tusk; \
-                 alter schema shop owner to tusk; alter schema lake owner to tusk; {}
+                "create role tusk; alter schema shop owner to tusk; alter schema lake owner to tusk; {}
                  grant usage on schema shop, lake to {USER}; grant select on all tables in schema shop, lake to {USER}; \
                  grant insert on shop.inbox to {USER}; alter database {DATABASE} set search_path = shop, lake",
                 ["shop.customer", "shop.orders", "shop.kinds", "shop.inbox", "shop.open_orders", "lake.rates", "lake.lineitem"]
