@@ -201,27 +201,29 @@ async fn cancel_while_rows_stream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_before_the_first_row() {
     let big = Big::start(10).await;
-    let mut raw = big.login();
-    raw.query("select * from shop.silent");
-    big.begun().await;
-    let asked = Instant::now();
-    raw.cancel();
-    assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
-    let took = asked.elapsed();
-    assert!(took < CANCELLED, "57014 came after {took:?}");
-    big.gone("cancel before the first row").await;
-    // A wrong key cancels nothing and is not answered.
-    raw.query("select * from shop.silent");
-    big.begun().await;
-    let right = raw.key.clone().unwrap();
-    raw.key = Some((right.0, right.1.iter().map(|byte| byte ^ 1).collect()));
-    raw.cancel();
-    assert_eq!(rows_of(&mut big.login(), "select 1").len(), 1);
-    assert_eq!(big.running().await.len(), 1);
-    raw.key = Some(right);
-    raw.cancel();
-    assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014");
-    big.gone("cancel with the right key").await;
+    for route in ROUTES {
+        let mut raw = big.via(route);
+        raw.query("select * from shop.silent");
+        big.begun().await;
+        let asked = Instant::now();
+        raw.cancel();
+        assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014", "{route}");
+        let took = asked.elapsed();
+        assert!(took < CANCELLED, "{route}: 57014 came after {took:?}");
+        big.gone(&format!("{route}: cancel before the first row")).await;
+        // A wrong key cancels nothing and is not answered.
+        raw.query("select * from shop.silent");
+        big.begun().await;
+        let right = raw.key.clone().unwrap();
+        raw.key = Some((right.0, right.1.iter().map(|byte| byte ^ 1).collect()));
+        raw.cancel();
+        assert_eq!(rows_of(&mut big.login(), "select 1").len(), 1, "{route}");
+        assert_eq!(big.running().await.len(), 1, "{route}");
+        raw.key = Some(right);
+        raw.cancel();
+        assert_eq!(error(&raw.until(b'Z'))[&'C'], "57014", "{route}");
+        big.gone(&format!("{route}: cancel with the right key")).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,15 +297,18 @@ async fn statement_timeout_ends_the_statement_at_the_source() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_is_lost_while_rows_stream_is_an_error() {
     let big = Big::start(ROWS).await;
-    let mut raw = big.login();
-    raw.query(BIG);
-    while raw.read().tag != b'D' {}
-    let kill = "select pg_terminate_backend(pid) from pg_stat_activity where state = 'active' and application_name <> 'harness' \
-                and backend_type = 'client backend'";
-    assert_eq!(big.watch.query(kill, &[]).await.unwrap().len(), 1);
-    let messages = raw.until(b'Z');
-    assert_eq!(error(&messages)[&'C'], "08006", "{:?}", error(&messages));
-    assert!(messages.iter().all(|message| message.tag != b'C'));
-    assert_eq!(rows_of(&mut raw, "select count(*) from shop.big where id < 10"), [[Some("9".to_owned())]]);
+    for route in ROUTES {
+        let mut raw = big.via(route);
+        raw.query(BIG);
+        while raw.read().tag != b'D' {}
+        let kill = "select pg_terminate_backend(pid) from pg_stat_activity where state = 'active' and application_name <> 'harness' \
+                    and backend_type = 'client backend'";
+        assert_eq!(big.watch.query(kill, &[]).await.unwrap().len(), 1, "{route}");
+        let messages = raw.until(b'Z');
+        assert_eq!(error(&messages)[&'C'], "08006", "{route}: {:?}", error(&messages));
+        assert!(messages.iter().all(|message| message.tag != b'C'), "{route}");
+        let few = "select count(*) from shop.big where id < 10";
+        assert_eq!(rows_of(&mut raw, few), [[Some("9".to_owned())]], "{route}");
+    }
     assert!(big.postgres.port() > 0);
 }
