@@ -254,17 +254,16 @@ public class ClientJdbc {
         }
     }
 
-    /** Waits until the server says that SLOW runs; the step's own deadline ends it. */
-    static void untilRunning() throws Exception {
+    /** Waits until the server says that SLOW runs, or that it has ended; the step's own deadline ends it. */
+    static void untilRunning(CountDownLatch ended) throws Exception {
         String asked = System.getenv("STEP_RUNNING").replace("{mark}", MARK);
         try (Connection c = connect(); Statement s = c.createStatement()) {
-            while (true) {
+            do {
                 try (ResultSet r = s.executeQuery(asked)) {
                     r.next();
                     if (r.getBoolean(1)) return;
                 }
-                Thread.sleep(20);
-            }
+            } while (!ended.await(20, TimeUnit.MILLISECONDS));
         }
     }
 
@@ -273,18 +272,25 @@ public class ClientJdbc {
             CountDownLatch ended = new CountDownLatch(1);
             Thread canceller = new Thread(() -> {
                 try {
-                    untilRunning();
-                    // PostgreSQL forgets a request that comes between two messages of the statement, which it shows as running then.
-                    do s.cancel(); while (!ended.await(200, TimeUnit.MILLISECONDS));
+                    untilRunning(ended);
+                    s.cancel();
+                    // PostgreSQL forgets a request that comes before the last message of the statement, which it shows as running then,
+                    // and a statement's second cancel() sends none.
+                    while (!ended.await(200, TimeUnit.MILLISECONDS)) c.unwrap(PGConnection.class).cancelQuery();
                 } catch (Exception error) {
                     OUT.println(error);
                 }
             });
             canceller.setDaemon(true);
             canceller.start();
-            Object refused = refused(() -> s.executeQuery(SLOW));
-            ended.countDown();
-            canceller.join(10_000);
+            Object refused;
+            try {
+                refused = refused(() -> s.executeQuery(SLOW));
+            } finally {
+                ended.countDown();
+            }
+            // What it has sent has arrived then, and ends nothing that comes after.
+            canceller.join();
             return List.of(refused, query(c, "select 1"));
         }
     }

@@ -107,8 +107,8 @@ def ingest():
 def cancel():
     with connect() as c:
         with c.cursor() as cursor:
-            step.later(cursor.adbc_cancel)
-            refused = step.raised(lambda: (cursor.execute(step.SLOW), cursor.fetch_arrow_table()), lambda e: type(e).__name__)
+            with step.cancelling(cursor.adbc_cancel):
+                refused = step.raised(lambda: (cursor.execute(step.SLOW), cursor.fetch_arrow_table()), lambda e: type(e).__name__)
         return [refused, shown(table(c, "select 1 as one"))]
 
 

@@ -141,13 +141,12 @@ async def copy_in():
 
 async def cancel():
     c = await connect()
-    # Prepared before: a cancel that comes between two messages ends nothing.
-    slow = await c.prepare(step.SLOW)
-    fetching = asyncio.create_task(slow.fetch())
+    # In one message: a cancel that comes between two ends nothing, and a task is cancelled once.
+    executing = asyncio.create_task(c.execute(step.SLOW))
     await asyncio.to_thread(step.until_running)
-    fetching.cancel()
+    executing.cancel()
     try:
-        await fetching
+        await executing
         raise AssertionError("not cancelled")
     except asyncio.CancelledError:
         return await c.fetchval("select 1")

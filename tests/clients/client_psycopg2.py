@@ -138,8 +138,9 @@ def copy_in():
 
 def cancel():
     c = connect()
-    step.later(c.cancel)
-    return [step.raised(lambda: all_rows(c, step.SLOW), state), all_rows(c, "select 1")]
+    with step.cancelling(c.cancel):
+        refused = step.raised(lambda: all_rows(c, step.SLOW), state)
+    return [refused, all_rows(c, "select 1")]
 
 
 def error():

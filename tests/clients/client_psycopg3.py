@@ -167,8 +167,8 @@ def copy_in():
 
 def cancel():
     with connect() as c:
-        step.later(c.cancel_safe)
-        refused = step.raised(lambda: c.execute(step.SLOW), lambda e: [e.sqlstate, e.diag.message_primary])
+        with step.cancelling(c.cancel_safe):
+            refused = step.raised(lambda: c.execute(step.SLOW), lambda e: [e.sqlstate, e.diag.message_primary])
         return [refused, c.execute("select 1").fetchone()]
 
 

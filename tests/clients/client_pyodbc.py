@@ -109,8 +109,8 @@ def cursor_transaction():
 def cancel():
     c = connect()
     cursor = c.cursor()
-    step.later(cursor.cancel)
-    refused = step.raised(lambda: cursor.execute(step.SLOW), lambda e: [type(e).__name__, e.args[0], re.sub(r"^.*ERROR: *", "", e.args[1])])
+    with step.cancelling(cursor.cancel):
+        refused = step.raised(lambda: cursor.execute(step.SLOW), lambda e: [type(e).__name__, e.args[0], re.sub(r"^.*ERROR: *", "", e.args[1])])
     return [refused, c.execute("select 1").fetchval()]
 
 

@@ -96,8 +96,8 @@ def copy():
 
 def cancel():
     with ENGINE.connect() as c:
-        step.later(c.connection.driver_connection.cancel_safe)
-        refused = step.raised(lambda: c.execute(sa.text(step.SLOW)), state)
+        with step.cancelling(c.connection.driver_connection.cancel_safe):
+            refused = step.raised(lambda: c.execute(sa.text(step.SLOW)), state)
         c.rollback()
         return [refused, c.execute(sa.text("select 1")).scalar()]
 

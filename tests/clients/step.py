@@ -4,6 +4,7 @@ Must not know: which server it is.
 A result is printed as JSON with Python's own forms of the values, so that types count. A step that hangs is a failure of that step
 alone: the program starts itself again with the next one."""
 
+import contextlib
 import json
 import os
 import sys
@@ -81,27 +82,40 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
-def until_running(url=URL, asked=os.environ.get("STEP_RUNNING", "")):
-    """Waits until the server says that SLOW runs. `asked` is the query that tells, with {mark} in it."""
+def until_running(url=URL, asked=os.environ.get("STEP_RUNNING", ""), ended=None):
+    """Waits until the server says that SLOW runs, or `ended` is set. `asked` is the query that tells, with {mark} in it."""
     import psycopg
 
     deadline = time.monotonic() + PATIENCE
+    ended = ended or threading.Event()
     with psycopg.connect(url, autocommit=True) as watch:
         while not psycopg.ClientCursor(watch).execute(asked.replace("{mark}", MARK)).fetchone()[0]:
             expect(time.monotonic() < deadline, "the statement does not begin")
-            time.sleep(0.02)
+            if ended.wait(0.02):
+                return
 
 
-def later(function, **where):
-    """Calls a function on another thread once SLOW runs: a cancel, while the caller waits for its result."""
+@contextlib.contextmanager
+def cancelling(function, **where):
+    """Calls a function, a cancel, on another thread once SLOW runs, and again until the block, which waits for its result, ends.
+
+    PostgreSQL forgets a request that comes before the last message of a statement, which it shows as running then."""
+    ended = threading.Event()
 
     def wait_and_call():
-        until_running(**where)
-        function()
+        until_running(**where, ended=ended)
+        while not ended.is_set():
+            function()
+            ended.wait(0.2)
 
     thread = threading.Thread(target=wait_and_call, daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        ended.set()
+        # What it has sent has arrived then, and ends nothing that comes after.
+        thread.join()
 
 
 def raised(function, state):

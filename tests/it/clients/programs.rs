@@ -13,7 +13,7 @@ use crate::harness::daemon::{repository, wait_for};
 /// How long a program may run: longer than all its steps should take, as each has a deadline of its own.
 const DEADLINE: Duration = Duration::from_secs(240);
 /// Seconds that a step may take.
-const STEP: &str = "25";
+const STEP: &str = "45";
 
 /// A client, and the file that drives it.
 pub(super) struct Program {
