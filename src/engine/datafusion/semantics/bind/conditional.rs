@@ -166,7 +166,7 @@ impl Binder<'_> {
         if elements.is_empty() {
             return Err(Error::client(SqlState::INDETERMINATE_DATATYPE, "cannot determine type of empty array")
                 .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
-                .with_position_if(self.places.sequence(&["array", "[", "]"])));
+                .with_position_if(self.places.sequence(0, &["array", "[", "]"])));
         }
         let values = elements.iter().map(|element| self.expr(element)).collect::<Result<Vec<_>>>()?;
         let common = common_type(&values, "ARRAY")?;
