@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use futures::StreamExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
-use tusk::error::SqlState;
+use tusk::error::{Notices, SqlState};
 use tusk::source::{Connector, SESSION_SETTINGS, WholeStatement};
 
 use super::*;
@@ -64,6 +64,7 @@ async fn relayed(settings: &PostgresSettings, sql: &str) -> String {
         query_id: "q2".into(),
         words: Arc::default(),
         meter: Arc::default(),
+        notices: Notices::default(),
     };
     let described = Arc::new(runner.describe(&statement).await.unwrap());
     let messages: Vec<_> = runner.relay(statement, described, (Vec::new(), Vec::new())).try_collect().await.unwrap();
