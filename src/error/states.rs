@@ -1,7 +1,10 @@
 //! The SQLSTATEs that Tusk has names for.
 //! Must not know: errors.
 
+use std::collections::BTreeSet;
 use std::fmt;
+
+use parking_lot::Mutex;
 
 /// A SQLSTATE: five ASCII letters or digits, as PostgreSQL's appendix A lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -297,7 +300,33 @@ sql_states! {
     DATA_CORRUPTED = "XX001";
 }
 
+/// Codes without a name here that are known at most: each stays for ever.
+const MOST_OTHERS: usize = 4096;
+
+/// Codes that functions of sources made up.
+static OTHERS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
 impl SqlState {
+    /// The SQLSTATE with this code, also where it has no name here; `None`: it is none, or too many have come.
+    #[must_use]
+    pub fn any(code: &str) -> Option<SqlState> {
+        let is_one = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        SqlState::from_code(code).or_else(|| if is_one { SqlState::other(code) } else { None })
+    }
+
+    fn other(code: &str) -> Option<SqlState> {
+        let mut others = OTHERS.lock();
+        if let Some(known) = others.get(code) {
+            return Some(SqlState(known));
+        }
+        if others.len() >= MOST_OTHERS {
+            return None;
+        }
+        let known: &'static str = Box::leak(code.to_owned().into_boxed_str());
+        others.insert(known);
+        Some(SqlState(known))
+    }
+
     /// The five characters.
     #[must_use]
     pub const fn code(self) -> &'static str {

@@ -114,6 +114,9 @@ const WORLD: &[&str] = &[
     "pg_tablespace_size",
 ];
 
+/// Functions that tell of what there is and how large it is now.
+const SIZES: &[&str] = &["*_size"];
+
 /// Functions that tell of the session, which does not change in what they say, or of their arguments.
 const STEADY: &[&str] = &[
     "current_catalog",
@@ -158,6 +161,14 @@ const MOMENT: &[&str] = &[
 ];
 
 impl Depends {
+    /// Whether functions of a statement look at what there is.
+    pub(super) fn looks_up(scope: &Scope) -> bool {
+        // What there is on the search path is told from memory: clients ask for it when they connect.
+        let looks =
+            |name: &str| !name.starts_with("current_") && WORLD.iter().chain(SIZES).any(|pattern| fits(pattern, name));
+        scope.functions.iter().any(|function| looks(&function.name))
+    }
+
     pub(super) fn of(scope: &Scope) -> Self {
         let mut depends = Depends { time: false, world: scope.names_objects };
         for function in &scope.functions {

@@ -227,7 +227,7 @@ pub(super) async fn world_for(
 /// The sources whose schema a statement needs: those that may mount a schema it names; all, where it names none or looks at catalogs.
 fn needed(query: &Query, session: &Session, scope: &Scope) -> Needed {
     // What looks names up by itself may mean any relation.
-    if scope.names_objects || scope.functions.iter().any(|function| function.name.starts_with("to_reg")) {
+    if scope.names_objects || Depends::looks_up(scope) {
         return Needed::All;
     }
     let mut schemas = Vec::new();

@@ -16,18 +16,13 @@ pub struct DiskSize {
     pub whole: u64,
     /// Of its indexes.
     pub indexes: u64,
-    /// Pages of its rows, as the source counted them last.
-    pub pages: u64,
 }
 
 impl DiskSize {
-    /// Bytes of a page, where the source has none of its own.
-    pub const PAGE: u64 = 8192;
-
     /// Of something that is its rows and nothing else.
     #[must_use]
     pub fn of_rows(bytes: u64) -> Self {
-        DiskSize { main: bytes, whole: bytes, pages: bytes.div_ceil(Self::PAGE), ..DiskSize::default() }
+        DiskSize { main: bytes, whole: bytes, ..DiskSize::default() }
     }
 }
 
@@ -77,7 +72,6 @@ mod tests {
     #[test]
     fn what_is_not_known_later_is_as_it_was() {
         let (small, large) = (DiskSize::of_rows(1), DiskSize::of_rows(9000));
-        assert_eq!((small.pages, large.pages, DiskSize::of_rows(0).pages), (1, 2, 0));
         let sizes = DiskSizes::new(Some(small), vec![Some(small), None]);
         sizes.renew(&DiskSizes::new(None, vec![Some(large), Some(large)]));
         assert_eq!((sizes.table(), sizes.index(0), sizes.index(1)), (Some(small), Some(large), Some(large)));

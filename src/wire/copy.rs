@@ -28,7 +28,11 @@ impl Connection {
         let work = service.copy(&mut self.session, &self.identity, running, prepared);
         match self.io.watch(running.bounds(), work).await? {
             Copying::Out(out) => self.copy_out(running, *out).await,
-            Copying::In(copy) => self.copy_in(running, *copy).await,
+            Copying::In(copy) => {
+                let copied = self.copy_in(running, *copy).await?;
+                self.tell(running.bounds());
+                Ok(copied)
+            }
         }
     }
 

@@ -154,6 +154,10 @@ async fn short_statements_are_as_deep_as_they_can_be() {
         }
     }
     assert_eq!(federation.tusk.pid(), pid);
+    raw.ask("reset tusk.route");
+    let nested = |many: usize| format!("select {}1{}", "(select ".repeat(many), ")".repeat(many));
+    assert_eq!(rows(&raw.ask(&nested(16))), [[Some("1".to_owned())]]);
+    assert_eq!(error(&raw.ask(&nested(17)))[&'C'], "54001");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! Schemas and relations: `pg_namespace`, `pg_class`, and the views and comments over them.
 //! Must not know: columns (`attribute` does).
 
-use crate::catalog::{DiskSize, TableKind, TableSchema};
+use crate::catalog::{TableKind, TableSchema};
 use crate::pg_catalog::objects::{Class, Constraint, What, is_system, namespace_oid};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
 use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts};
@@ -44,22 +44,21 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
         let kind = kind(class);
         // -1: never counted, as PostgreSQL says of a table that was not analysed; or not to be told.
         let estimate = |rows: Option<u64>| rows.map_or(-1.0, |rows| rows as f64);
-        let pages_of = |size: Option<DiskSize>| size.map_or(0, |size| i64::try_from(size.pages).unwrap_or(0));
-        let (columns, method, tuples, pages) = match &class.what {
+        let (columns, method, tuples) = match &class.what {
             What::Table(table) => {
                 let method = if kind == "v" { 0 } else { HEAP };
-                (table.columns.len(), method, estimate(table.estimated_rows()), pages_of(table.disk_size()))
+                (table.columns.len(), method, estimate(table.estimated_rows()))
             }
             What::Index(at) => match objects.indexes.get(*at).and_then(|index| Some((index, index.remote()?))) {
                 Some((index, remote)) => {
                     let rows = remote.estimated_rows.filter(|_| index.table.is_whole());
                     let method = facts::access_method(&remote.method);
-                    (index.numbers.len(), method, estimate(rows), pages_of(index.disk_size()))
+                    (index.numbers.len(), method, estimate(rows))
                 }
                 None => continue,
             },
-            What::System(listed) => (listed.columns.len(), if kind == "v" { 0 } else { HEAP }, -1.0, 0),
-            What::View(view) => (view.schema().fields().len(), 0, -1.0, 0),
+            What::System(listed) => (listed.columns.len(), if kind == "v" { 0 } else { HEAP }, -1.0),
+            What::View(view) => (view.schema().fields().len(), 0, -1.0),
         };
         rows.push(&[
             ("oid", class.oid.into()),
@@ -67,7 +66,8 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
             ("relnamespace", namespace_oid(&class.schema).into()),
             ("relowner", OWNER.into()),
             ("relam", method.into()),
-            ("relpages", pages.into()),
+            // Who is told of pages (DuckDB) scans ranges of them, in several sessions of one snapshot.
+            ("relpages", 0_i64.into()),
             ("reltuples", Value::Float(if kind == "v" { -1.0 } else { tuples })),
             ("relhasindex", indexed.contains(&class.oid).into()),
             ("relpersistence", "p".into()),

@@ -280,7 +280,7 @@ fn session_setup(settings: &PostgresSettings) -> String {
     // and are to be planned as what they are.
     let mut setup = format!(
         "SET standard_conforming_strings = on; SET search_path = ''; {}; \
-         SET client_min_messages = warning; SET default_transaction_read_only = on; SET cursor_tuple_fraction = 1",
+         SET client_min_messages = notice; SET default_transaction_read_only = on; SET cursor_tuple_fraction = 1",
         *DEFAULT_SESSION
     );
     if !settings.statement_timeout.is_zero() {

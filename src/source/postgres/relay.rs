@@ -24,7 +24,6 @@ use crate::source::{Argument, Described, WholeStatement};
 pub(super) struct Named {
     name: Arc<str>,
     columns: Arc<[Column]>,
-    parameters: Arc<[u32]>,
 }
 
 /// The statements that a connection has under names of ours.
@@ -74,11 +73,6 @@ pub(super) struct Said {
 }
 
 impl Named {
-    /// What the server said of it.
-    pub(super) fn said(&self) -> Said {
-        Said { parameters: Arc::clone(&self.parameters), columns: Arc::clone(&self.columns) }
-    }
-
     /// The same statement, with what is known of its columns.
     pub(super) fn with_columns(&self, columns: Arc<[Column]>) -> Named {
         Named { columns, ..self.clone() }
@@ -187,9 +181,7 @@ pub(super) async fn describe(
     (first, patience): (&str, Duration),
 ) -> Result<std::result::Result<Said, Trouble>> {
     let key = Key { session: &whole.session, sql: &whole.sql, parameters: &whole.parameters };
-    if let Some(named) = lease.named(&key) {
-        return Ok(Ok(named.said()));
-    }
+    // What the connection has under a name may be of tables that are others by now.
     let name = lease.new_name(&key);
     let mut batch = Batch::default();
     let gone = lease.gone();
@@ -210,7 +202,7 @@ pub(super) async fn describe(
     drop(talk);
     // It will be run with the types that were found out.
     let key = Key { parameters: &said.parameters, ..key };
-    lease.name(&key, Named { name, columns: Arc::clone(&said.columns), parameters: Arc::clone(&said.parameters) });
+    lease.name(&key, Named { name, columns: Arc::clone(&said.columns) });
     Ok(Ok(said))
 }
 
@@ -254,7 +246,7 @@ pub(super) async fn start(
         Ok(None) => Ok(Ok(taken)),
         Ok(Some(said)) => {
             let fits = same(&said.columns, ask.described);
-            lease.name(&key, Named { name, columns: said.columns, parameters: Arc::clone(&types) });
+            lease.name(&key, Named { name, columns: said.columns });
             Ok(if fits { Ok(taken) } else { Err(Trouble::Changed) })
         }
         Err(trouble) => {

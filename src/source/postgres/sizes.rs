@@ -77,6 +77,5 @@ fn size(row: &Row) -> Result<DiskSize, tokio_postgres::Error> {
         visibility: bytes("vm")?,
         whole: bytes("whole")?,
         indexes: bytes("indexes")?,
-        pages: bytes("pages")?,
     })
 }

@@ -45,7 +45,6 @@ select r.nspname::text as schema,
        r.relname::text as relation,
        r.index::text as index,
        pg_catalog.bool_or(l.relation is not null) as locked,
-       pg_catalog.sum(greatest(p.relpages, 0))::int8 as pages,
        pg_catalog.sum(case when l.relation is null then pg_catalog.pg_relation_size(t.oid, 'main') end)::int8 as main,
        pg_catalog.sum(case when l.relation is null then pg_catalog.pg_relation_size(t.oid, 'fsm') end)::int8 as fsm,
        pg_catalog.sum(case when l.relation is null then pg_catalog.pg_relation_size(t.oid, 'vm') end)::int8 as vm,
@@ -53,6 +52,5 @@ select r.nspname::text as schema,
        pg_catalog.sum(case when l.relation is null and r.index is null then pg_catalog.pg_indexes_size(t.oid) end)::int8 as indexes
 from roots r
 join tree t on t.root = r.oid
-join pg_catalog.pg_class p on p.oid = t.oid
 left join locked l on l.relation = t.oid
 group by r.oid, r.nspname, r.relname, r.index

@@ -42,7 +42,7 @@ fn notice(body: &[u8], words: &Words) -> Option<Notice> {
     let seen = |text: String| words.seen(&text);
     Some(Notice {
         severity: said.severity,
-        state: SqlState::from_code(&said.code).unwrap_or(class),
+        state: SqlState::any(&said.code).unwrap_or(class),
         message: seen(said.message),
         detail: said.detail.map(seen),
         hint: said.hint.map(seen),
@@ -94,9 +94,10 @@ pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
         "23" => SqlState::INTEGRITY_CONSTRAINT_VIOLATION,
         "44" => SqlState::WITH_CHECK_OPTION_VIOLATION,
         "P0" => SqlState::RAISE_EXCEPTION,
+        class if is_made_up(class) => SqlState::RAISE_EXCEPTION,
         _ => return None,
     };
-    let state = SqlState::from_code(code).unwrap_or(class);
+    let state = SqlState::any(code).unwrap_or(class);
     let told = || Error::source_fault(state, words.seen(&db.message)).with_about(about(db, words));
     let Some(target) = &words.target else {
         return words.notices.then(|| with_more(told(), (db.detail.as_deref(), db.hint.as_deref()), words));
@@ -113,6 +114,12 @@ pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
     let sees = |text: &str| tables(text).count() == 1 && tables(text).all(|table| (target.sees)(table));
     let detail = db.detail.as_deref().filter(|detail| !leads_away || sees(detail));
     Some(with_more(told(), (detail, db.hint.as_deref()), words))
+}
+
+/// Whether functions may make up codes of a class: the standard leaves it to others, and PostgreSQL does not use it.
+fn is_made_up(class: &str) -> bool {
+    let free = class.starts_with(|first: char| matches!(first, '5'..='9' | 'I'..='Z'));
+    free && !["53", "54", "55", "57", "58", "72", "P0", "XX"].contains(&class)
 }
 
 /// An error with its detail and its hint, in schemas as clients know them.
@@ -150,7 +157,7 @@ fn broken_rule(code: &str) -> &'static str {
         "23503" => "row violates a foreign key constraint",
         "23505" => "duplicate key value violates a unique constraint",
         "23514" => "row violates a check constraint",
-        _ if code.starts_with("P0") => "the source refused the row",
+        _ if !code.starts_with("23") && !code.starts_with("44") => "the source refused the row",
         _ => "row violates a constraint",
     }
 }
@@ -187,5 +194,6 @@ mod tests {
             (broken_rule("23P01"), broken_rule("P0001")),
             ("row violates a constraint", "the source refused the row")
         );
+        assert!(is_made_up("MY") && is_made_up("99") && !is_made_up("57") && !is_made_up("42") && !is_made_up("XX"));
     }
 }

@@ -383,7 +383,7 @@ fn what_writes_below_the_top_is_refused() {
     let below = "WITH clause containing a data-modifying statement must be at the top level";
     for (sql, code, message, position) in [
         ("select * from (with x as (delete from t returning *) select * from x) q", "0A000", below, Some(21)),
-        ("with x as (with y as (update t set a = 1 returning *) table y) table x", "0A000", below, Some(17)),
+        ("with x as (with y as (update t set a = 1 returning *) select * from y) table x", "0A000", below, Some(17)),
         ("with x as (with y as (delete from t returning *) select * from y) delete from t", "0A000", below, Some(17)),
         ("with x as (with y as (delete from t returning *) delete from u) select 1", "0A000", below, Some(17)),
         ("insert into u with x as (delete from t returning *) select * from x", "0A000", below, Some(20)),

@@ -127,9 +127,9 @@ async fn json_that_becomes_no_rows_is_refused_in_postgresqls_words() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ERRORS.len(), wrong.join("\n"));
-    // Names of oids and vectors are not read out of JSON here.
-    for ty in ["regclass", "regtype[]", "int2vector", "box[]"] {
-        let said = both.tusk("ana", &format!("select * from json_to_record('{{}}') as t(a {ty})"));
+    // Names of objects are not read out of JSON, here or at a source.
+    for ty in ["regclass", "regtype[]"] {
+        let said = both.tusk("ana", &format!("select * from json_to_record('{{\"a\": \"1\"}}') as t(a {ty})"));
         assert!(said.contains("out of JSON is not supported"), "{said}");
     }
 }

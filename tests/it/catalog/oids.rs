@@ -27,7 +27,10 @@ const NAMED: &[(&str, &str)] = &[
     ("pg_database", "select datname::text, oid from pg_database"),
     ("pg_roles", "select rolname::text, oid from pg_roles"),
     ("pg_foreign_server", "select srvname::text, oid from pg_foreign_server"),
-    ("pg_attrdef", "select adrelid::text || ' ' || adnum::text, oid from pg_attrdef"),
+    (
+        "pg_attrdef",
+        "select adrelid::text || ' ' || attname::text, d.oid from pg_attrdef d join pg_attribute a on attrelid = adrelid and attnum = adnum",
+    ),
     ("pg_enum", "select enumtypid::text || ' ' || enumlabel::text, oid from pg_enum"),
 ];
 

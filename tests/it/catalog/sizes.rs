@@ -11,7 +11,7 @@ const QUERIES: &[&str] = &[
     "select relname, pg_relation_size(oid), pg_relation_size(oid, 'main'), pg_relation_size(oid, 'fsm'), pg_relation_size(oid, 'vm'), \
      pg_relation_size(oid, 'init'), pg_table_size(oid), pg_indexes_size(oid), pg_total_relation_size(oid) from pg_class \
      where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'i') order by 1",
-    "select relname, relpages, reltuples from pg_class where relnamespace = 'public'::regnamespace \
+    "select relname, reltuples from pg_class where relnamespace = 'public'::regnamespace \
      and relname in ('customer', 'customer_pkey', 'orders', 'orders_pk', 'orders_lower', 'orders_v') order by 1",
     "select pg_relation_size('orders'), pg_table_size('public.orders'), pg_size_pretty(pg_total_relation_size('orders'::regclass))",
     "select pg_relation_size(null), pg_relation_size('orders', null), pg_relation_size(1::oid), pg_table_size(1::oid), pg_relation_size(1::oid, 'bad')",
@@ -53,11 +53,11 @@ async fn a_partitioned_table_is_as_large_as_its_partitions() {
         .await;
     both.tusk("root", "select tusk.refresh('shop')");
     let theirs = both.oracle(
-        "select sum(pg_relation_size(oid)), sum(pg_total_relation_size(oid)), sum(relpages), sum(reltuples) from pg_class where relname in ('parts_1', 'parts_2')",
+        "select sum(pg_relation_size(oid)), sum(pg_total_relation_size(oid)), sum(reltuples) from pg_class where relname in ('parts_1', 'parts_2')",
     );
     let ours = both.tusk(
         "ana",
-        "select pg_relation_size(oid), pg_total_relation_size(oid), relpages, reltuples from pg_class where relname = 'parts'",
+        "select pg_relation_size(oid), pg_total_relation_size(oid), reltuples from pg_class where relname = 'parts'",
     );
     assert_eq!(ours, theirs);
     let theirs = both.oracle("select pg_relation_size('parts_1_pkey') + pg_relation_size('parts_2_pkey')");
@@ -85,7 +85,7 @@ async fn sizes_follow_the_schema_and_nobody_waits_for_them() {
     let mut locking = both.postgres.connect().await;
     let transaction = locking.transaction().await.unwrap();
     transaction.batch_execute("lock table \"Odd Names\" in access exclusive mode").await.unwrap();
-    both.postgres.exec("insert into line(l_line) select 1 from generate_series(1, 5000)").await;
+    both.postgres.exec("insert into line(l_line) select null from generate_series(1, 5000)").await;
     let began = Instant::now();
     assert_eq!(both.tusk("root", "select tusk.refresh('shop')"), "t\n");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -128,22 +128,18 @@ roles = ["filtered"]
             assert_eq!(number(user, &format!("select {function}('lake.rates')")), rates as i64, "{user}");
         }
         assert_eq!(number(user, "select pg_indexes_size('lake.rates')"), 0);
-        assert_eq!(
-            number(user, "select relpages from pg_class where oid = 'lake.rates'::regclass"),
-            rates.div_ceil(8192) as i64
-        );
     }
     let parts: u64 = std::fs::read_dir(all.files.path().join("lake/lineitem"))
         .unwrap()
         .map(|file| file.unwrap().metadata().unwrap().len())
         .sum();
     assert_eq!(number("ana", "select pg_relation_size('lake.lineitem')"), parts as i64);
-    // What is seen in part has no size, no pages and no rows.
-    let told = "select pg_relation_size(oid), pg_total_relation_size(oid), relpages, reltuples from pg_class where relname = 'orders' and relkind = 'r'";
-    assert_eq!(asked("bob", told), "0|0|0|-1\n");
+    // What is seen in part has no size and no rows.
+    let told = "select pg_relation_size(oid), pg_total_relation_size(oid), reltuples from pg_class where relname = 'orders' and relkind = 'r'";
+    assert_eq!(asked("bob", told), "0|0|-1\n");
     // A table with a filter or a mask is not granted at all as long as these are not enforced; it is told no more once it is.
     for sql in [told.to_owned(), told.replace("'orders'", "'customer'")] {
-        assert!(["", "0|0|0|-1\n"].contains(&asked("carl", &sql).as_str()), "{}", asked("carl", &sql));
+        assert!(["", "0|0|-1\n"].contains(&asked("carl", &sql).as_str()), "{}", asked("carl", &sql));
     }
     assert_eq!(asked("bob", "select n_live_tup from pg_stat_user_tables where relname = 'orders'"), "0\n");
     let seen = asked("ana", told);

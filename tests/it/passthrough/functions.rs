@@ -47,10 +47,10 @@ const TALKING: &str = "
         raise notice 'saw %', i using detail = 'Of shop.items.', hint = 'None.';
         raise warning 'and %', i using errcode = '01007';
         raise debug 'not this';
-        if i = 2 then raise exception 'enough'; end if;
+        if i = 2 then raise exception 'enough' using errcode = 'MYERR', detail = 'Two.'; end if;
         return i; end $$;
     create function public.tells() returns trigger language plpgsql as $$ begin
-        raise notice 'row %', new.*;
+        raise notice 'row %', new;
         return new; end $$;
     create trigger told after insert on public.stock for each row execute function public.tells();
 ";
@@ -85,7 +85,7 @@ async fn notices_of_a_source_are_told() {
             let told = |messages: &[Message]| {
                 seen(messages)
                     .into_iter()
-                    .filter(|one| ["NOTICE", "WARNING", "P0001"].iter().any(|start| one.starts_with(start)))
+                    .filter(|one| ["NOTICE", "WARNING", "MYERR"].iter().any(|start| one.starts_with(start)))
                     .collect::<Vec<_>>()
             };
             assert_eq!(told(&a), told(&b), "{here}");

@@ -327,11 +327,11 @@ async fn cursors_copies_and_explain_go_the_same_way() {
     let text = format!("{:?}", rows(&ours.ask("explain select id from shop.cheap")));
     assert!(text.contains("Passthrough: source=shop") && !text.contains("items_"), "what a view is made of: {text}");
     for (options, part) in [
-        ("format json, verbose", "\"Node Type\": \"Index Scan\""),
-        ("format yaml", "Node Type: \"Index Scan\""),
-        ("format xml", "<Index-Name>items_pkey</Index-Name>"),
+        ("format json, verbose", "\"Node Type\": \"Seq Scan\""),
+        ("format yaml", "Node Type: \"Seq Scan\""),
+        ("format xml", "<Node-Type>Seq Scan</Node-Type>"),
         ("analyze, buffers, timing off, format json", "\"Actual Rows\": 1"),
-        ("costs off", "  Index Scan using items_pkey on items\n"),
+        ("costs off", "  Seq Scan on items\n"),
     ] {
         let all = rows(&ours.ask(&format!("explain ({options}) select id, name from shop.items where id = 7")));
         let text: String = all.into_iter().map(|row| row[0].clone().unwrap() + "\n").collect();
@@ -341,7 +341,7 @@ async fn cursors_copies_and_explain_go_the_same_way() {
         "{:?}",
         rows(&ours.ask("prepare p (int) as select id from shop.items where id = $1; explain execute p (3)"))
     );
-    assert!(text.contains("Index Only Scan using items_pkey on items"), "{text}");
+    assert!(text.contains("Seq Scan on items"), "{text}");
     // What cannot be passed says why.
     let refused = error(&ours.ask("select * from tusk.sources, shop.emps"));
     assert_eq!((refused[&'C'].as_str(), refused[&'M'].as_str()), ("0A000", "the statement cannot be passed through"));

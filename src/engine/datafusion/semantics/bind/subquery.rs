@@ -17,6 +17,9 @@ use super::{Binder, Clause, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
+/// Levels of subqueries in expressions. DataFusion's checks of a plan take twice as long for each.
+const DEEPEST: usize = 16;
+
 impl Binder<'_> {
     /// `EXISTS (SELECT ...)`.
     pub(super) fn exists(&mut self, query: &Query, negated: bool) -> Result<Bound> {
@@ -30,6 +33,12 @@ impl Binder<'_> {
 
     /// The query of a subquery. Its columns get names that no column has: what decorrelation adds beside them keeps its own.
     pub(super) fn inner_query(&mut self, query: &Query) -> Result<Relation> {
+        if self.subqueries >= DEEPEST {
+            let message = "subqueries are nested too deeply";
+            return Err(Error::resource(SqlState::STATEMENT_TOO_COMPLEX, message)
+                .with_hint(format!("In expressions they may stand within each other {DEEPEST} deep."))
+                .with_position_if(self.parenthesis(query)));
+        }
         self.subqueries += 1;
         let result = self.query(query, true);
         self.subqueries -= 1;
