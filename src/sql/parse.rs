@@ -131,8 +131,8 @@ pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
     }
     match with_parser(cursor, |parser| parser.parse_query()) {
         // sqlparser does not know all forms of what writes.
-        Err(_) if writes_below(cursor, -1) => Err(allow::writes_below()),
-        parsed => reading(cursor, parsed?),
+        Err(error) => Err(writes_below(cursor, -1).unwrap_or(error)),
+        Ok(parsed) => reading(cursor, parsed),
     }
 }
 
@@ -144,11 +144,11 @@ fn reading(cursor: &Cursor<'_>, mut query: Box<ast::Query>) -> Result<StatementK
     })
 }
 
-/// Does something look like a query of WITH that writes, deeper than so many parentheses?
-fn writes_below(cursor: &Cursor<'_>, depth: i32) -> bool {
-    let lexed = cursor.lexed;
+/// The error for what looks like a query of WITH that writes, deeper than so many parentheses; at its name, where that stands right before.
+fn writes_below(cursor: &Cursor<'_>, depth: i32) -> Option<Error> {
+    let (lexed, rest) = (cursor.lexed, cursor.rest());
     let mut around = 0;
-    cursor.rest().windows(3).any(|window| match window {
+    let found = rest.windows(3).position(|window| match window {
         [before, open, verb] => {
             let inside = around;
             around += i32::from(lexed.is_symbol(before, "(")) - i32::from(lexed.is_symbol(before, ")"));
@@ -158,6 +158,13 @@ fn writes_below(cursor: &Cursor<'_>, depth: i32) -> bool {
                 && VERBS.iter().any(|known| lexed.is_word(verb, known))
         }
         _ => false,
+    })?;
+    let name = rest.get(..found).and_then(<[Lexeme]>::last);
+    let name = name
+        .filter(|name| rest.get(found).is_some_and(|word| lexed.is_word(word, "as")) && !lexed.is_symbol(name, ")"));
+    Some(match name {
+        Some(name) => allow::writes_below().with_position(name.position),
+        None => allow::writes_below(),
     })
 }
 
@@ -166,8 +173,8 @@ fn writes_below(cursor: &Cursor<'_>, depth: i32) -> bool {
 pub(super) fn modify(cursor: &Cursor<'_>) -> Result<StatementKind> {
     let parsed = match with_parser(cursor, grammar::statement) {
         // sqlparser does not know all forms of what writes.
-        Err(_) if writes_below(cursor, 0) => return Err(allow::writes_below()),
-        parsed => parsed?,
+        Err(error) => return Err(writes_below(cursor, 0).unwrap_or(error)),
+        Ok(parsed) => parsed,
     };
     let mut writing = match parsed.into_query() {
         Ok(query) => return reading(cursor, query),
