@@ -148,7 +148,7 @@ async fn a_session_is_set_up_the_same_way_everywhere() {
         ("TimeZone", "UTC"),
         ("default_transaction_read_only", "on"),
         ("search_path", "\"\""),
-        ("client_min_messages", "warning"),
+        ("client_min_messages", "notice"),
         ("extra_float_digits", "1"),
         ("DateStyle", "ISO, MDY"),
         ("IntervalStyle", "postgres"),
