@@ -12,6 +12,7 @@ mod whole;
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -132,6 +133,12 @@ pub trait Load: Debug + Send + Sync {
     /// # Errors
     /// What is wrong with the data, in the source's words.
     async fn finish(&mut self) -> Result<u64>;
+
+    /// There will be no more data, and nothing is taken.
+    ///
+    /// # Errors
+    /// `57014` in the client's words, with where in the data the source was; or what was wrong with the data before.
+    async fn give_up(&mut self, why: &str) -> Result<Infallible>;
 }
 
 /// A statement that takes rows.

@@ -24,7 +24,10 @@ impl Connection {
             match frame.kind {
                 b'd' => self.io.watch(bounds, copy.write(frame.body.freeze())).await?,
                 b'c' => break,
-                b'f' => return Err(given_up(frame)?.into()),
+                b'f' => {
+                    let why = given_up(frame)?;
+                    match self.io.watch(bounds, copy.give_up(&why)).await? {}
+                }
                 // Flush and Sync mean nothing here, as in PostgreSQL.
                 b'H' | b'S' => {}
                 kind => return Err(self.out_of_step(kind, running)),
@@ -73,8 +76,8 @@ impl Connection {
     }
 }
 
-/// The client has given up, and says why.
-fn given_up(frame: Frame) -> Result<Error> {
+/// Why the client has given up.
+fn given_up(frame: Frame) -> Result<String> {
     let FrontendMessage::CopyFail(why) = decode(frame)? else { return Err(violation("invalid message format")) };
-    Ok(Error::client(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {why}")))
+    Ok(why)
 }

@@ -1,6 +1,7 @@
 //! COPY ... FROM STDIN: who may, into which source, and the statement that it becomes there.
 //! Must not know: sockets, messages, what the data look like.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -48,6 +49,14 @@ impl CopyIn {
     /// What is wrong with the data, in the source's words.
     pub async fn finish(&mut self) -> Result<u64> {
         self.load.finish().await
+    }
+
+    /// The client gives up: there will be no more data, and nothing is taken.
+    ///
+    /// # Errors
+    /// `57014` in the client's words; or what was wrong with the data before.
+    pub async fn give_up(&mut self, why: &str) -> Result<Infallible> {
+        self.load.give_up(why).await
     }
 }
 

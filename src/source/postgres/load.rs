@@ -1,6 +1,7 @@
 //! `COPY ... FROM STDIN` at a PostgreSQL source, in a transaction.
 //! Must not know: where the data come from, who may add what.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub(super) async fn load(turn: Turn, source: &str, query: LoadQuery) -> Result<B
     let mut message = BytesMut::new();
     frontend::query(&query.sql, &mut message)
         .map_err(|error| Error::internal("a statement that is no message").with_cause(error))?;
-    let mut loading = Loading { taken: None, turn, source, words, notices, rows: 0, refusal: None };
+    let mut loading = Loading { taken: None, turn, source, words, notices, rows: 0, refusal: None, given_up: None };
     let begun = async {
         let mut taken = loading.turn.lease().map_err(io::Error::other)?.take().await?;
         taken.send(&message, 1).await?;
@@ -58,6 +59,8 @@ struct Loading {
     rows: u64,
     /// The source has refused what it got, and was not heard to the end yet.
     refusal: Option<Bytes>,
+    /// Why the client has given up.
+    given_up: Option<String>,
 }
 
 impl fmt::Debug for Loading {
@@ -99,7 +102,7 @@ impl Loading {
         let rest = relay::rest(taken, body).await;
         (self.taken, self.refusal) = (None, None);
         match rest {
-            Ok(complaint) => told(complaint, &mut self.turn, (&self.source, &self.words)),
+            Ok(complaint) => told(complaint, &mut self.turn, (&self.source, &self.words), self.given_up.as_deref()),
             Err(error) => errors::lost_by(&self.source, Some(&error)),
         }
     }
@@ -134,6 +137,19 @@ impl Load for Loading {
         Ok(())
     }
 
+    async fn give_up(&mut self, why: &str) -> Result<Infallible> {
+        let mut message = BytesMut::new();
+        frontend::copy_fail(why, &mut message)
+            .map_err(|error| Error::internal("a word that is no message").with_cause(error))?;
+        if let Some(taken) = &mut self.taken {
+            taken.ends_with(None);
+        }
+        self.given_up = Some(why.to_owned());
+        self.send(&message).await?;
+        self.next().await?;
+        Err(self.lost(&relay::unexpected()))
+    }
+
     async fn finish(&mut self) -> Result<u64> {
         let mut message = BytesMut::new();
         frontend::copy_done(&mut message);
@@ -157,8 +173,11 @@ impl Load for Loading {
 
 /// What is said of a load that failed. Errors of the data are the client's to mend, so it reads what the source says; nobody reads where in a
 /// trigger the source was. Everything else is said as for reading.
-fn told(said: Complaint, turn: &mut Turn, (source, words): (&str, &Words)) -> Error {
-    let told = words::refused_row(&said, words).or_else(|| data(&said, words));
+fn told(said: Complaint, turn: &mut Turn, (source, words): (&str, &Words), given_up: Option<&str>) -> Error {
+    let given_up = given_up
+        .filter(|_| said.code == "57014")
+        .map(|why| Error::client(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {why}")));
+    let told = given_up.or_else(|| words::refused_row(&said, words)).or_else(|| data(&said, words));
     let Some(mut told) = told else {
         let (error, healthy) = errors::complaint(source, said);
         if healthy {
