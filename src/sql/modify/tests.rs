@@ -393,7 +393,7 @@ fn what_writes_below_the_top_is_refused() {
             "with z as (select 1) select (with x as (insert into t values (1) on conflict (lower(a)) do nothing returning 1) table x)",
             "0A000",
             below,
-            None,
+            Some(35),
         ),
         (
             "with x as (merge into t using u on true when matched then delete) select 1",
