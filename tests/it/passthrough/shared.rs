@@ -111,3 +111,32 @@ async fn catalogs_tell_each_user_its_own() {
         assert!(one(&mut login("wes"), known, extended).contains("D 8\n"));
     }
 }
+
+/// Portals of one statement run one plan, which keeps nothing of any of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn portals_of_one_plan_do_not_meet() {
+    let (_postgres, daemon) = writable("").await;
+    for sql in [
+        "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'shop' and c.relkind = 'r' order by 1",
+        "select name from shop.places order by 1",
+        "select relkind::text, count(*) over (order by relname) from pg_class where relname in ('stock', 'places', 'log') order by 2",
+    ] {
+        for _ in 0..3 {
+            let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+            let all: Vec<_> = rows(&wes.ask(sql));
+            assert!(all.len() > 1, "{sql}");
+            for _ in 0..3 {
+                let answer = wes.batch(&[
+                    parse("", sql, &[]),
+                    bind("a", "", 0, &[], &[]),
+                    execute("a", 1),
+                    bind("b", "", 0, &[], &[]),
+                    execute("b", 0),
+                    execute("a", 0),
+                ]);
+                let expected: Vec<_> = all[..1].iter().chain(&all).chain(&all[1..]).cloned().collect();
+                assert_eq!(rows(&answer), expected, "{sql}");
+            }
+        }
+    }
+}
