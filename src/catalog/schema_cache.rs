@@ -275,6 +275,13 @@ impl SchemaCache {
                 Ok(Read { refresh, answer: schema })
             }
             Err(error) => {
+                let known = source.state.lock().good.as_ref().map(|good| Arc::clone(&good.schema));
+                if let Some(schema) = known.filter(|_| error.state() == SqlState::LOCK_NOT_AVAILABLE) {
+                    // The source is there; somebody changes one of its tables just now.
+                    tracing::warn!(source = &*source.name, "its schema could not be read again: a table is locked");
+                    self.note(index, Ok(()));
+                    return Ok(Read { refresh, answer: schema });
+                }
                 self.note(index, Err(error.clone()));
                 Err(Read { refresh, answer: error })
             }

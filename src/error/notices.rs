@@ -24,17 +24,33 @@ pub struct Notice {
 
 /// The notices of a running statement that its client has not been told yet. They are told whether or not the statement fails.
 #[derive(Debug, Clone, Default)]
-pub struct Notices(Arc<Mutex<Vec<Notice>>>);
+pub struct Notices(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    notices: Vec<Notice>,
+    bytes: usize,
+}
 
 impl Notices {
-    /// The most that wait for a client; more are forgotten.
-    const MOST: usize = 10_000;
+    /// Bytes of those that wait for a client at most; more are forgotten.
+    const MOST: usize = 1 << 20;
 
     /// Adds one.
     pub fn push(&self, notice: Notice) {
+        let texts = [Some(&notice.message), notice.detail.as_ref(), notice.hint.as_ref()];
+        let bytes = size_of::<Notice>() + texts.into_iter().flatten().map(String::len).sum::<usize>();
         let mut waiting = self.0.lock();
-        if waiting.len() < Self::MOST {
-            waiting.push(notice);
+        if waiting.bytes + bytes <= Self::MOST {
+            waiting.bytes += bytes;
+            waiting.notices.push(notice);
+        }
+    }
+
+    /// Adds those that another statement was told.
+    pub fn take_over(&self, others: &Notices) {
+        if !Arc::ptr_eq(&self.0, &others.0) {
+            others.take().into_iter().for_each(|notice| self.push(notice));
         }
     }
 
@@ -46,6 +62,6 @@ impl Notices {
     /// Those that were added since it was last asked.
     #[must_use]
     pub fn take(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.0.lock())
+        std::mem::take(&mut *self.0.lock()).notices
     }
 }

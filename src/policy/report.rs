@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use super::{Identity, Policy, Privilege, Quota};
 use crate::config::{
-    GrantSettings, Patterns, ScramVerifier, Settings, SourceSpec, certain_schemas, show_bytes, show_duration, wildcard,
+    GrantSettings, Patterns, ScramVerifier, Settings, SourceSettings, SourceSpec, certain_schemas, show_bytes,
+    show_duration, wildcard,
 };
 
 /// Every user with roles, grants and limits, and notes on what does not do what it seems to.
@@ -95,20 +96,29 @@ fn grant_notes(grant: &GrantSettings, settings: &Settings) -> Vec<String> {
         ));
     }
     if grant.privileges.iter().any(|privilege| *privilege != Privilege::Select) {
-        notes.push(format!("{name}: insert, update and delete do not take effect in this version"));
+        let patterns = grant.tables.texts().filter(|pattern| !pattern.starts_with('!'));
+        let mut schemas =
+            patterns.map(|pattern| pattern.split_once('.').map_or(String::new(), |(schema, _)| schema.to_owned()));
+        if !schemas.any(|schema| mounted_by(&schema, settings, is_writable)) {
+            notes.push(format!("{name}: what it lets write takes effect nowhere: no source of these is writable"));
+        }
     }
     for pattern in grant.tables.texts().filter(|pattern| !pattern.starts_with('!')) {
         let schema = pattern.split_once('.').map_or("", |(schema, _)| schema);
-        if !may_be_mounted(schema, settings) {
+        if !mounted_by(schema, settings, |_| true) {
             notes.push(format!("{pattern}: no source mounts such a schema"));
         }
     }
     notes
 }
 
-/// Whether some source mounts, or may mount, a schema of this pattern.
-fn may_be_mounted(pattern: &str, settings: &Settings) -> bool {
-    settings.sources.iter().any(|source| {
+fn is_writable(source: &SourceSettings) -> bool {
+    matches!(&source.spec, SourceSpec::Postgres(postgres) if postgres.writable)
+}
+
+/// Whether some such source mounts, or may mount, a schema of this pattern.
+fn mounted_by(pattern: &str, settings: &Settings, such: impl Fn(&SourceSettings) -> bool) -> bool {
+    settings.sources.iter().filter(|source| such(source)).any(|source| {
         let certain = certain_schemas(source).iter().any(|schema| wildcard(pattern.as_bytes(), schema.as_bytes()));
         let open_ended = matches!(&source.spec, SourceSpec::Postgres(postgres) if postgres.schemas.is_none());
         certain || (open_ended && (pattern.starts_with(&format!("{}_", source.name)) || pattern.contains(['*', '?'])))

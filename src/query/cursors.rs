@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use futures::{StreamExt, stream};
 
 use super::execute::{Execution, Produced, calls, execute, read};
 use super::plan::Planned as Plan;
 use super::prepare::Prepared as Planned;
 use super::{Outcome, Query, RunningStatement};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Permit, Privilege};
 use crate::rows::{Answer, Bounds, CommandTag, Rows};
@@ -175,16 +176,19 @@ pub(super) async fn declare(
 
 /// FETCH.
 pub(super) async fn fetch(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
-    let (cursor, grounds) = cursor(run, &fetch.cursor).await?;
+    let Found { cursor, grounds, notices } = cursor(run, &fetch.cursor).await?;
     let rows = cursor.fetch(&fetch.cursor, fetch.direction, part(run))?;
+    let rows = telling(rows, run.running, notices);
     let outcome = Outcome { rows: Some(Answer::Batches(rows)), tag: CommandTag::Fetch };
     Ok(Produced { grounds, ..outcome.into() })
 }
 
 /// MOVE.
 pub(super) async fn advance(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
-    let (cursor, _) = cursor(run, &fetch.cursor).await?;
-    let passed = part(run).guard(cursor.advance(&fetch.cursor, fetch.direction)).await?;
+    let Found { cursor, notices, .. } = cursor(run, &fetch.cursor).await?;
+    let passed = part(run).guard(cursor.advance(&fetch.cursor, fetch.direction)).await;
+    run.running.bounds().notices.take_over(&notices);
+    let passed = passed?;
     Ok(Outcome { rows: None, tag: CommandTag::Move(passed) }.into())
 }
 
@@ -194,12 +198,37 @@ fn part(run: &Execution<'_>) -> Bounds {
     Bounds { deadline: bounds.deadline, ..bounds.of_parts() }
 }
 
-/// The cursor of this name, which may be a portal of the extended protocol; one that has not run yet is begun. And what it was authorised for.
-async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<(Cursor, Option<Arc<Grounds>>)> {
+/// A cursor, what it was authorised for, and where what its source says beside its rows is put.
+struct Found {
+    cursor: Cursor,
+    grounds: Option<Arc<Grounds>>,
+    notices: Notices,
+}
+
+impl Found {
+    fn of(open: &Open) -> Self {
+        let notices = statement_of(open).map(|running| running.bounds().notices.clone()).unwrap_or_default();
+        Found { cursor: open.cursor.clone(), grounds: grounds_of(open).cloned(), notices }
+    }
+}
+
+/// Rows of a cursor, with what its source says beside them told to the statement that takes them.
+fn telling(rows: Rows, running: &RunningStatement, theirs: Notices) -> Rows {
+    let (Rows { shape, mut batches }, ours) = (rows, running.bounds().notices.clone());
+    let batches = Box::pin(stream::poll_fn(move |context| {
+        let next = batches.poll_next_unpin(context);
+        ours.take_over(&theirs);
+        next
+    }));
+    Rows { shape, batches }
+}
+
+/// The cursor of this name, which may be a portal of the extended protocol; one that has not run yet is begun.
+async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<Found> {
     match &run.session.portals.cursor(name)?.state {
         PortalState::Open(open) => {
             check(run.identity, open)?;
-            return Ok((open.cursor.clone(), grounds_of(open).cloned()));
+            return Ok(Found::of(open));
         }
         PortalState::Failed | PortalState::Active => {
             let message = format!("portal \"{name}\" cannot be run");
@@ -214,7 +243,7 @@ async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<(Cursor, Option<A
     };
     match open {
         Ok(open) => {
-            let found = (open.cursor.clone(), grounds_of(&open).cloned());
+            let found = Found::of(&open);
             portal.state = PortalState::Open(open);
             run.session.portals.put_back(name, portal);
             Ok(found)
@@ -262,9 +291,10 @@ pub(super) async fn hold(
     for name in session.portals.to_hold() {
         let PortalState::Open(open) = &session.portals.cursor(&name)?.state else { continue };
         check(identity, open)?;
-        let (cursor, keeper) = (open.cursor.clone(), Arc::clone(&open.keeper));
-        running.bounds().guard(cursor.hold(&name, query.parts.engine.row_store(true))).await?;
-        let grounds = keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.grounds.clone());
+        let Found { cursor, grounds, notices } = Found::of(open);
+        let held = running.bounds().guard(cursor.hold(&name, query.parts.engine.row_store(true))).await;
+        running.bounds().notices.take_over(&notices);
+        held?;
         // The statement has ended; what it was authorised for is held against the policy as long as its rows are.
         session.portals.hold(&name, Arc::new(Keeper { running: None, grounds }));
     }

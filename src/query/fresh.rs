@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use super::pass::sees_everything;
+use super::plan::Planned;
 use super::prepare::{self, Prepared};
 use super::{Query, RunningStatement, Target};
 use crate::catalog::{Relation, World};
@@ -78,8 +80,13 @@ async fn holds(
     let now = prepare::relations(query, session, &world, &planned.scope)?;
     let same =
         now.len() == planned.relations.len() && now.iter().zip(&planned.relations).all(|(a, b)| same_relation(a, b));
+    // What may be told of a statement that a source runs depends on all of that source's tables.
+    let told = match planned.plan.value() {
+        Planned::Passthrough(plan) => plan.everything == sees_everything(query, &world, plan.source()),
+        Planned::Federated(_) => true,
+    };
     // What virtual tables and their functions tell is the world's, which the plan holds.
-    Ok((same && !virtual_tables && !planned.depends.world, world))
+    Ok((same && told && !virtual_tables && !planned.depends.world, world))
 }
 
 /// What the functions of a statement tell of, beside their arguments.
@@ -111,11 +118,8 @@ const WORLD: &[&str] = &[
     "pg_indexam_has_property",
     "pg_relation_is_updatable",
     "pg_tablespace_location",
-    "pg_tablespace_size",
+    "*_size",
 ];
-
-/// Functions that tell of what there is and how large it is now.
-const SIZES: &[&str] = &["*_size"];
 
 /// Functions that tell of the session, which does not change in what they say, or of their arguments.
 const STEADY: &[&str] = &[
@@ -164,8 +168,7 @@ impl Depends {
     /// Whether functions of a statement look at what there is.
     pub(super) fn looks_up(scope: &Scope) -> bool {
         // What there is on the search path is told from memory: clients ask for it when they connect.
-        let looks =
-            |name: &str| !name.starts_with("current_") && WORLD.iter().chain(SIZES).any(|pattern| fits(pattern, name));
+        let looks = |name: &str| !name.starts_with("current_") && WORLD.iter().any(|pattern| fits(pattern, name));
         scope.functions.iter().any(|function| looks(&function.name))
     }
 
@@ -230,15 +233,8 @@ mod tests {
         assert_eq!(depends("select lower('x'), pg_backend_pid(), current_user, version()"), (false, false));
         assert_eq!(depends("select pg_get_indexdef(1), has_table_privilege('t', 'select')"), (false, true));
         assert_eq!(depends("select pg_catalog.pg_table_is_visible(1), current_schema()"), (false, true));
-        assert_eq!(depends("select 't'::regclass"), (false, true));
-        for sql in [
-            "now()",
-            "current_date",
-            "pg_notify('a', 'b')",
-            "current_setting('a')",
-            "tusk.refresh('s')",
-            "pg_table_size(1)",
-        ] {
+        assert_eq!(depends("select 't'::regclass, pg_table_size(1)"), (false, true));
+        for sql in ["now()", "current_date", "pg_notify('a', 'b')", "current_setting('a')", "tusk.refresh('s')"] {
             assert!(depends(&format!("select {sql}")).0, "{sql}");
         }
         assert!(is_moment("select 'Now'::date") && is_moment(r"select e'\156ow'") && !is_moment("select 'then'"));

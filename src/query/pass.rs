@@ -150,8 +150,9 @@ impl Choice<'_> {
         let query_id = self.running.remote_name();
         let sees = sees(&viewer.world, &source);
         let everything = sees_everything(self.query, &viewer.world, &source);
-        let complete =
-            self.query.parts.catalog.source(&source).is_some_and(|source| source.connector.mounts_everything());
+        // What there is may have changed at the source since it was read: an administrator may know of that.
+        let mounted = self.query.parts.catalog.source(&source);
+        let explains = viewer.admin && mounted.is_some_and(|source| source.connector.mounts_everything());
         let short = statement.text.len() <= SHORT;
         let printing = async move {
             Passthrough::print(&PassRequest {
@@ -164,7 +165,7 @@ impl Choice<'_> {
                 query_id: &query_id,
                 sees,
                 everything,
-                complete,
+                explains,
             })
         };
         if short { printing.await } else { self.query.deep(self.running, printing).await }
@@ -191,9 +192,9 @@ pub(super) fn sees(world: &Arc<World>, source: &Arc<str>) -> Arc<dyn Fn(&str) ->
 }
 
 /// Whether a role sees every table that a source has, and every column of them.
-pub(super) fn sees_everything(query: &Query, world: &World, source: &Arc<str>) -> bool {
+pub(super) fn sees_everything(query: &Query, world: &World, source: &str) -> bool {
     let all = query.parts.catalog.source(source).and_then(|source| source.status().tables);
-    let whole = |table: &&Arc<TableSchema>| table.source == *source && table.is_complete();
+    let whole = |table: &&Arc<TableSchema>| *table.source == *source && table.is_complete();
     all == Some(world.tables().filter(whole).count())
 }
 

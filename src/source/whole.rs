@@ -163,7 +163,9 @@ pub struct Words {
     /// What it writes; `None`: nothing.
     pub target: Option<Target>,
     /// What the source says beside its answer may be told: it comes from functions and triggers, and may be about any column of the relations.
-    pub notices: bool,
+    pub open: bool,
+    /// What runs may set off, or be made of, what the client does not see: the source's words may tell of that.
+    pub hidden: bool,
 }
 
 impl Words {
@@ -242,7 +244,8 @@ mod tests {
             known: vec!["Price".into()],
             places: vec![(3, 8), (10, 20)],
             target: None,
-            notices: false,
+            open: false,
+            hidden: false,
         };
         let told = |message: &str| words.told(message);
         assert_eq!(told("column o.nope does not exist").as_deref(), Some("column o.nope does not exist"));

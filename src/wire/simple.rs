@@ -83,7 +83,8 @@ impl Connection {
                 return Ok(vec![Work::Kept(prepared)]);
             }
         }
-        if let Some(recalled) = self.recalled(running, text, &[]).await? {
+        // What Parse decided may have parameters.
+        if let Some(recalled) = self.recalled(running, text, &[]).await?.filter(|known| known.parameters.is_empty()) {
             return Ok(vec![Work::Kept(Arc::new(recalled))]);
         }
         let parsing = self.shared.service.parse(running, text);

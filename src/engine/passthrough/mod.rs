@@ -56,8 +56,8 @@ pub struct PassRequest<'a> {
     pub sees: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// Whether all tables and columns of the source may be seen.
     pub everything: bool,
-    /// Whether the source has no others.
-    pub complete: bool,
+    /// Whether how the source runs it may be told to an asker who sees all of that.
+    pub explains: bool,
 }
 
 /// A statement as its source understood it.
@@ -79,6 +79,8 @@ pub struct PassPlan {
     pub silent: bool,
     /// It locks the rows that it reads, as this command.
     pub locks: Option<&'static str>,
+    /// All tables and columns of the source could be seen when it was printed: what may be told of it depends on that.
+    pub everything: bool,
     /// Whether the client may read how the source runs it: that tells of views, partitions and rules, and so of any column.
     pub may_be_explained: bool,
 }
@@ -154,6 +156,7 @@ pub struct Printed {
     writes: Option<&'static str>,
     silent: bool,
     locks: Option<&'static str>,
+    everything: bool,
     may_be_explained: bool,
 }
 
@@ -195,21 +198,21 @@ impl Passthrough {
             everything: request.everything,
             sees: Arc::clone(&request.sees),
         });
-        // What is written may set off what no relation of the statement tells of.
-        let notices = tables.iter().all(|table| table.is_complete()) && (target.is_none() || request.everything);
+        // What is written may set off, and a view is made of, what no relation of the statement tells of.
+        let view = |table: &Arc<TableSchema>| matches!(table.remote.kind, TableKind::View | TableKind::Foreign);
+        let sets_off = target.as_ref().is_some_and(|target| !target.whole || !request.everything);
+        let hidden = sets_off || (!request.everything && tables.iter().any(view));
+        let open = !hidden && tables.iter().all(|table| table.is_complete());
         let text = request.statement.text.to_lowercase();
         let whole = WholeStatement {
             sql: sql.into(),
             parameters: request.parameters.iter().map(|ty| ty.map_or(0, |ty| ty.oid)).collect(),
             session: Arc::clone(&request.session),
             query_id: request.query_id.to_owned(),
-            words: Arc::new(Words { text, places, renamed, schemas, known, target, notices }),
+            words: Arc::new(Words { text, places, renamed, schemas, known, target, open, hidden }),
             meter: Arc::default(),
             notices: Notices::default(),
         };
-        // A plan tells what views are made of.
-        let plain = |table: &Arc<TableSchema>| !matches!(table.remote.kind, TableKind::View | TableKind::Foreign);
-        let may_be_explained = request.everything && request.complete && tables.iter().all(plain);
         Ok(Printed {
             source: Arc::clone(&request.source),
             whole,
@@ -217,7 +220,8 @@ impl Passthrough {
             writes: writing.map(Writing::tag),
             silent: writing.is_some_and(|writing| !writing.returns_rows()),
             locks: request.statement.locks(),
-            may_be_explained,
+            everything: request.everything,
+            may_be_explained: request.everything && request.explains,
         })
     }
 
@@ -226,7 +230,7 @@ impl Passthrough {
     /// # Errors
     /// What the source says of it; `08001` where it cannot be reached; `0A000` where a column has no form here.
     pub async fn plan(&self, printed: Printed, upstream: Option<&Upstream>) -> Result<PassPlan> {
-        let Printed { source, whole, tables, writes, silent, locks, may_be_explained } = printed;
+        let Printed { source, whole, tables, writes, silent, locks, everything, may_be_explained } = printed;
         let described = match upstream.filter(|upstream| *upstream.source() == *source) {
             Some(upstream) => upstream.remote().describe(&whole).await?,
             None => self.runner(&source)?.describe(&whole).await?,
@@ -256,6 +260,7 @@ impl Passthrough {
             writes,
             silent,
             locks,
+            everything,
             may_be_explained,
         })
     }

@@ -122,7 +122,11 @@ pub(super) struct RowFunction {
 impl RowFunction {
     /// Of the arguments, those from the `least`th on may be left out.
     pub(super) fn make(head: &Head, body: Body, viewer: &Arc<Viewer>) -> Arc<ScalarUDF> {
-        let signature = signature(head.least, head.arguments.len());
+        let mut signature = signature(head.least, head.arguments.len());
+        if head.name.ends_with("_size") {
+            // It may change while a plan is kept.
+            signature.volatility = Volatility::Volatile;
+        }
         let (arguments, viewer) = (head.arguments.to_vec(), Arc::clone(viewer));
         Arc::new(ScalarUDF::new_from_impl(RowFunction {
             name: head.name,

@@ -133,7 +133,8 @@ fn load_query(
         session: settings(session)?.into(),
         words: Arc::new(Words {
             schemas,
-            notices: target.whole && target.everything,
+            open: target.whole && target.everything,
+            hidden: !target.whole || !target.everything,
             target: Some(target),
             ..Words::default()
         }),

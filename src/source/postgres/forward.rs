@@ -24,8 +24,8 @@ pub(super) struct Forwarding {
     over: bool,
     /// Columns of a row.
     width: u16,
-    /// What came with the last rows and is neither rows nor their end, or has been heard and not yet told.
-    next: Option<(u8, Bytes)>,
+    /// What came with the last rows and is not their end, or has been heard and not yet told.
+    next: Option<Heard>,
     source: String,
     whole: WholeStatement,
     shift: u32,
@@ -62,7 +62,7 @@ impl Forwarding {
                 return if self.over { Ok(None) } else { Err(errors::lost(&self.source, None)) };
             };
             let heard = match self.next.take() {
-                Some((kind, body)) => Ok(Heard::Message(kind, body)),
+                Some(heard) => Ok(heard),
                 None => taken.next(Some(self.width)).await,
             };
             words::hear(taken, &self.whole.words, &self.whole.notices);
@@ -74,7 +74,7 @@ impl Forwarding {
                 }
                 Ok(Heard::Message(b'E', body)) => {
                     // Who gives up this wait finds the error again.
-                    self.next = Some((b'E', body.clone()));
+                    self.next = Some(Heard::Message(b'E', body.clone()));
                     return Err(self.refused(&body).await);
                 }
                 Ok(Heard::Message(kind, body)) => self.message(kind, &body)?,
@@ -88,12 +88,12 @@ impl Forwarding {
         while let Some((taken, _)) = &mut self.open {
             match taken.at_once(Some(self.width)) {
                 Ok(Some(Heard::Message(kind, body))) if kind != b'E' => self.message(kind, &body)?,
-                Ok(Some(Heard::Message(kind, body))) => {
-                    self.next = Some((kind, body));
+                // There are more rows where something else was said between them.
+                Ok(Some(heard)) => {
+                    self.next = Some(heard);
                     return Ok(());
                 }
-                // Rows are cut as many as there are.
-                Ok(None | Some(Heard::Rows(..))) => return Ok(()),
+                Ok(None) => return Ok(()),
                 Err(error) => return Err(self.lost(&error)),
             }
         }

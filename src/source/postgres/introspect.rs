@@ -26,6 +26,11 @@ const TEXT_ARRAY: u32 = 1009;
 const MONEY: u32 = 790;
 const MONEY_ARRAY: u32 = 791;
 
+/// One snapshot for all queries; compiling them would take longer than running them. Definitions of indexes and the like look at their table,
+/// which somebody may have locked for long.
+const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL lock_timeout = '1s'";
+
 /// Reads the catalogs. `schemas`: only these (all but the system's where it is `None`).
 ///
 /// # Errors
@@ -35,8 +40,7 @@ pub(super) async fn read(
     schemas: Option<Vec<String>>,
     tables: &Patterns,
 ) -> Result<RemoteSchema, tokio_postgres::Error> {
-    // Compiling these queries would take longer than running them; one snapshot for all of them.
-    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off").await?;
+    client.batch_execute(BEGIN).await?;
     let rows = client.query(CATALOG, &[&schemas]).await?;
     let constraints = keys::constraints(client, &schemas).await?;
     let indexes = keys::indexes(client, &schemas).await?;

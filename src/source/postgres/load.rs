@@ -200,6 +200,12 @@ fn data(db: &Complaint, words: &Words) -> Option<Error> {
         _ if code.starts_with("22") => SqlState::from_code(code).unwrap_or(SqlState::DATA_EXCEPTION),
         _ => return None,
     };
+    let place = db.context.as_deref().unwrap_or_default();
+    // A value that is none, or a line that is none; not what a rule or a trigger makes of it.
+    let of_the_data = place.starts_with("COPY ") && (place.contains(", column ") || matches!(code, "22P04" | "22021"));
+    if words.hidden && !of_the_data {
+        return Some(Error::source_fault(state, "the source refused the row"));
+    }
     let whole = words.target.as_ref().is_some_and(|target| target.whole);
     let more = if whole { (db.detail.as_deref(), db.hint.as_deref()) } else { (None, None) };
     Some(words::with_more(Error::source_fault(state, words.seen(&db.message)), more, words))

@@ -11,7 +11,9 @@ const SIZES: &str = include_str!("sizes.sql");
 
 /// Measuring a table takes a lock on it. The query leaves out what is locked already; what is locked meanwhile, or a database with very many
 /// tables, must not hold up the introspection.
-const BOUNDS: &str = "SET LOCAL lock_timeout = '200ms'; SET LOCAL statement_timeout = '5s'";
+const BOUNDS: &str = "SET LOCAL lock_timeout = '200ms'; \
+    SELECT pg_catalog.set_config('statement_timeout', '5s', true) FROM pg_catalog.pg_settings s \
+    WHERE s.name = 'statement_timeout' AND s.setting::pg_catalog.int4 NOT BETWEEN 1 AND 5000";
 
 /// The sizes of one relation and of its indexes by name.
 #[derive(Default)]

@@ -30,7 +30,7 @@ pub(super) fn complained(source: &str, complaint: Complaint, (words, shift): (&W
 /// Hands on what the source has said beside its answer, as far as the client may read that.
 pub(super) fn hear(taken: &mut Taken, words: &Words, notices: &Notices) {
     let said = taken.notices();
-    if words.notices {
+    if words.open {
         said.iter().filter_map(|body| notice(body, words)).for_each(|notice| notices.push(notice));
     }
 }
@@ -48,6 +48,20 @@ fn notice(body: &[u8], words: &Words) -> Option<Notice> {
         hint: said.hint.map(seen),
     })
 }
+
+/// Messages that tell of nothing.
+const FIXED: &[&str] = &[
+    "bigint out of range",
+    "could not serialize access due to concurrent delete",
+    "could not serialize access due to concurrent update",
+    "could not serialize access due to read/write dependencies among transactions",
+    "deadlock detected",
+    "canceling statement due to lock timeout",
+    "division by zero",
+    "integer out of range",
+    "numeric field overflow",
+    "smallint out of range",
+];
 
 /// In the source's words, where they are about the statement or its data.
 fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error> {
@@ -67,10 +81,16 @@ fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error
     if changed {
         return None;
     }
+    let neutral = || format!("source \"{source}\" refused the statement");
+    // What is not about the client's text may be about anything.
+    if words.hidden && position.is_none() {
+        let message =
+            FIXED.iter().find(|fixed| **fixed == db.message).map_or_else(neutral, |fixed| (*fixed).to_owned());
+        return Some(Error::client(state, message));
+    }
     // Data may look like names.
     let data = code.starts_with("22") || code.starts_with("21");
     let tell = |text: &str| if data { Some(words.seen(text)) } else { words.told(text) };
-    let neutral = || format!("source \"{source}\" refused the statement");
     let mut error = Error::client(state, tell(&db.message).unwrap_or_else(neutral));
     if let Some(detail) = db.detail.as_deref().and_then(tell) {
         error = error.with_detail(detail);
@@ -100,7 +120,7 @@ pub(super) fn refused_row(db: &Complaint, words: &Words) -> Option<Error> {
     let state = SqlState::any(code).unwrap_or(class);
     let told = || Error::source_fault(state, words.seen(&db.message)).with_about(about(db, words));
     let Some(target) = &words.target else {
-        return words.notices.then(|| with_more(told(), (db.detail.as_deref(), db.hint.as_deref()), words));
+        return words.open.then(|| with_more(told(), (db.detail.as_deref(), db.hint.as_deref()), words));
     };
     // A rule of another table may be broken by what follows from the statement: a foreign key's action, a trigger.
     let is =

@@ -47,7 +47,25 @@ pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
         }
         _ => {}
     }
+    if let Some(lock) = statement.locks() {
+        read_only(lock.trim_start_matches("SELECT "), hold, scroll, sensitive)?;
+    }
     Ok(StatementKind::DeclareCursor(Box::new(Declare { name, binary, scroll, hold, statement })))
+}
+
+/// PostgreSQL's errors for a cursor that locks rows and would have to keep them.
+fn read_only(lock: &str, hold: bool, scroll: Option<bool>, sensitive: Option<bool>) -> Result<()> {
+    let (message, kind) = match (hold, scroll, sensitive) {
+        (true, _, _) => (format!("DECLARE CURSOR WITH HOLD ... {lock} is not supported"), "Holdable"),
+        (_, Some(true), _) => (format!("DECLARE SCROLL CURSOR ... {lock} is not supported"), "Scrollable"),
+        (_, _, Some(false)) => (format!("DECLARE INSENSITIVE CURSOR ... {lock} is not valid"), "Insensitive"),
+        _ => return Ok(()),
+    };
+    let error = match kind {
+        "Insensitive" => Error::client(SqlState::INVALID_CURSOR_DEFINITION, message),
+        _ => Error::unsupported(message),
+    };
+    Err(error.with_detail(format!("{kind} cursors must be READ ONLY.")))
 }
 
 fn not_both(before: Option<bool>, now: bool, what: &str) -> Result<Option<bool>> {

@@ -3,7 +3,7 @@
 
 use super::same::{extended, seen};
 use super::{passing, start, writable};
-use crate::harness::raw::{Message, Raw, error, rows};
+use crate::harness::raw::{Message, Raw, bind, error, execute, parse, rows};
 
 const FUNCTIONS: &str = "
     create function public.tax(numeric) returns numeric language sql immutable as 'select $1 * 0.19';
@@ -123,4 +123,88 @@ async fn notices_of_triggers_are_for_those_who_see_everything() {
     wes.send(b'd', b"75\te\n76\tf\n");
     wes.send(b'c', b"");
     assert_eq!(notices(&wes.until(b'Z')).len(), 2);
+}
+
+/// What is said between rows takes none of them away, however the rows are taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_between_notices_all_come() {
+    let (postgres, daemon) = start("", "").await;
+    let setup = "create function public.spam(i int) returns int language plpgsql as $$ begin raise notice 'n%', i; return i; end $$;
+        create view public.spamming as select public.spam(i) as i from generate_series(1, 300) i";
+    postgres.exec(setup).await;
+    let mut ours = Raw::login(daemon.port(), "ana", "tusk");
+    rows(&Raw::login(daemon.port(), "root", "tusk").ask("select tusk.refresh('shop')"));
+    let expected: Vec<_> = (1..=300).map(|i: i32| vec![Some(i.to_string())]).collect();
+    let sql = "select i from shop.spamming";
+    for min in ["notice", "error"] {
+        ours.ask(&format!("set client_min_messages = {min}"));
+        let told = if min == "notice" { 300 } else { 0 };
+        for answer in [
+            ours.ask(sql),
+            extended(&mut ours, sql, 0),
+            ours.ask(&format!("prepare p as {sql}; execute p; deallocate p")),
+        ] {
+            assert_eq!(rows(&answer), expected);
+            assert_eq!(answer.iter().filter(|message| message.tag == b'N').count(), told);
+        }
+        let copied = ours.ask(&format!("copy ({sql}) to stdout"));
+        assert_eq!(copied.iter().filter(|message| message.tag == b'd').count(), 300);
+        let parts = ours.batch(&[parse("", sql, &[]), bind("", "", 0, &[], &[]), execute("", 7), execute("", 0)]);
+        assert_eq!(rows(&parts), expected);
+        let cursor = ours
+            .ask(&format!("begin; declare c cursor for {sql}; fetch 5 from c; move 5 in c; fetch all from c; commit"));
+        assert_eq!(rows(&cursor), [&expected[..5], &expected[10..]].concat());
+        assert_eq!(cursor.iter().filter(|message| message.tag == b'N').count(), told);
+    }
+}
+
+/// A source's words about what the client does not see are not told, whatever SQLSTATE they come with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_of_what_is_hidden_say_nothing() {
+    let (postgres, daemon) = writable("").await;
+    let setup = "
+        create function public.tattles() returns trigger language plpgsql as $$ begin
+            if new.name like 'raise %' then
+                raise exception 'row %', new using errcode = substr(new.name, 7), detail = 'of ' || new.secret, hint = new.secret;
+            end if;
+            return new; end $$;
+        create trigger tattles before insert or update on public.stock for each row execute function public.tattles();
+        alter table public.stock add check (name <> 'boom' or secret::int > 0)";
+    postgres.exec(setup).await;
+    let mut nan = Raw::login(daemon.port(), "nan", "tusk");
+    let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+    for code in [
+        "22023", "21000", "42000", "42P01", "0A000", "40001", "54000", "55006", "P0001", "23000", "MYERR", "XX000",
+        "25006",
+    ] {
+        for sql in [
+            format!("update shop.stock set name = 'raise {code}' where id = 1"),
+            format!("insert into shop.stock (id, name) values (90, 'raise {code}')"),
+        ] {
+            let answer = nan.ask(&sql);
+            assert!(answer.iter().any(|message| message.tag == b'E'), "{sql}");
+            let told = format!("{:?}", error(&answer));
+            assert!(!told.contains("classified") && !told.contains("row ("), "{sql}: {told}");
+        }
+        nan.query("copy shop.stock (id, name) from stdin");
+        nan.until(b'G');
+        nan.send(b'd', format!("91\traise {code}\n").as_bytes());
+        nan.send(b'c', b"");
+        let told = format!("{:?}", error(&nan.until(b'Z')));
+        assert!(!told.contains("classified") && !told.contains("(91"), "COPY {code}: {told}");
+    }
+    for sql in
+        ["update shop.stock set name = 'boom' where id = 1", "insert into shop.stock (id, name) values (92, 'boom')"]
+    {
+        let told = format!("{:?}", error(&nan.ask(sql)));
+        assert!(told.contains("22P02") && !told.contains("classified"), "{sql}: {told}");
+    }
+    // What is about the client's own text is told, and who sees everything reads all of it.
+    assert_eq!(
+        error(&nan.ask("update shop.stock set amount = 'x'"))[&'M'],
+        "invalid input syntax for type integer: \"x\""
+    );
+    assert_eq!(error(&nan.ask("update shop.stock set name = (1 / (id - id))::text"))[&'M'], "division by zero");
+    let told = error(&wes.ask("update shop.stock set name = 'raise 22023' where id = 1"));
+    assert_eq!((told[&'C'].as_str(), told[&'D'].as_str()), ("22023", "of classified"));
 }

@@ -2,6 +2,8 @@
 //! Must not know: where it is kept.
 
 use super::writable;
+use crate::harness::federation::over;
+use crate::harness::postgres::TestPostgres;
 use crate::harness::raw::{Raw, bind, describe, error, execute, parse, rows, transcript};
 
 fn one(raw: &mut Raw, sql: &str, extended: bool) -> String {
@@ -138,5 +140,49 @@ async fn portals_of_one_plan_do_not_meet() {
                 assert_eq!(rows(&answer), expected, "{sql}");
             }
         }
+    }
+}
+
+/// A plan with parameters is none for a message that cannot have any.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_are_not_forgotten() {
+    let (_postgres, daemon) = writable("").await;
+    for sql in [
+        "select $1::int + id from shop.places where id = 1",
+        "select $1::text, relname from pg_class where relname = 'stock'",
+    ] {
+        for _ in 0..3 {
+            let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+            let values: &[Option<&[u8]>] = &[Some(b"1")];
+            assert_eq!(rows(&wes.batch(&[parse("", sql, &[]), bind("", "", 0, values, &[]), execute("", 0)])).len(), 1);
+        }
+        let refused = error(&Raw::login(daemon.port(), "wes", "tusk").ask(sql));
+        assert_eq!((refused[&'C'].as_str(), refused[&'M'].as_str()), ("42P02", "there is no parameter $1"), "{sql}");
+    }
+}
+
+/// What a role may be told of a statement follows what there is now, not what there was when it was decided.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_told_is_decided_anew() {
+    let postgres = TestPostgres::start();
+    let setup = "create table p (id int primary key, v text); insert into p values (1, 'a');
+        create function loud() returns trigger language plpgsql as $$ begin raise notice 'something'; return new; end $$;
+        create trigger loud before update on p for each row execute function loud()";
+    postgres.exec(setup).await;
+    let one = "[[role]]\nname = \"one\"\n[[role.grant]]\ntables = [\"shop.p\"]\nprivileges = [\"select\", \"update\"]\n\
+               [[user]]\nname = \"tin\"\nroles = [\"one\"]\n";
+    let daemon = over(&postgres, "writable = true", one);
+    let notices = || {
+        let answer = Raw::login(daemon.port(), "tin", "tusk").ask("update shop.p set v = v where id = 1");
+        assert!(answer.iter().all(|message| message.tag != b'E'), "{}", transcript(&answer));
+        answer.iter().filter(|message| message.tag == b'N').count()
+    };
+    for _ in 0..3 {
+        assert_eq!(notices(), 1, "it sees all that there is");
+    }
+    postgres.exec("create table hidden (secret text)").await;
+    rows(&Raw::login(daemon.port(), "root", "tusk").ask("select tusk.refresh('shop')"));
+    for _ in 0..3 {
+        assert_eq!(notices(), 0, "there is more");
     }
 }
