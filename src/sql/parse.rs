@@ -120,6 +120,13 @@ fn parameters(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Result<u16> {
 
 /// Parses what is left at the cursor as a query.
 pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
+    match limited_before_locked(cursor) {
+        Some(reordered) => in_order(&Cursor::new(cursor.lexed, &reordered, cursor.end())),
+        None => in_order(cursor),
+    }
+}
+
+fn in_order(cursor: &Cursor<'_>) -> Result<StatementKind> {
     if let [only] = cursor.rest()
         && cursor.lexed.is_word(only, "select")
     {
@@ -134,6 +141,25 @@ pub(super) fn query(cursor: &Cursor<'_>) -> Result<StatementKind> {
         Err(error) => Err(writes_below(cursor, -1).unwrap_or(error)),
         Ok(parsed) => reading(cursor, parsed),
     }
+}
+
+/// The query with what limits its rows before what locks them, where they stand the other way round: both ways are PostgreSQL's.
+fn limited_before_locked(cursor: &Cursor<'_>) -> Option<Vec<Lexeme>> {
+    let (lexed, rest) = (cursor.lexed, cursor.rest());
+    let is_one = |lexeme: &Lexeme, words: &[&str]| words.iter().any(|word| lexed.is_word(lexeme, word));
+    let (mut around, mut locks, mut limits) = (0, None, None);
+    for (at, lexeme) in rest.iter().enumerate() {
+        around += i32::from(lexed.is_symbol(lexeme, "(")) - i32::from(lexed.is_symbol(lexeme, ")"));
+        let next = rest.get(at + 1).is_some_and(|next| is_one(next, &["update", "share", "no", "key"]));
+        if around == 0 && locks.is_none() && next && lexed.is_word(lexeme, "for") {
+            locks = Some(at);
+        }
+        if around == 0 && locks.is_some() && limits.is_none() && is_one(lexeme, &["limit", "offset", "fetch"]) {
+            limits = Some(at);
+        }
+    }
+    let (locks, limits) = (locks?, limits?);
+    Some([&rest[..locks], &rest[limits..], &rest[locks..limits]].concat())
 }
 
 fn reading(cursor: &Cursor<'_>, mut query: Box<ast::Query>) -> Result<StatementKind> {

@@ -101,12 +101,11 @@ impl Federated {
     #[must_use]
     pub fn explain(&self, ready: &Ready, analyzed: bool, verbose: bool) -> Explained {
         let plan = ready.physical.as_ref();
-        let display =
-            if analyzed { DisplayableExecutionPlan::with_metrics(plan) } else { DisplayableExecutionPlan::new(plan) };
-        let text = display.set_show_schema(verbose).indent(false).to_string();
+        let mut lines = Vec::new();
+        node_lines(plan, (analyzed, verbose), 0, &mut lines);
         let statistics = StatisticsContext::new().compute(plan, &StatisticsArgs::new()).ok();
         let rows = statistics.and_then(|statistics| statistics.num_rows.get_value().copied());
-        Explained { lines: text.lines().map(str::to_owned).collect(), remote: ready.remote.clone(), rows }
+        Explained { lines, remote: ready.remote.clone(), rows }
     }
 }
 
@@ -122,6 +121,15 @@ impl Ready {
         let batches: BatchStream = Box::pin(stopping.map(|batch| batch.map_err(semantics::from_datafusion)));
         Ok(Rows { shape: self.rows_shape, batches })
     }
+}
+
+/// A node and those below it, a line each, whatever stands in their literals.
+fn node_lines(plan: &dyn ExecutionPlan, (analyzed, verbose): (bool, bool), depth: usize, lines: &mut Vec<String>) {
+    let display =
+        if analyzed { DisplayableExecutionPlan::with_metrics(plan) } else { DisplayableExecutionPlan::new(plan) };
+    let text = display.set_show_schema(verbose).one_line().to_string();
+    lines.push(format!("{:1$}{2}", "", 2 * depth, text.trim_end().replace('\r', "\\r").replace('\n', "\\n")));
+    plan.children().into_iter().for_each(|child| node_lines(child.as_ref(), (analyzed, verbose), depth + 1, lines));
 }
 
 /// The functions of the state are left out of the context: expressions hold theirs.

@@ -73,6 +73,11 @@ impl Passthrough {
             let column = column.ok_or_else(|| Error::internal("a plan of a source that is no text"))?;
             values.extend(column.iter().flatten().map(str::to_owned));
         }
+        // Names that only what is sent has.
+        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        for (ours, theirs) in plan.whole.words.renamed.iter().filter(|(_, theirs)| plain(theirs)) {
+            values.iter_mut().for_each(|value| *value = value.replace(ours.as_str(), theirs));
+        }
         Ok(values)
     }
 }

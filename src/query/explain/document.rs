@@ -62,7 +62,10 @@ impl<'de> Visitor<'de> for AnyPart {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Part, E> {
-        Ok(Part::Number(value.to_string()))
+        // Costs have two decimals, times three.
+        let text = value.to_string();
+        let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        Ok(Part::Number(if decimals < 2 { format!("{value:.2}") } else { text }))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Part, E> {
@@ -253,7 +256,15 @@ fn yaml_scalar(out: &mut String, part: &Part) {
     match part {
         Part::Number(number) => out.push_str(number),
         Part::Text(text) => json_text(out, text),
-        Part::Object(_) | Part::List(..) => {}
+        Part::List(_, parts) => {
+            out.push('[');
+            for (index, part) in parts.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                yaml_scalar(out, part);
+            }
+            out.push(']');
+        }
+        Part::Object(_) => {}
     }
 }
 

@@ -198,7 +198,10 @@ fn depth(line: &str) -> usize {
 fn node<'l>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'l str>>) -> Option<Part> {
     let line = lines.next()?;
     let own = depth(line);
-    let (name, details) = line.trim().split_once(": ").unwrap_or((line.trim(), ""));
+    // What stands behind the name is its details, and in ANALYZE what it did.
+    let line = line.trim();
+    let end = line.find([':', ',']).unwrap_or(line.len());
+    let (name, details) = (&line[..end], line[end..].trim_start_matches([':', ',', ' ']));
     let mut parts = vec![(Cow::Borrowed("Node Type"), Part::Text(name.to_owned()))];
     if !details.is_empty() {
         parts.push(("Details".into(), Part::Text(details.to_owned())));
