@@ -186,17 +186,22 @@ async fn parameters_prepared_statements_and_parts() {
     assert_eq!(rows(&ours.ask(all)), rows(&theirs.ask(all)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn roles_write_what_they_may() {
-    let (postgres, daemon) = writable("").await;
-    let mut nan = Raw::login(daemon.port(), "nan", "tusk");
-    let mut ask = |sql: &str| match nan.ask(sql) {
+/// What a role is told of a statement: its error, or the whole answer.
+fn told(raw: &mut Raw, sql: &str) -> String {
+    match raw.ask(sql) {
         answer if answer.iter().any(|message| message.tag == b'E') => {
             let fields = error(&answer);
             format!("{} {}", fields[&'C'], fields[&'M'])
         }
         answer => transcript(&answer),
-    };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_write_what_they_may() {
+    let (postgres, daemon) = writable("").await;
+    let mut nan = Raw::login(daemon.port(), "nan", "tusk");
+    let mut ask = |sql: &str| told(&mut nan, sql);
     let missing = "42703 column \"secret\" does not exist";
     for sql in [
         "update shop.stock set name = secret where id = 1",
@@ -275,13 +280,7 @@ async fn roles_write_what_they_may() {
 async fn roles_write_in_with_what_they_may() {
     let (postgres, daemon) = writable("").await;
     let mut nan = Raw::login(daemon.port(), "nan", "tusk");
-    let mut ask = |sql: &str| match nan.ask(sql) {
-        answer if answer.iter().any(|message| message.tag == b'E') => {
-            let fields = error(&answer);
-            format!("{} {}", fields[&'C'], fields[&'M'])
-        }
-        answer => transcript(&answer),
-    };
+    let mut ask = |sql: &str| told(&mut nan, sql);
     let (missing, denied) = ("42703 column \"secret\" does not exist", "42501 permission denied for table stock");
     for (sql, told) in [
         ("with x as (update shop.stock set name = secret where id = 1 returning id) select id from x", missing),
