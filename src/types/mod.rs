@@ -37,7 +37,9 @@ pub use self::format::{
 };
 pub use self::held_text::shown_otherwise;
 pub(crate) use self::input::array::{ArrayText, Dimension, parse_array};
-pub(crate) use self::input::json::{JsonPart, json_part, json_string};
+pub(crate) use self::input::json::{
+    JsonPart, JsonStep, JsonTree, json_at, json_elements, json_kind, json_length, json_part, json_scalar, json_string,
+};
 pub use self::numeric::Numeric;
 pub use self::params::{Param, decode_param, text_to_array};
 pub use self::pg_type::{PgType, TypeRow, builtin_types};

@@ -17,6 +17,7 @@ mod evaluation;
 mod explain;
 mod federated;
 mod hostile;
+mod json_values;
 mod limits;
 mod observe;
 mod passthrough;

@@ -1,26 +1,20 @@
 //! Checks JSON, and brings jsonb to the text PostgreSQL stores: keys in its order, one blank, numbers as numeric.
 //! Must not know: Arrow.
 
+mod find;
 mod parts;
+mod tree;
 
-use bytes::{BufMut, BytesMut};
+use std::borrow::Cow;
 
-pub(crate) use self::parts::{JsonPart, json_part, json_string};
+pub(crate) use self::find::{JsonStep, json_at, json_kind, json_length};
+pub(crate) use self::parts::{JsonPart, json_elements, json_part, json_scalar, json_string};
+pub(crate) use self::tree::JsonTree;
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::Numeric;
-use crate::types::text::json::write_string;
 
 /// Deeper nesting is refused: it would be followed on the stack.
 const MAX_DEPTH: usize = 1000;
-
-/// A JSON value, as far as jsonb needs it.
-enum Node {
-    /// null, true, false, numbers: their text.
-    Plain(String),
-    Text(String),
-    Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
-}
 
 struct Reader<'a> {
     text: &'a str,
@@ -29,6 +23,8 @@ struct Reader<'a> {
     line: (usize, usize),
     /// Whether values are kept (jsonb) or only checked (json).
     keep: bool,
+    /// Whether escapes are made sense of: some that json may hold stand for no text.
+    escapes: bool,
     /// Whether numbers are brought to numeric's text; else they are only checked.
     numbers: bool,
 }
@@ -47,40 +43,7 @@ pub(crate) fn check_json(text: &str) -> Result<()> {
 /// # Errors
 /// `22P02`, and `22P05` for `\u0000`.
 pub(crate) fn jsonb_text(text: &str) -> Result<String> {
-    let mut reader = Reader::new(text, true);
-    let node = reader.whole()?;
-    let mut out = BytesMut::with_capacity(text.len());
-    write(&node, &mut out);
-    String::from_utf8(out.to_vec()).map_err(|_| Error::internal("jsonb text is not UTF-8"))
-}
-
-fn write(node: &Node, out: &mut BytesMut) {
-    match node {
-        Node::Plain(text) => out.extend_from_slice(text.as_bytes()),
-        Node::Text(text) => write_string(text.as_bytes(), out),
-        Node::Array(items) => {
-            out.put_u8(b'[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.extend_from_slice(b", ");
-                }
-                write(item, out);
-            }
-            out.put_u8(b']');
-        }
-        Node::Object(entries) => {
-            out.put_u8(b'{');
-            for (at, (key, value)) in entries.iter().enumerate() {
-                if at > 0 {
-                    out.extend_from_slice(b", ");
-                }
-                write_string(key.as_bytes(), out);
-                out.extend_from_slice(b": ");
-                write(value, out);
-            }
-            out.put_u8(b'}');
-        }
-    }
+    JsonTree::read(text)?.text()
 }
 
 fn invalid(detail: impl Into<String>) -> Error {
@@ -92,7 +55,7 @@ const SHOWN: usize = 50;
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, keep: bool) -> Reader<'a> {
-        Reader { text, at: 0, line: (1, 0), keep, numbers: keep }
+        Reader { text, at: 0, line: (1, 0), keep, escapes: keep, numbers: keep }
     }
 
     /// The error of a token that ends at `end`, with what PostgreSQL shows of the line before it.
@@ -126,7 +89,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn whole(&mut self) -> Result<Node> {
+    fn whole(&mut self) -> Result<JsonTree> {
         let node = self.value(0)?;
         self.blanks();
         if self.at < self.text.len() {
@@ -149,7 +112,7 @@ impl<'a> Reader<'a> {
         Ok(self.wrong(self.at, format!("Expected {wanted}, but found \"{found}\".")))
     }
 
-    fn value(&mut self, depth: usize) -> Result<Node> {
+    fn value(&mut self, depth: usize) -> Result<JsonTree> {
         if depth > MAX_DEPTH {
             return Err(Error::client(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded"));
         }
@@ -157,24 +120,50 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
-            Some(b'"') => Ok(Node::Text(self.string()?)),
+            Some(b'"') => {
+                let text = self.string()?;
+                Ok(JsonTree::Text(if self.keep { text.into_owned() } else { String::new() }))
+            }
             None | Some(b'}' | b']' | b',' | b':') => Err(self.expected("JSON value")?),
             Some(_) => self.plain(),
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Node> {
-        self.at += 1;
+    fn array(&mut self, depth: usize) -> Result<JsonTree> {
         let mut items = Vec::new();
+        self.each_element(|reader| {
+            let item = reader.value(depth + 1)?;
+            if reader.keep {
+                items.push(item);
+            }
+            Ok(true)
+        })?;
+        Ok(JsonTree::Array(items))
+    }
+
+    fn object(&mut self, depth: usize) -> Result<JsonTree> {
+        let mut entries = Vec::new();
+        self.each_member(|reader, key| {
+            let value = reader.value(depth + 1)?;
+            if reader.keep {
+                entries.push((key.into_owned(), value));
+            }
+            Ok(true)
+        })?;
+        Ok(JsonTree::object(entries))
+    }
+
+    /// The elements of the array that begins here, each read by `read`; it ends where that says so. Whether the array was read to its end.
+    fn each_element(&mut self, mut read: impl FnMut(&mut Self) -> Result<bool>) -> Result<bool> {
+        self.at += 1;
         self.blanks();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Node::Array(items));
+            return Ok(true);
         }
         loop {
-            let item = self.value(depth + 1)?;
-            if self.keep {
-                items.push(item);
+            if !read(self)? {
+                return Ok(false);
             }
             self.blanks();
             match self.peek() {
@@ -184,17 +173,17 @@ impl<'a> Reader<'a> {
             }
         }
         self.at += 1;
-        Ok(Node::Array(items))
+        Ok(true)
     }
 
-    fn object(&mut self, depth: usize) -> Result<Node> {
+    /// The same of an object: its keys, and `read` for the value behind each.
+    fn each_member(&mut self, mut read: impl FnMut(&mut Self, Cow<'a, str>) -> Result<bool>) -> Result<bool> {
         self.at += 1;
-        let mut entries = Vec::new();
         self.blanks();
         let mut wanted = "string or \"}\"";
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Node::Object(entries));
+            return Ok(true);
         }
         loop {
             self.blanks();
@@ -207,9 +196,8 @@ impl<'a> Reader<'a> {
                 return Err(self.expected("\":\"")?);
             }
             self.at += 1;
-            let value = self.value(depth + 1)?;
-            if self.keep {
-                entries.push((key, value));
+            if !read(self, key)? {
+                return Ok(false);
             }
             self.blanks();
             match self.peek() {
@@ -220,11 +208,11 @@ impl<'a> Reader<'a> {
             wanted = "string";
         }
         self.at += 1;
-        Ok(Node::Object(unique(entries)))
+        Ok(true)
     }
 
     /// A number or a word: letters, digits and whatever belongs to a number, as PostgreSQL cuts tokens.
-    fn plain(&mut self) -> Result<Node> {
+    fn plain(&mut self) -> Result<JsonTree> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let letters = |from: usize| {
             let tail = rest.get(from..).unwrap_or_default();
@@ -240,12 +228,12 @@ impl<'a> Reader<'a> {
         let token = rest.get(..end).unwrap_or_default();
         self.at += end;
         if matches!(token, "null" | "true" | "false") {
-            return Ok(Node::Plain(token.to_owned()));
+            return Ok(JsonTree::Plain(if self.keep { token.to_owned() } else { String::new() }));
         }
         if number != Some(end) || !is_number(token.as_bytes()) {
             return Err(self.wrong(self.at, format!("Token \"{token}\" is invalid.")));
         }
-        Ok(Node::Plain(if self.numbers { Numeric::parse(token)?.to_string() } else { String::new() }))
+        Ok(JsonTree::Plain(if self.numbers { Numeric::parse(token)?.to_string() } else { String::new() }))
     }
 
     /// The error of a string that has no end.
@@ -254,28 +242,33 @@ impl<'a> Reader<'a> {
         self.wrong(self.text.len(), format!("Token \"{token}\" is invalid."))
     }
 
-    /// A string; the reader stands at its quote. Its text is made only where values are kept.
-    fn string(&mut self) -> Result<String> {
+    /// A string; the reader stands at its quote. Where escapes are not made sense of, they stay as they are written.
+    fn string(&mut self) -> Result<Cow<'a, str>> {
         let start = self.at;
         self.at += 1;
-        let mut text = String::new();
+        let mut text: Option<String> = None;
         let mut run = self.at;
         loop {
             let Some(byte) = self.peek() else { return Err(self.unterminated(start)) };
             match byte {
-                b'"' | b'\\' => {
-                    if self.keep {
-                        text.push_str(self.text.get(run..self.at).unwrap_or_default());
-                    }
+                b'"' => {
+                    let rest = self.text.get(run..self.at).unwrap_or_default();
                     self.at += 1;
-                    if byte == b'"' {
-                        return Ok(text);
-                    }
+                    return Ok(match text {
+                        Some(text) => Cow::Owned(text + rest),
+                        None => Cow::Borrowed(rest),
+                    });
+                }
+                b'\\' => {
+                    let before = self.text.get(run..self.at).unwrap_or_default();
+                    self.at += 1;
                     let c = self.escape(start)?;
-                    if self.keep {
+                    if self.escapes {
+                        let text = text.get_or_insert_default();
+                        text.push_str(before);
                         text.extend(c);
+                        run = self.at;
                     }
-                    run = self.at;
                 }
                 0..=0x1f => {
                     return Err(self.wrong(self.at, format!("Character with value 0x{byte:02x} must be escaped.")));
@@ -319,7 +312,7 @@ impl<'a> Reader<'a> {
     fn unicode(&mut self, start: usize) -> Result<Option<char>> {
         const LOW: &str = "Unicode low surrogate must follow a high surrogate.";
         let first = self.four_digits(start)?;
-        if !self.keep {
+        if !self.escapes {
             return Ok(None);
         }
         let code = match first {
@@ -403,14 +396,6 @@ fn is_number(token: &[u8]) -> bool {
         return count > 0 && count == exponent.len();
     }
     rest.is_empty()
-}
-
-/// The entries in jsonb's order (length of the key, then its bytes); of equal keys the last stays.
-fn unique(mut entries: Vec<(String, Node)>) -> Vec<(String, Node)> {
-    entries.reverse();
-    entries.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-    entries.dedup_by(|later, kept| later.0 == kept.0);
-    entries
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod fold;
 mod gather;
 mod install;
 mod json_rows;
+mod json_sets;
 mod kernel;
 mod keys;
 mod lift;

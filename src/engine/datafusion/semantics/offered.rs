@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, SortExpr};
 use super::aggregates::{Aggregate, build};
 use super::cast::Typing;
 use super::facts::{Nowhere, SessionFacts};
+use super::json_sets::is_set_of_json;
 use super::ops::implement;
 use super::pg::{self, CastContext, Function};
 use super::session_functions;
@@ -99,7 +100,8 @@ fn has_function(function: &Function, typing: &mut Typing) -> bool {
                 | "generate_series_step_int8"
                 | "json_to_recordset"
                 | "jsonb_to_recordset"
-        ) || function.name == "_pg_expandarray";
+        ) || function.name == "_pg_expandarray"
+            || is_set_of_json(function.source);
     }
     let returns = concrete(function.returns);
     match function.kind {

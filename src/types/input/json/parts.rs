@@ -25,24 +25,46 @@ pub(crate) enum JsonPart<'t> {
 /// Takes a JSON value apart. All strings in it are read, however deep they stand, as PostgreSQL does where it takes values out of JSON.
 ///
 /// # Errors
-/// `22P02` for what is no JSON, `22P05` for `\u0000`, which json may hold and text may not.
+/// `22P02` for what is no JSON, `22P05` for `\\u0000`, which json may hold and text may not.
 pub(crate) fn json_part(text: &str) -> Result<JsonPart<'_>> {
-    let mut reader = Reader { numbers: false, ..Reader::new(text, true) };
+    part(Reader { escapes: true, ..Reader::new(text, false) })
+}
+
+/// The same, but what escapes stand for is not looked at; they stay in strings.
+///
+/// # Errors
+/// `22P02` for what is no JSON.
+pub(crate) fn json_elements(text: &str) -> Result<JsonPart<'_>> {
+    part(Reader::new(text, false))
+}
+
+fn part(mut reader: Reader<'_>) -> Result<JsonPart<'_>> {
     reader.blanks();
     let part = match reader.peek() {
         Some(b'[') => JsonPart::Array(reader.elements()?),
         Some(b'{') => JsonPart::Object(reader.members()?),
-        Some(b'"') => JsonPart::Text(reader.string()?),
+        Some(b'"') => JsonPart::Text(reader.string()?.into_owned()),
         _ => match reader.slice()? {
             "null" => JsonPart::Null,
             _ => JsonPart::Plain,
         },
     };
-    reader.blanks();
-    if reader.at < text.len() {
-        return Err(reader.expected("end of input")?);
-    }
+    reader.end()?;
     Ok(part)
+}
+
+/// What a JSON value is as text: a string without its quotes and escapes, null nothing, anything else as it is written.
+///
+/// # Errors
+/// As [`json_part`], for a string.
+pub(crate) fn json_scalar(value: &str) -> Result<Option<String>> {
+    let mut reader = Reader { escapes: true, ..Reader::new(value, false) };
+    reader.blanks();
+    match reader.peek() {
+        Some(b'"') => Ok(Some(reader.string()?.into_owned())),
+        Some(b'n') => Ok(None),
+        _ => Ok(Some(value.to_owned())),
+    }
 }
 
 /// A string as JSON writes it.
@@ -57,66 +79,36 @@ pub(crate) fn json_string(text: &str) -> Result<String> {
 
 impl<'a> Reader<'a> {
     /// The next value as it is written.
-    fn slice(&mut self) -> Result<&'a str> {
+    pub(super) fn slice(&mut self) -> Result<&'a str> {
         self.blanks();
         let start = self.at;
         self.value(0)?;
         Ok(self.text.get(start..self.at).unwrap_or_default())
     }
 
+    /// Nothing but blanks is left.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.blanks();
+        if self.at < self.text.len() { Err(self.expected("end of input")?) } else { Ok(()) }
+    }
+
     /// The elements of the array that begins here.
     fn elements(&mut self) -> Result<Vec<&'a str>> {
-        self.at += 1;
         let mut found = Vec::new();
-        self.blanks();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(found);
-        }
-        loop {
-            found.push(self.slice()?);
-            self.blanks();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => break,
-                _ => return Err(self.expected("\",\" or \"]\"")?),
-            }
-        }
-        self.at += 1;
+        self.each_element(|reader| {
+            found.push(reader.slice()?);
+            Ok(true)
+        })?;
         Ok(found)
     }
 
     /// The keys and values of the object that begins here.
     fn members(&mut self) -> Result<Vec<(String, &'a str)>> {
-        self.at += 1;
         let mut found = Vec::new();
-        self.blanks();
-        let mut wanted = "string or \"}\"";
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(found);
-        }
-        loop {
-            self.blanks();
-            if self.peek() != Some(b'"') {
-                return Err(self.expected(wanted)?);
-            }
-            let key = self.string()?;
-            self.blanks();
-            if self.peek() != Some(b':') {
-                return Err(self.expected("\":\"")?);
-            }
-            self.at += 1;
-            found.push((key, self.slice()?));
-            self.blanks();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => break,
-                _ => return Err(self.expected("\",\" or \"}\"")?),
-            }
-            wanted = "string";
-        }
-        self.at += 1;
+        self.each_member(|reader, key| {
+            found.push((key.into_owned(), reader.slice()?));
+            Ok(true)
+        })?;
         Ok(found)
     }
 }
@@ -147,5 +139,13 @@ mod tests {
         let error = json_part("{\"a\": 1, \"b\": [{\"c\": \"\\u0000\"}]}").unwrap_err();
         assert_eq!(error.state(), SqlState::UNTRANSLATABLE_CHARACTER);
         assert!(json_part("[1").is_err() && json_part("1 2").is_err() && json_part("").is_err());
+        assert_eq!(json_elements("[\"\\u0000\"]").unwrap(), JsonPart::Array(vec!["\"\\u0000\""]));
+    }
+
+    #[test]
+    fn values_as_text() {
+        assert_eq!(json_scalar("\"a\\tb\"").unwrap().as_deref(), Some("a\tb"));
+        assert_eq!(json_scalar("null").unwrap(), None);
+        assert_eq!(json_scalar("[1 ,2]").unwrap().as_deref(), Some("[1 ,2]"));
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Table {
     pub(super) hidden: Option<String>,
     /// Its columns in order.
     pub(super) columns: Vec<Col>,
-    /// Columns that only their names reach: `xmin`, `ctid`, `tableoid`.
+    /// Columns that only their names reach: `xmin`, `ctid`, `tableoid`; the value of a function of scalars by the function's name.
     pub(super) system: Vec<Col>,
     /// Whether an outer join may put NULLs in place of its rows.
     pub(super) absent: bool,
@@ -127,7 +127,9 @@ impl Table {
         let mut found = self.columns.iter().filter(|col| col.name == name);
         let mut found = found.next().map(|first| (first, found.next()));
         if found.is_none() {
-            found = self.system.iter().find(|col| col.name == name).map(|col| (col, None));
+            // What the table's own name stands for is no column of it.
+            let named = |col: &&Col| col.name == name && name != self.name;
+            found = self.system.iter().find(named).map(|col| (col, None));
         }
         match found {
             Some((_, Some(_))) => {

@@ -13,9 +13,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::super::super::apply::in_memory;
 use super::super::arrays::{elements_list, series};
-use super::super::cast::native;
+use super::super::cast::{json_held, native};
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
+use super::super::json_sets::{column_of_set, set_of_json};
 use super::super::ops::implement;
 use super::super::resolve::{Resolved, function};
 use super::super::sets::{expanded, field_at, only_element, record, subscripts};
@@ -203,14 +204,20 @@ impl Binder<'_> {
         if let DataType::List(_) = &call.form {
             self.forms.insert(Column::from_name(&row), (call.element, call.form_of_row()));
         }
-        let mut columns = row_columns(&call, column_expr(None, &row), &visible);
+        let scalar = !matches!(call.form_of_row(), DataType::Struct(_)) && !ordinality;
+        let only = column_of_set(&name).unwrap_or(&visible);
+        let mut columns = row_columns(&call, column_expr(None, &row), only);
         if let Some(place) = &place {
             let value = Bound::new(column_expr(None, place), PgType::INT8);
             columns.push(Col { name: "ordinality".to_owned(), value });
         }
         let plan = spread(left.plan, vec![call.spreading(row)], place, outer).map_err(from_datafusion)?;
         let columns = rename(columns, alias.as_ref())?;
-        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new(), absent: outer };
+        // The name of a function of scalars is its value, however its column is named.
+        let own = columns.first().filter(|col| scalar && col.name != visible);
+        let own = own.map(|col| Col { name: visible.clone(), value: col.value.clone() });
+        let system = own.into_iter().collect();
+        let table = Table { schema: None, name: visible, hidden: None, columns, system, absent: outer };
         Ok(Source { plan, scope: left.scope.join(Scope::of(table))? })
     }
 
@@ -237,7 +244,11 @@ impl Binder<'_> {
         let mut coerced = Vec::new();
         for (arg, to) in args.iter().zip(&declared) {
             let arg = self.argument(arg.clone(), *to)?;
-            coerced.push(if *to == 2277 { self.array_as_text(arg)? } else { arg });
+            coerced.push(match *to {
+                2277 => self.array_as_text(arg)?,
+                114 | 3802 => Bound::new(json_held(&arg, &self.typing.facts.format)?, arg.pg),
+                _ => arg,
+            });
         }
         if let Some(array) = made_as_array(found.source) {
             let made = implement(array, coerced, PgType::TEXT_ARRAY, &mut self.typing)?;
@@ -249,6 +260,9 @@ impl Binder<'_> {
         let Some(first) = coerced.first().map(|arg| arg.pg.bare()) else { return Ok(None) };
         let exprs: Vec<Expr> = coerced.into_iter().map(|arg| arg.expr).collect();
         let made = |(list, form): (Expr, DataType), element: PgType| Ok(Some(SetCall { list, form, element }));
+        if let Some((list, form, element)) = exprs.first().and_then(|json| set_of_json(found.source, json.clone())) {
+            return made((list, form), element);
+        }
         match found.source {
             "array_unnest" => {
                 let [array] = exprs.as_slice() else { return Ok(None) };

@@ -16,7 +16,7 @@ use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::{map, number_rows, test, text_map};
 use super::super::numeric;
 use super::super::value::{Bound, type_name};
-use super::{native, text_io};
+use super::{jsonb, native, text_io};
 use crate::error::{Error, Result, SqlState};
 use crate::types::Numeric;
 use crate::types::{PgType, storage};
@@ -84,6 +84,16 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
         _ if text_io::is_text(value.pg) => text_io::from_text(value, to, &facts.format),
         // jsonb prints in a canonical form that the json text need not have.
         (3802, 114) => Ok(Bound { pg: to, ..value }),
+        (114, 3802) => {
+            let text = text_io::json_held(&value, &facts.format)?;
+            text_io::from_text(Bound::new(text, PgType::TEXT), to, &facts.format)
+        }
+        (3802, 16) => plain(jsonb::truth(text_io::json_held(&value, &facts.format)?)),
+        (3802, 1700) => Ok(jsonb::number(text_io::json_held(&value, &facts.format)?, to)),
+        (3802, 20 | 21 | 23 | 700 | 701) => {
+            let number = jsonb::number(text_io::json_held(&value, &facts.format)?, to);
+            convert(number, to, facts)
+        }
         (3904..=3913 | 3926 | 3927, _) | (_, 790) | (790, _) => unsupported(from, to),
         _ if value.pg.is_array() && to.is_array() => array(value, to, facts),
         _ => unsupported(from, to),

@@ -2,6 +2,7 @@
 //! Must not know: SQL syntax.
 
 mod convert;
+mod jsonb;
 mod modifier;
 mod text_io;
 
@@ -15,7 +16,7 @@ use datafusion::logical_expr::{Expr, ScalarUDF};
 use datafusion::scalar::ScalarValue;
 
 pub(super) use self::modifier::padded;
-pub(super) use self::text_io::{array_text, bool_letter, json, parse, to_text};
+pub(super) use self::text_io::{array_text, bool_letter, json, json_held, parse, to_text};
 use super::coerce::{AtPosition, can_coerce};
 use super::facts::SessionFacts;
 use super::numeric;

@@ -100,6 +100,11 @@ pub(crate) fn json(value: &Bound, format: &FormatOptions) -> Result<Expr> {
     encoded(label("json", value.pg, format), value.expr.clone(), field, format, json_encoder)
 }
 
+/// A value of json or jsonb as its text; a source may have it as a structure of its own.
+pub(crate) fn json_held(value: &Bound, format: &FormatOptions) -> Result<Expr> {
+    if value.arrow == DataType::Utf8View { Ok(value.expr.clone()) } else { json(value, format) }
+}
+
 fn encoded(
     name: String,
     value: Expr,

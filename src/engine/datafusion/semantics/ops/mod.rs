@@ -10,6 +10,7 @@ mod encodings;
 mod floats;
 mod ints;
 pub(super) mod json;
+mod json_read;
 mod math;
 mod misc;
 mod numerics;
@@ -76,6 +77,9 @@ pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing:
         return Ok(Some(found));
     }
     if let Some(found) = json::implement(source, &args, returns, typing)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = json_read::implement(source, &args, returns, typing)? {
         return Ok(Some(found));
     }
     if let Some(found) = catalog::implement(source, &args, returns, typing)? {
