@@ -226,9 +226,6 @@ impl Binder<'_> {
             let Some((list, form)) = made else { return refuse("_pg_expandarray over this type") };
             return Ok(Some(SetCall { list, form, element: PgType::RECORD }));
         }
-        if let Some(call) = self.registered_set(name, args)? {
-            return Ok(Some(call));
-        }
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
         let Resolved::One((declared, found)) = function(name, &types) else { return Ok(None) };
         if !found.set {
@@ -237,7 +234,10 @@ impl Binder<'_> {
         let mut coerced = Vec::new();
         for (arg, to) in args.iter().zip(&declared) {
             let arg = self.argument(arg.clone(), *to)?;
-            coerced.push(if *to == 2277 { self.array_as_text(arg)? } else { arg });
+            coerced.push(if PgType::new(*to).is_array() || *to == 2277 { self.array_as_text(arg)? } else { arg });
+        }
+        if let Some(call) = self.registered_set(name, &coerced) {
+            return Ok(Some(call));
         }
         if let Some(array) = made_as_array(found.source) {
             let made = implement(array, coerced, PgType::TEXT_ARRAY, &mut self.typing)?;
@@ -275,14 +275,14 @@ impl Binder<'_> {
     }
 
     /// A function that a session has registered, if it gives rows.
-    fn registered_set(&mut self, name: &str, args: &[Bound]) -> Result<Option<SetCall>> {
-        let Some(value) = self.registered(name, args)? else { return Ok(None) };
-        let DataType::List(item) = &value.arrow else { return Ok(None) };
+    fn registered_set(&self, name: &str, args: &[Bound]) -> Option<SetCall> {
+        let value = self.registered_rows(name, args)?;
+        let DataType::List(item) = &value.arrow else { return None };
         let element = match item.data_type() {
             DataType::Struct(_) => PgType::RECORD,
             _ => pg_type_of(item),
         };
-        Ok(Some(SetCall { list: value.expr, form: value.arrow, element }))
+        Some(SetCall { list: value.expr, form: value.arrow, element })
     }
 
     /// A call that gives rows in the select list: the value of each of them.
