@@ -73,9 +73,9 @@ impl SetColumn {
     }
 }
 
-/// Such a call in FROM.
+/// Such a call in FROM, or several side by side.
 pub(super) struct CallItem {
-    call: SetCall,
+    calls: Vec<SetCall>,
     name: String,
     alias: Option<TableAlias>,
     ordinality: bool,
@@ -128,24 +128,29 @@ impl Binder<'_> {
             Some(schema) if foreign => format!("{schema}.{}", written.name),
             _ => written.name.clone(),
         };
-        let call = match of_record.map_or_else(|| self.set_call(&full, &bound), |call| Ok(Some(call)))? {
-            Some(call) => call,
-            // Any other function gives one row.
-            None => {
-                let value = self.call(&full, bound, written.position)?;
-                let value = self.typing.settle(value)?;
-                let (list, form) = only_element(value.expr, &value.arrow);
-                SetCall { list, form, element: value.pg }
-            }
+        let calls = match self.unnest_of_several(&written, &bound)? {
+            Some(calls) => calls,
+            None => vec![match of_record.map_or_else(|| self.set_call(&full, &bound), |call| Ok(Some(call)))? {
+                Some(call) => call,
+                None => self.one_row(&full, bound, written.position)?,
+            }],
         };
         let (name, alias, ordinality) = (written.name, written.alias.cloned(), written.ordinality);
-        let item = CallItem { call, name, alias, ordinality };
+        let item = CallItem { calls, name, alias, ordinality };
         if lateral {
             return Ok(Factor::Call(item));
         }
         let plan = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
         let nothing = Source { plan, scope: Scope::default() };
         self.beside(nothing, item, false).map(Factor::Source)
+    }
+
+    /// A function that gives a value, in FROM: one row of it.
+    fn one_row(&mut self, name: &str, args: Vec<Bound>, position: Option<u32>) -> Result<SetCall> {
+        let value = self.call(name, args, position)?;
+        let value = self.typing.settle(value)?;
+        let (list, form) = only_element(value.expr, &value.arrow);
+        Ok(SetCall { list, form, element: value.pg })
     }
 
     /// `LATERAL (SELECT ...)`: its rows for each row of what stands before it.
@@ -170,7 +175,8 @@ impl Binder<'_> {
         let plan = gathered_rows(relation.plan, row)?;
         let list = Expr::ScalarSubquery(subquery(plan));
         let call = SetCall { list, form: DataType::new_list(form, true), element: PgType::RECORD };
-        let item = CallItem { call, name: ident(&alias.name), alias: Some(alias.clone()), ordinality: false };
+        let item =
+            CallItem { calls: vec![call], name: ident(&alias.name), alias: Some(alias.clone()), ordinality: false };
         Ok(Factor::Call(item))
     }
 
@@ -196,19 +202,25 @@ impl Binder<'_> {
 
     /// Each row of a source beside the rows that a function gives for it. `outer`: a row without any stays, beside NULLs.
     pub(super) fn beside(&mut self, left: Source, item: CallItem, outer: bool) -> Result<Source> {
-        let CallItem { call, name, alias, ordinality } = item;
-        let row = self.unique("?rows");
+        let CallItem { calls, name, alias, ordinality } = item;
         let place = ordinality.then(|| self.unique("?place"));
         let visible = alias.as_ref().map_or_else(|| name.clone(), |alias| ident(&alias.name));
-        if let DataType::List(_) = &call.form {
-            self.forms.insert(Column::from_name(&row), (call.element, call.form_of_row()));
+        // The value of one call is named as the table is; those of several by their function.
+        let of_value = if calls.len() == 1 { &visible } else { &name };
+        let (mut columns, mut lists) = (Vec::new(), Vec::with_capacity(calls.len()));
+        for call in calls {
+            let row = self.unique("?rows");
+            if let DataType::List(_) = &call.form {
+                self.forms.insert(Column::from_name(&row), (call.element, call.form_of_row()));
+            }
+            columns.extend(row_columns(&call, column_expr(None, &row), of_value));
+            lists.push(call.spreading(row));
         }
-        let mut columns = row_columns(&call, column_expr(None, &row), &visible);
         if let Some(place) = &place {
             let value = Bound::new(column_expr(None, place), PgType::INT8);
             columns.push(Col { name: "ordinality".to_owned(), value });
         }
-        let plan = spread(left.plan, vec![call.spreading(row)], place, outer).map_err(from_datafusion)?;
+        let plan = spread(left.plan, lists, place, outer).map_err(from_datafusion)?;
         let columns = rename(columns, alias.as_ref())?;
         let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new(), absent: outer };
         Ok(Source { plan, scope: left.scope.join(Scope::of(table))? })
