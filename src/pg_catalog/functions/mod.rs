@@ -61,7 +61,8 @@ const OBJECTS: &[(Head, Body)] = {
         (head("pg_tablespace_size", &[Argument::Any], 1, Int), lookup::zero),
         (head("pg_stat_get_numscans", &[Int], 1, Int), lookup::zero),
         (head("pg_relation_is_updatable", &[Argument::Any, Bool], 2, Int4), privileges::updatable),
-        (head("pg_column_is_updatable", &[Argument::Any, Int, Bool], 3, Bool), lookup::no),
+        (head("pg_column_is_updatable", &[Argument::Any, Int, Bool], 3, Bool), privileges::column_updatable),
+        (head("acldefault", &[Text, Int], 2, Text), privileges::default_acl),
     ]
 };
 

@@ -8,6 +8,7 @@ mod json_rows;
 mod oids;
 mod probes;
 mod psql;
+mod rights;
 mod roles;
 mod sets;
 mod sizes;
