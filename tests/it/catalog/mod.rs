@@ -2,6 +2,7 @@
 //! and for somebody who may read one table.
 //! Must not know: how the catalogs are filled.
 
+mod calls;
 mod constructs;
 mod differential;
 mod json_rows;
