@@ -82,6 +82,19 @@ pub struct Visible {
     pub columns: Option<Vec<usize>>,
     /// Every row, and each value as it is: no filter and no mask.
     pub untouched: bool,
+    /// What it may change.
+    pub writes: Writes,
+}
+
+/// What a role may change of one table, of the columns that it may name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// The columns that it may set in new rows: positions in `remote.columns`, ascending. None at all: it may not add rows.
+    pub insert: Vec<usize>,
+    /// The same of rows that are there.
+    pub update: Vec<usize>,
+    /// Rows may be removed.
+    pub delete: bool,
 }
 
 /// A role's world: what it may name, and nothing else. Denied names are not in it.
@@ -91,6 +104,8 @@ pub struct World {
     pub order: Vec<String>,
     /// Visible tables.
     pub schemas: HashMap<String, Tables>,
+    /// What may be changed, by the oid of the table; a table of which nothing may is left out.
+    pub writes: HashMap<u32, Writes>,
     /// Virtual tables by schema and name: the same for everybody, their rows differ.
     pub virtuals: Arc<Virtuals>,
     /// Sources that could not be asked and of which the role may see something.
@@ -204,12 +219,16 @@ impl CatalogSnapshot {
         nameable: impl Fn(&TableName) -> bool,
         known: impl Fn(&Unavailable) -> bool,
     ) -> World {
-        let mut schemas = HashMap::new();
+        let (mut schemas, mut writes) = (HashMap::new(), HashMap::new());
         for (schema, tables) in &self.schemas {
-            let seen: Tables = tables
-                .iter()
-                .filter_map(|(name, table)| Some((name.clone(), narrow(table, visible(table)?))))
-                .collect();
+            let mut seen = Tables::new();
+            for (name, table) in tables {
+                let Some(visible) = visible(table) else { continue };
+                if visible.writes != Writes::default() {
+                    writes.insert(table.oid, visible.writes.clone());
+                }
+                seen.insert(name.clone(), narrow(table, visible));
+            }
             if !seen.is_empty() {
                 schemas.insert(schema.clone(), seen);
             }
@@ -220,6 +239,7 @@ impl CatalogSnapshot {
         World {
             order,
             schemas,
+            writes,
             virtuals: Arc::clone(virtuals),
             unavailable: self.unavailable.iter().filter(|source| known(source)).cloned().collect(),
             stale,
@@ -236,7 +256,7 @@ impl CatalogSnapshot {
 }
 
 fn narrow(table: &Arc<TableSchema>, visible: Visible) -> Arc<TableSchema> {
-    let Visible { columns, untouched } = visible;
+    let Visible { columns, untouched, .. } = visible;
     match columns {
         None if untouched => Arc::clone(table),
         None => Arc::new(TableSchema { untouched, ..TableSchema::clone(table) }),

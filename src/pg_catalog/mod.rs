@@ -9,6 +9,7 @@ mod objects;
 mod own;
 mod own_types;
 mod relation;
+mod rights;
 mod tables;
 
 use std::sync::{Arc, OnceLock};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::catalog::{Needed, SchemaCache, TableSchema, Unavailable, Virtuals, Visible, World};
-use crate::policy::{Columns, Identity};
+use crate::catalog::{Needed, SchemaCache, TableKind, TableSchema, Unavailable, Virtuals, Visible, World, Writes};
+use crate::policy::{Columns, Identity, Privilege};
 
 /// Worlds, kept per user until the catalog or the user's grants change.
 pub(super) struct Worlds {
@@ -40,7 +40,7 @@ impl Worlds {
         }
         let world = Arc::new(snapshot.narrowed(
             &self.virtuals,
-            |table| visible(identity, table),
+            |table| visible(identity, table, self.is_writable(table)),
             |name| identity.access(name).is_some(),
             |source| knows(identity, source),
         ));
@@ -51,13 +51,23 @@ impl Worlds {
         kept.insert(identity.user().to_owned(), Kept { identity: Arc::clone(identity), world: Arc::clone(&world) });
         world
     }
+
+    /// Whether statements may change a table at all, whoever asks.
+    fn is_writable(&self, table: &TableSchema) -> bool {
+        let view = matches!(table.remote.kind, TableKind::View | TableKind::MaterializedView);
+        !view && self.catalog.source(&table.source).is_some_and(|source| source.connector.writable())
+    }
 }
 
-fn visible(identity: &Identity, table: &TableSchema) -> Option<Visible> {
+fn visible(identity: &Identity, table: &TableSchema, writable: bool) -> Option<Visible> {
     let access = identity.access(&table.name)?;
     let untouched = !access.needs_enforcement();
     match &access.columns {
-        Columns::All => Some(Visible { columns: None, untouched }),
+        Columns::All => {
+            let all = 0..table.remote.columns.len();
+            let writes = if writable { writes(identity, table, all) } else { Writes::default() };
+            Some(Visible { columns: None, untouched, writes })
+        }
         Columns::Only(names) => {
             let columns: Vec<usize> = table
                 .remote
@@ -67,8 +77,25 @@ fn visible(identity: &Identity, table: &TableSchema) -> Option<Visible> {
                 .filter(|(_, column)| names.contains(&column.name))
                 .map(|(i, _)| i)
                 .collect();
-            (!columns.is_empty()).then_some(Visible { columns: Some(columns), untouched })
+            let named = columns.iter().copied();
+            let writes = if writable { writes(identity, table, named) } else { Writes::default() };
+            (!columns.is_empty()).then_some(Visible { columns: Some(columns), untouched, writes })
         }
+    }
+}
+
+/// What an identity may change of a table, of these columns: what [`crate::policy::authorize_writes`] lets through.
+fn writes(identity: &Identity, table: &TableSchema, columns: impl Iterator<Item = usize> + Clone) -> Writes {
+    let access = |privilege| identity.access_for(&table.name, privilege);
+    let set = |privilege| {
+        let Some(access) = access(privilege) else { return Vec::new() };
+        let allowed = |at: &usize| table.remote.columns.get(*at).is_some_and(|column| access.allows(&column.name));
+        columns.clone().filter(allowed).collect()
+    };
+    Writes {
+        insert: set(Privilege::Insert),
+        update: set(Privilege::Update),
+        delete: access(Privilege::Delete).is_some(),
     }
 }
 

@@ -161,6 +161,9 @@ impl VisitorMut for Rewriter {
             TableFactor::Table { name, args: Some(_), alias, with_ordinality, .. }
             | TableFactor::Function { name, alias, with_ordinality, .. } => {
                 expressions::strip_catalog(name);
+                for column in alias.iter_mut().flat_map(|alias| &mut alias.columns) {
+                    column.data_type = column.data_type.as_ref().map(expressions::plain_type);
+                }
                 name_function(name, alias, *with_ordinality);
             }
             TableFactor::UNNEST { alias, with_ordinality, array_exprs, .. } if array_exprs.len() == 1 => {

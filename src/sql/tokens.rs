@@ -61,6 +61,11 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
                 out.push(TokenWithSpan::new(Token::Mul, span));
                 push_words(&mut out, &["from"], span);
             }
+            Kind::Word if of_definitions(lexed, lexemes, i).is_some() => {
+                out.push(TokenWithSpan::new(token(lexed, lexeme), span));
+                let name = of_definitions(lexed, lexemes, i).map(|name| lexed.value(name)).unwrap_or_default();
+                out.push(TokenWithSpan::new(Token::make_word(name, Some('"')), span));
+            }
             // A word that is no keyword of PostgreSQL is only a name, whatever it is to sqlparser.
             Kind::Word if !is_keyword(lexed.value(lexeme)) && !is_special(lexed, lexemes, i) => {
                 out.push(TokenWithSpan::new(Token::make_word(lexed.value(lexeme), Some('"')), span));
@@ -131,6 +136,27 @@ fn is_special(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
     // Where a type stands, the binder has a spelling of its own for these.
     let typed = symbol(before(1), "::") || before(1).is_some_and(|l| lexed.is_word(l, "as"));
     (typed || lexemes.get(i + 1).is_some_and(|next| next.kind == Kind::Text)) && TYPES.contains(&value)
+}
+
+/// `f(x) AS (a int)`: the AS before the columns of a function in FROM that has no other name than its own, which is told.
+fn of_definitions<'l>(lexed: &Lexed<'_>, lexemes: &'l [Lexeme], i: usize) -> Option<&'l Lexeme> {
+    /// What a query begins with, behind the AS of WITH.
+    const QUERIES: [&str; 8] = ["select", "values", "with", "table", "insert", "update", "delete", "merge"];
+    let symbol = |i: usize, symbol: &str| lexemes.get(i).is_some_and(|lexeme| lexed.is_symbol(lexeme, symbol));
+    let word = |i: usize, word: &str| lexemes.get(i).is_some_and(|lexeme| lexed.is_word(lexeme, word));
+    let first = lexemes.get(i + 2).filter(|lexeme| matches!(lexeme.kind, Kind::Word | Kind::Quoted))?;
+    if !word(i, "as") || !symbol(i + 1, "(") || QUERIES.iter().any(|query| lexed.is_word(first, query)) {
+        return None;
+    }
+    let numbered = i > 2 && word(i - 1, "ordinality") && word(i - 2, "with");
+    let mut at = if numbered { i - 2 } else { i }.checked_sub(1).filter(|at| symbol(*at, ")"))?;
+    let mut depth = 1_usize;
+    while depth > 0 {
+        at = at.checked_sub(1)?;
+        depth += usize::from(symbol(at, ")"));
+        depth -= usize::from(symbol(at, "("));
+    }
+    lexemes.get(at.checked_sub(1)?).filter(|name| matches!(name.kind, Kind::Word | Kind::Quoted))
 }
 
 /// `SUBSTRING(a SIMILAR b ESCAPE c)`, which is `SUBSTRING(a FROM b FOR c)`: whether one of its two words stands here.

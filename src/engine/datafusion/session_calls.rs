@@ -47,6 +47,9 @@ pub(super) fn functions(facts: &SessionFacts) -> Vec<Arc<ScalarUDF>> {
         call("txid_current", Vec::new(), DataType::Int64, |acts, _, rows| {
             Ok(Arc::new(Int64Array::from(vec![i64::try_from(acts.transaction()).unwrap_or(i64::MAX); rows])))
         }),
+        call("pg_current_xact_id", Vec::new(), DataType::Utf8View, |acts, _, rows| {
+            Ok(Arc::new(StringViewArray::from(vec![acts.transaction().to_string(); rows])))
+        }),
         // Nothing is ever written, so no transaction is given a number of its own accord.
         call("txid_current_if_assigned", Vec::new(), DataType::Int64, |_, _, rows| {
             Ok(new_null_array(&DataType::Int64, rows))

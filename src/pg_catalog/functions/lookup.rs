@@ -6,7 +6,7 @@ use super::row_function::Cell;
 use crate::catalog::Viewer;
 use crate::names::quote_if_needed;
 use crate::pg_catalog::facts::Procedure;
-use crate::pg_catalog::objects::{Objects, roles};
+use crate::pg_catalog::objects::{Objects, What, roles};
 use crate::pg_catalog::tables::class::{PG_CLASS, comment, kind};
 use crate::pg_catalog::{definitions, facts};
 use crate::types::PgType;
@@ -219,6 +219,46 @@ pub(super) fn no(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
 
 pub(super) fn zero(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Int((!arguments.iter().any(Cell::is_null)).then_some(0))
+}
+
+/// Of a type that is an oid's: none.
+pub(super) fn no_oid(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
+    Cell::Int(None)
+}
+
+pub(super) fn empty_array(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    Cell::Text((!arguments.iter().any(Cell::is_null)).then(|| "{}".to_owned()))
+}
+
+/// Rows, as the source estimates them; 0 of what is none, or is not told.
+pub(super) fn live_tuples(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let Some(oid) = oid(arguments) else { return Cell::Int(None) };
+    let objects = Objects::of(viewer);
+    let rows = match objects.class(oid).map(|class| &class.what) {
+        Some(What::Table(table)) => table.estimated_rows(),
+        _ => None,
+    };
+    Cell::Int(Some(rows.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(0)))
+}
+
+/// `integer, text` of `23 25`.
+pub(super) fn vector_types(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let Some(vector) = arguments.first().and_then(Cell::text) else { return Cell::Text(None) };
+    let name = |oid: &str| match format_type(viewer, &[Cell::Int(oid.parse().ok()), Cell::Int(Some(-1))]) {
+        Cell::Text(name) => name.unwrap_or_default(),
+        _ => String::new(),
+    };
+    Cell::Text(Some(vector.split_ascii_whitespace().map(name).collect::<Vec<_>>().join(", ")))
+}
+
+/// How many multixacts ago, of which there are none yet; the farthest for none.
+pub(super) fn multixact_age(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let Some(text) = arguments.first().and_then(Cell::text) else { return Cell::Int(None) };
+    let age = match text.trim().parse::<u32>().unwrap_or(0) {
+        0 => i32::MAX,
+        then => 1_u32.wrapping_sub(then).cast_signed(),
+    };
+    Cell::Int(Some(i64::from(age)))
 }
 
 /// What an index's access method can: the names that PostgreSQL knows.

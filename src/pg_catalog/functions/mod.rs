@@ -7,6 +7,7 @@ mod registered;
 mod row_function;
 mod sets;
 mod sizes;
+mod standard;
 mod visible;
 
 use std::sync::Arc;
@@ -58,10 +59,23 @@ const OBJECTS: &[(Head, Body)] = {
         (head("pg_indexes_size", &[Argument::Any], 1, Int), sizes::of_indexes),
         (head("pg_total_relation_size", &[Argument::Any], 1, Int), sizes::of_all),
         (head("pg_database_size", &[Argument::Any], 1, Int), sizes::of_database),
-        (head("pg_tablespace_size", &[Argument::Any], 1, Int), lookup::zero),
+        (head("pg_tablespace_size", &[Argument::Any], 1, Int), sizes::of_tablespace),
         (head("pg_stat_get_numscans", &[Int], 1, Int), lookup::zero),
+        (head("pg_stat_get_live_tuples", &[Int], 1, Int), lookup::live_tuples),
+        (head("pg_stat_get_dead_tuples", &[Int], 1, Int), lookup::zero),
+        (head("pg_partition_root", &[Argument::Any], 1, Argument::Reg(2205)), lookup::no_oid),
+        (head("pg_blocking_pids", &[Int4], 1, Text), lookup::empty_array),
+        (head("oidvectortypes", &[Text], 1, Text), lookup::vector_types),
+        (head("mxid_age", &[Text], 1, Int4), lookup::multixact_age),
+        (head("_pg_char_max_length", &[Int, Int4], 2, Int4), standard::character_length),
+        (head("_pg_char_octet_length", &[Int, Int4], 2, Int4), standard::octet_length),
+        (head("_pg_numeric_precision", &[Int, Int4], 2, Int4), standard::precision),
+        (head("_pg_numeric_precision_radix", &[Int, Int4], 2, Int4), standard::radix),
+        (head("_pg_numeric_scale", &[Int, Int4], 2, Int4), standard::scale),
+        (head("_pg_datetime_precision", &[Int, Int4], 2, Int4), standard::time_precision),
         (head("pg_relation_is_updatable", &[Argument::Any, Bool], 2, Int4), privileges::updatable),
-        (head("pg_column_is_updatable", &[Argument::Any, Int, Bool], 3, Bool), lookup::no),
+        (head("pg_column_is_updatable", &[Argument::Any, Int, Bool], 3, Bool), privileges::column_updatable),
+        (head("acldefault", &[Text, Int], 2, Text), privileges::default_acl),
     ]
 };
 

@@ -1,11 +1,13 @@
-//! What the viewer may do. Nobody may write or create; everything that is there may be read.
-//! Must not know: grants; what is in the viewer's world may be read.
+//! What the viewer may do, as functions tell it. Nobody may create; everything that is there may be read.
+//! Must not know: grants; `rights` says what may be written.
 
 use super::registered;
 use super::row_function::Cell;
 use crate::catalog::Viewer;
 use crate::error::{Error, SqlState};
-use crate::pg_catalog::objects::{Objects, role_oid, roles};
+use crate::pg_catalog::objects::{Class, Objects, role_oid, roles};
+use crate::pg_catalog::rights;
+use crate::pg_catalog::tables::attribute::Column;
 
 /// What privileges an object of a kind has, and which of them are held by everybody who sees it.
 struct Rights {
@@ -13,34 +15,39 @@ struct Rights {
     held: &'static [&'static str],
 }
 
-const TABLE: Rights = Rights {
-    known: &["select", "insert", "update", "delete", "truncate", "references", "trigger", "rule"],
-    held: &["select"],
-};
-const COLUMN: Rights = Rights { known: &["select", "insert", "update", "references"], held: &["select"] };
+/// What privileges tables and columns have; which of them are held is a matter of each.
+const TABLE: &[&str] = &["select", "insert", "update", "delete", "truncate", "references", "trigger", "rule"];
+const COLUMN: &[&str] = &["select", "insert", "update", "references"];
 const SCHEMA: Rights = Rights { known: &["usage", "create"], held: &["usage"] };
 const DATABASE: Rights = Rights { known: &["connect", "create", "temporary", "temp"], held: &["connect"] };
 const FUNCTION: Rights = Rights { known: &["execute"], held: &["execute"] };
 const USAGE: Rights = Rights { known: &["usage"], held: &["usage"] };
 const CREATE: Rights = Rights { known: &["create"], held: &[] };
-const SEQUENCE: Rights = Rights { known: &["usage", "select", "update"], held: &[] };
+const SEQUENCE: &[&str] = &["usage", "select", "update"];
 
 /// Whether one of the privileges of a list is held; those WITH GRANT OPTION nobody holds.
 fn holds(list: &str, rights: &Rights) -> Result<bool, Box<Error>> {
-    let mut any = false;
+    Ok(asked(list, rights.known)?.iter().any(|word| rights.held.contains(&word.as_str())))
+}
+
+/// The privileges of a list that somebody could hold: in small letters, each one that is known.
+fn asked(list: &str, known: &[&str]) -> Result<Vec<String>, Box<Error>> {
+    let mut all = Vec::new();
     for word in list.split(',') {
         let word = word.trim().to_ascii_lowercase();
         let (plain, grant) = match word.strip_suffix(" with grant option") {
             Some(plain) => (plain.trim(), true),
             None => (word.as_str(), false),
         };
-        if !rights.known.contains(&plain) {
+        if !known.contains(&plain) {
             let message = format!("unrecognized privilege type: \"{}\"", list.trim());
             return Err(Box::new(Error::client(SqlState::INVALID_PARAMETER_VALUE, message)));
         }
-        any |= !grant && rights.held.contains(&plain);
+        if !grant {
+            all.push(plain.to_owned());
+        }
     }
-    Ok(any)
+    Ok(all)
 }
 
 /// Whether a role is one that the viewer is or has. `42704` for one that is not there.
@@ -91,22 +98,32 @@ fn relation(viewer: &Viewer, cell: &Cell) -> Result<Option<u32>, Box<Error>> {
     }
 }
 
-fn on_relation(viewer: &Viewer, arguments: &[Cell], rights: &Rights) -> Result<Option<bool>, Box<Error>> {
+/// How a privilege on a relation is looked up.
+type OnRelation = fn(&Viewer, &Class, &str) -> bool;
+
+fn on_relation(
+    viewer: &Viewer,
+    arguments: &[Cell],
+    known: &[&str],
+    held: OnRelation,
+) -> Result<Option<bool>, Box<Error>> {
     let Some([object, privilege]) = object(viewer, arguments, 2)? else { return Ok(None) };
-    let held = holds(privilege.text().unwrap_or_default(), rights)?;
-    Ok(relation(viewer, object)?.map(|_| held))
+    let asked = asked(privilege.text().unwrap_or_default(), known)?;
+    let Some(oid) = relation(viewer, object)? else { return Ok(None) };
+    let objects = Objects::of(viewer);
+    Ok(objects.class(oid).map(|class| asked.iter().any(|privilege| held(viewer, class, privilege))))
 }
 
 pub(super) fn on_table(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    answer(on_relation(viewer, arguments, &TABLE))
+    answer(on_relation(viewer, arguments, TABLE, rights::on_relation))
 }
 
 pub(super) fn on_any_column(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    answer(on_relation(viewer, arguments, &COLUMN))
+    answer(on_relation(viewer, arguments, COLUMN, rights::on_any_column))
 }
 
 pub(super) fn on_sequence(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    answer(on_relation(viewer, arguments, &SEQUENCE))
+    answer(on_relation(viewer, arguments, SEQUENCE, |_, _, _| false))
 }
 
 pub(super) fn on_column(viewer: &Viewer, arguments: &[Cell]) -> Cell {
@@ -115,19 +132,23 @@ pub(super) fn on_column(viewer: &Viewer, arguments: &[Cell]) -> Cell {
 
 fn column(viewer: &Viewer, arguments: &[Cell]) -> Result<Option<bool>, Box<Error>> {
     let Some([table, column, privilege]) = object(viewer, arguments, 3)? else { return Ok(None) };
-    let held = holds(privilege.text().unwrap_or_default(), &COLUMN)?;
+    let asked = asked(privilege.text().unwrap_or_default(), COLUMN)?;
     let Some(oid) = relation(viewer, table)? else { return Ok(None) };
     let objects = Objects::of(viewer);
     let looking = crate::pg_catalog::relation::Looking { viewer, objects: &objects };
     let Some(class) = objects.class(oid) else { return Ok(None) };
     let columns = crate::pg_catalog::tables::attribute::columns(&looking, class);
+    let held = |number: i64| asked.iter().any(|privilege| rights::on_column(viewer, class, number, privilege));
+    let number = |wanted: &dyn Fn(&Column<'_>) -> bool| columns.iter().find(|column| wanted(column)).map(|c| c.number);
     match column {
-        Cell::Text(Some(name)) if columns.iter().any(|column| column.name == *name) => Ok(Some(held)),
-        Cell::Text(Some(name)) => {
-            let message = format!("column \"{name}\" of relation \"{}\" does not exist", class.name);
-            Err(Box::new(Error::client(SqlState::UNDEFINED_COLUMN, message)))
-        }
-        other => Ok(columns.iter().any(|column| Some(column.number) == other.int()).then_some(held)),
+        Cell::Text(Some(name)) => match number(&|column| column.name == *name) {
+            Some(number) => Ok(Some(held(number))),
+            None => {
+                let message = format!("column \"{name}\" of relation \"{}\" does not exist", class.name);
+                Err(Box::new(Error::client(SqlState::UNDEFINED_COLUMN, message)))
+            }
+        },
+        other => Ok(number(&|column| Some(column.number) == other.int()).map(held)),
     }
 }
 
@@ -207,10 +228,44 @@ fn member(viewer: &Viewer, arguments: &[Cell]) -> Result<Option<bool>, Box<Error
     Ok(Some(!owner && !list.to_ascii_lowercase().contains("admin")))
 }
 
-/// Nobody can write: whatever the relation, nothing can be done to it.
-pub(super) fn updatable(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    if arguments.iter().any(Cell::is_null) {
+/// `pg_relation_is_updatable`: bits for UPDATE, INSERT and DELETE. PostgreSQL tells what the relation takes from anybody; what it takes from
+/// nobody here is what the viewer may not do.
+pub(super) fn updatable(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let Some(oid) = arguments.first().and_then(Cell::oid).filter(|_| !arguments.iter().any(Cell::is_null)) else {
         return Cell::Int(None);
+    };
+    let objects = Objects::of(viewer);
+    let Some(class) = objects.class(oid) else { return Cell::Int(Some(0)) };
+    let bits = [("update", 4), ("insert", 8), ("delete", 16)].into_iter().filter(|(privilege, _)| {
+        rights::on_relation(viewer, class, privilege) || rights::on_any_column(viewer, class, privilege)
+    });
+    Cell::Int(Some(bits.map(|(_, bit)| bit).sum()))
+}
+
+/// `pg_column_is_updatable`.
+pub(super) fn column_updatable(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let (Some(oid), Some(number)) = (arguments.first().and_then(Cell::oid), arguments.get(1).and_then(Cell::int))
+    else {
+        return Cell::Bool(None);
+    };
+    if arguments.iter().any(Cell::is_null) {
+        return Cell::Bool(None);
     }
-    Cell::Int(Some(0))
+    let objects = Objects::of(viewer);
+    Cell::Bool(Some(objects.class(oid).is_some_and(|class| rights::on_column(viewer, class, number, "update"))))
+}
+
+/// `acldefault("char", oid)`.
+pub(super) fn default_acl(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let (Some(kind), Some(owner)) = (arguments.first().and_then(Cell::text), arguments.get(1).and_then(Cell::oid))
+    else {
+        return Cell::Text(None);
+    };
+    match rights::default_acl(viewer, kind, owner) {
+        Some(list) => Cell::Text(Some(list)),
+        None => {
+            let message = format!("unrecognized object type abbreviation: {kind}");
+            Cell::fault(Error::client(SqlState::INVALID_PARAMETER_VALUE, message))
+        }
+    }
 }

@@ -15,6 +15,7 @@ use super::row_function::{Argument, Cell, Taken, signature};
 use crate::catalog::Viewer;
 use crate::pg_catalog::facts;
 use crate::pg_catalog::relation::{Rows, Value, layout};
+use crate::pg_catalog::rights;
 use crate::types::{PgType, parse_array};
 
 /// What adds the rows of one call.
@@ -43,7 +44,7 @@ const FUNCTIONS: &[Head] = {
                 ("privilege_type", PgType::TEXT),
                 ("is_grantable", PgType::BOOL),
             ],
-            body: nothing,
+            body: exploded,
         },
         Head {
             name: "pg_available_extensions",
@@ -99,7 +100,7 @@ const FUNCTIONS: &[Head] = {
     ]
 };
 
-/// Of what there is none: extensions, partitions of their own, privileges that are written down.
+/// Of what there is none: extensions, partitions of their own.
 fn nothing(_viewer: &Viewer, _arguments: &[Cell], _rows: &mut Rows) {}
 
 fn keywords(_viewer: &Viewer, _arguments: &[Cell], rows: &mut Rows) {
@@ -110,6 +111,19 @@ fn keywords(_viewer: &Viewer, _arguments: &[Cell], rows: &mut Rows) {
             ("barelabel", Value::Bool(bare == "t")),
             ("catdesc", category.into()),
             ("baredesc", label.into()),
+        ]);
+    }
+}
+
+/// Each privilege of a list.
+fn exploded(viewer: &Viewer, arguments: &[Cell], rows: &mut Rows) {
+    let Some(list) = arguments.first().and_then(Cell::text) else { return };
+    for held in rights::explode(viewer, list) {
+        rows.push(&[
+            ("grantor", held.grantor.into()),
+            ("grantee", held.grantee.into()),
+            ("privilege_type", held.privilege.into()),
+            ("is_grantable", held.grantable.into()),
         ]);
     }
 }

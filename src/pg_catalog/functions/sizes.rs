@@ -83,6 +83,25 @@ pub(super) fn of_database(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Int(here.then(|| bytes(all())))
 }
 
+/// The tablespaces that there are: what lies where is not told.
+const TABLESPACES: [(u32, &str); 2] = [(1663, "pg_default"), (1664, "pg_global")];
+
+/// `pg_tablespace_size`. `42704` where there is none of this name.
+pub(super) fn of_tablespace(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let known = match arguments.first() {
+        Some(Cell::Text(Some(name))) => {
+            let known = TABLESPACES.iter().any(|(_, known)| known == name);
+            if !known {
+                let message = format!("tablespace \"{name}\" does not exist");
+                return Cell::fault(Error::client(SqlState::UNDEFINED_OBJECT, message));
+            }
+            known
+        }
+        other => other.and_then(Cell::oid).is_some_and(|oid| TABLESPACES.iter().any(|(known, _)| *known == oid)),
+    };
+    Cell::Int(known.then_some(0))
+}
+
 /// The tablespaces that there are lie in the data directory.
 pub(super) fn location(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Text(arguments.first().and_then(Cell::int).map(|_| String::new()))

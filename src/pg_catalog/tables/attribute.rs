@@ -6,6 +6,7 @@ use crate::names::quote_if_needed;
 use crate::pg_catalog::objects::{Class, Index, What, visible_default};
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows};
+use crate::pg_catalog::rights;
 use crate::types::{self, PgType};
 
 /// A column as any relation has it.
@@ -175,6 +176,7 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
                 ("attgenerated", if remote.is_some_and(|column| column.generated) { "s" } else { "" }.into()),
                 ("attislocal", true.into()),
                 ("attcollation", collation.into()),
+                ("attacl", rights::column_acl(looking.viewer, class, column.number).into()),
             ]);
         }
     }

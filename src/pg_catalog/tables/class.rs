@@ -4,7 +4,7 @@
 use crate::catalog::{TableKind, TableSchema};
 use crate::pg_catalog::objects::{Class, Constraint, What, is_system, namespace_oid};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
-use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts};
+use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts, rights};
 
 /// The oid of the heap access method.
 const HEAP: u32 = 2;
@@ -79,6 +79,7 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
             ("relreplident", if kind == "r" { "d" } else { "n" }.into()),
             ("relfrozenxid", "0".into()),
             ("relminmxid", "0".into()),
+            ("relacl", rights::relation_acl(looking.viewer, class).into()),
         ]);
     }
 }

@@ -6,7 +6,7 @@ use super::class::{kind, plain_definition};
 use crate::pg_catalog::objects::Class;
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows, Value};
-use crate::pg_catalog::{OWNER_NAME, facts};
+use crate::pg_catalog::{OWNER_NAME, facts, rights};
 use crate::types::PgType;
 
 fn database(looking: &Looking<'_>) -> Value {
@@ -60,6 +60,10 @@ pub(super) fn collation_applicability(looking: &Looking<'_>, rows: &mut Rows) {
     }
 }
 
+fn yes(truth: bool) -> Value {
+    if truth { "YES" } else { "NO" }.into()
+}
+
 /// The standard knows tables and views only: indexes are none, nor are materialized views.
 fn is_table(class: &Class) -> bool {
     matches!(kind(class), "r" | "v")
@@ -73,7 +77,7 @@ pub(super) fn tables(looking: &Looking<'_>, rows: &mut Rows) {
             ("table_schema", class.schema.as_str().into()),
             ("table_name", class.name.as_str().into()),
             ("table_type", kind.into()),
-            ("is_insertable_into", "NO".into()),
+            ("is_insertable_into", yes(rights::on_any_column(looking.viewer, class, "insert"))),
             ("is_typed", "NO".into()),
         ]);
     }
@@ -182,7 +186,7 @@ fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<
         ("identity_cycle", "NO".into()),
         ("is_generated", if generated { "ALWAYS" } else { "NEVER" }.into()),
         ("generation_expression", default.filter(|_| generated).into()),
-        ("is_updatable", "NO".into()),
+        ("is_updatable", yes(rights::on_column(looking.viewer, class, column.number, "update"))),
     ];
     row.extend(match of_enum {
         Some(one) => udt(looking, one, one.declared.name.clone()),

@@ -1,43 +1,50 @@
-//! Privileges and roles in the standard's views: what the viewer may read is granted to the viewer, by the owner.
-//! Must not know: grants; what is in the viewer's world may be read.
+//! Privileges and roles in the standard's views: what the viewer may do is granted to the viewer, by the owner.
+//! Must not know: grants; `rights` says what may be done.
 
 use super::attribute::columns;
 use super::class::kind;
-use crate::pg_catalog::objects::{is_system, roles};
+use crate::pg_catalog::objects::{Class, is_system, roles};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
-use crate::pg_catalog::{OWNER_NAME, facts};
+use crate::pg_catalog::{OWNER_NAME, facts, rights};
 
 /// Who holds a grant on a relation: what everybody sees is granted to PUBLIC.
 fn grantee(looking: &Looking<'_>, schema: &str) -> String {
     if is_system(schema) { "PUBLIC".to_owned() } else { looking.viewer.user.clone() }
 }
 
-fn grant(looking: &Looking<'_>, schema: &str, table: &str) -> Vec<(&'static str, Value)> {
+fn grant(looking: &Looking<'_>, class: &Class, privilege: &'static str) -> Vec<(&'static str, Value)> {
+    let (schema, table) = (class.schema.as_str(), class.name.as_str());
     vec![
         ("grantor", OWNER_NAME.into()),
         ("grantee", grantee(looking, schema).into()),
         ("table_catalog", looking.viewer.database.as_str().into()),
         ("table_schema", schema.into()),
         ("table_name", table.into()),
-        ("privilege_type", "SELECT".into()),
+        ("privilege_type", privilege.into()),
         ("is_grantable", "NO".into()),
     ]
 }
 
 pub(super) fn table_privileges(looking: &Looking<'_>, rows: &mut Rows) {
     for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "v")) {
-        let mut row = grant(looking, &class.schema, &class.name);
-        row.push(("with_hierarchy", "YES".into()));
-        rows.push(&row);
+        let held = |privilege: &&str| rights::on_relation(looking.viewer, class, privilege);
+        for privilege in rights::ON_RELATIONS.into_iter().filter(held) {
+            let mut row = grant(looking, class, privilege);
+            row.push(("with_hierarchy", if privilege == "SELECT" { "YES" } else { "NO" }.into()));
+            rows.push(&row);
+        }
     }
 }
 
 pub(super) fn column_privileges(looking: &Looking<'_>, rows: &mut Rows) {
     for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "v")) {
         for column in columns(looking, class) {
-            let mut row = grant(looking, &class.schema, &class.name);
-            row.push(("column_name", column.name.into()));
-            rows.push(&row);
+            let held = |privilege: &&str| rights::on_column(looking.viewer, class, column.number, privilege);
+            for privilege in rights::ON_COLUMNS.into_iter().filter(held) {
+                let mut row = grant(looking, class, privilege);
+                row.push(("column_name", column.name.as_str().into()));
+                rows.push(&row);
+            }
         }
     }
 }

@@ -356,3 +356,27 @@ fn unnested(expr: ast::Expr) -> ast::Expr {
         other => other,
     }
 }
+
+#[test]
+fn columns_of_a_function_without_another_name() {
+    for (sql, name, columns) in [
+        ("select * from f('x') as (a int, b text)", "f", 2),
+        ("select * from pg_catalog.f((1)) as (\"A\" int) where true", "f", 1),
+        ("select * from f() with ordinality as (a int)", "f", 1),
+    ] {
+        let StatementKind::Query(query) = one(sql).kind else { panic!("{sql}") };
+        let ast::SetExpr::Select(select) = *query.body else { panic!("{sql}") };
+        let (ast::TableFactor::Table { alias, .. } | ast::TableFactor::Function { alias, .. }) =
+            &select.from[0].relation
+        else {
+            panic!("{sql}")
+        };
+        let alias = alias.as_ref().unwrap();
+        assert_eq!((alias.name.value.as_str(), alias.columns.len()), (name, columns), "{sql}");
+        assert!(alias.columns.iter().all(|column| column.data_type.is_some()), "{sql}");
+    }
+    // Queries of WITH, and windows.
+    one(
+        "with f(a) as (select 1), g(b) as materialized (values (1)) select sum(a) over w from f window w as (order by a)",
+    );
+}

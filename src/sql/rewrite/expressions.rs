@@ -136,7 +136,7 @@ fn no_such_type(data_type: &DataType) -> Error {
 }
 
 /// A type without `pg_catalog.`, in the binder's own spelling where it has one.
-fn plain_type(data_type: &DataType) -> DataType {
+pub(super) fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Array(ArrayElemTypeDef::SquareBracket(element, size)) => {
             DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(plain_type(element)), *size))

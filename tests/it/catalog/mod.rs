@@ -2,12 +2,14 @@
 //! and for somebody who may read one table.
 //! Must not know: how the catalogs are filled.
 
+mod calls;
 mod constructs;
 mod differential;
 mod json_rows;
 mod oids;
 mod probes;
 mod psql;
+mod rights;
 mod roles;
 mod sets;
 mod sizes;

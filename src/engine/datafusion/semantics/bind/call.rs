@@ -243,6 +243,13 @@ impl Binder<'_> {
             return Ok(own.at(position));
         }
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
+        // Those of the standard's schema have names that no other function has.
+        if schema == "information_schema"
+            && name.starts_with("_pg_")
+            && let Resolved::One((declared, found)) = function(name, &types)
+        {
+            return self.resolved(found, &declared, args, position);
+        }
         Err(no_function(&full, &types, false).with_position_if(position))
     }
 }

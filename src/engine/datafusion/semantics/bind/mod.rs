@@ -32,6 +32,7 @@ mod table_function;
 mod targets;
 mod type_name;
 mod ungrouped;
+mod unnest;
 mod window;
 
 use std::collections::HashMap;

@@ -17,7 +17,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
 /// The columns that are defined behind a function; none where they have no types. The grammar lets no types stand behind some of them.
-fn definitions(alias: Option<&TableAlias>) -> Option<&[TableAliasColumnDef]> {
+pub(super) fn definitions(alias: Option<&TableAlias>) -> Option<&[TableAliasColumnDef]> {
     let columns = alias?.columns.as_slice();
     columns.iter().any(|column| column.data_type.is_some()).then_some(columns)
 }

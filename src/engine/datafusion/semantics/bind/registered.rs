@@ -6,25 +6,56 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::DataType;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{Expr, ScalarUDF};
+use datafusion::logical_expr::{Expr, ScalarUDF, TypeSignature};
 
 use super::super::cast::{Functions, native};
+use super::super::coerce::{AtPosition, can_coerce, category};
 use super::super::kernel::{call, wrong_type};
+use super::super::pg::CastContext;
 use super::super::value::Bound;
 use super::setop::project;
 use super::{Binder, Relation};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::types::{PgType, named_oid, pg_type_of};
 
 /// Registered functions by their full name (`tusk.refresh`, `pg_get_userbyid`).
 pub(super) type Registered = Functions;
 
 impl Binder<'_> {
-    /// A registered function over arguments whose types nobody declares: literals become text.
+    /// A registered function of a schema of Tusk's, if it takes these arguments. One without a schema is called as PostgreSQL's catalog
+    /// declares it, or not at all; apart from those that casts are written as.
     pub(super) fn registered(&mut self, name: &str, args: &[Bound]) -> Result<Option<Bound>> {
         let Some(function) = self.registered.get(name).cloned() else { return Ok(None) };
-        let args = args.iter().map(|arg| self.typing.settle(arg.clone())).collect::<Result<Vec<_>>>()?;
-        Ok(Some(called(&function, &args, None)))
+        if !name.contains('.') {
+            return self.named_cast(name, &function, args);
+        }
+        let TypeSignature::Exact(forms) = &function.signature().type_signature else { return Ok(None) };
+        let declared: Vec<PgType> = forms.iter().map(declared).collect();
+        let fits = |(arg, to): (&Bound, &PgType)| can_coerce(arg.pg.oid, to.oid, CastContext::Implicit);
+        if declared.len() != args.len() || !args.iter().zip(&declared).all(fits) {
+            return Ok(None);
+        }
+        let coerced = args.iter().zip(&declared).map(|(arg, to)| self.argument(arg.clone(), to.oid));
+        let coerced = coerced.collect::<Result<Vec<_>>>()?;
+        Ok(Some(called(&function, &coerced, None)))
+    }
+
+    /// `x::regclass` comes as `pg_regclass_in(x)`, and a cast of that to text as `pg_regclass_out` of it.
+    fn named_cast(&mut self, name: &str, function: &Arc<ScalarUDF>, args: &[Bound]) -> Result<Option<Bound>> {
+        let Some(form) = name.strip_prefix("pg_reg") else { return Ok(None) };
+        let ([arg], true) = (args, form.ends_with("_in") || form.ends_with("_out")) else { return Ok(None) };
+        let arg = self.typing.settle(arg.clone())?;
+        let castable = matches!(arg.pg.oid, 20 | 21 | 23 | 26) || arg.pg.is_registered() || category(arg.pg.oid) == 'S';
+        match form.strip_suffix("_in") {
+            Some(form) if !castable => {
+                let message = format!("cannot cast type {} to reg{form}", arg.type_name());
+                let behind = |at: u32| self.places.first_from(at, &["::"], 0);
+                let place =
+                    arg.position.and_then(|at| behind(at).or_else(|| self.places.last_before(at, &["cast"], 0)));
+                Err(Error::client(SqlState::CANNOT_COERCE, message).with_position_if(place))
+            }
+            _ => Ok(Some(called(function, &[arg], None))),
+        }
     }
 
     /// The output of a statement with the names of the oids that its `reg...` columns hold.
@@ -51,6 +82,11 @@ impl Binder<'_> {
         let function = self.registered.get(name)?;
         Some(called(function, args, Some(returns)))
     }
+
+    /// The same of one that gives rows: the list of them.
+    pub(super) fn registered_rows(&self, name: &str, args: &[Bound]) -> Option<Bound> {
+        self.registered.get(name).map(|function| called(function, args, None))
+    }
 }
 
 /// An oid and its name: which of them is sent depends on the format that is asked for.
@@ -65,6 +101,11 @@ fn named(function: &Arc<ScalarUDF>, oid: &Bound) -> Bound {
         pair.map(|pair| Arc::new(pair) as ArrayRef).map_err(|error| DataFusionError::ArrowError(Box::new(error), None))
     });
     Bound::with_arrow(pair, oid.pg, form)
+}
+
+/// The type that an argument of this form is declared with.
+fn declared(form: &DataType) -> PgType {
+    if *form == DataType::Int32 { PgType::INT4 } else { PgType::TEXT }
 }
 
 fn called(function: &Arc<ScalarUDF>, args: &[Bound], returns: Option<PgType>) -> Bound {

@@ -74,9 +74,9 @@ impl SetColumn {
     }
 }
 
-/// Such a call in FROM.
+/// Such a call in FROM, or several side by side.
 pub(super) struct CallItem {
-    call: SetCall,
+    calls: Vec<SetCall>,
     name: String,
     alias: Option<TableAlias>,
     ordinality: bool,
@@ -129,24 +129,29 @@ impl Binder<'_> {
             Some(schema) if foreign => format!("{schema}.{}", written.name),
             _ => written.name.clone(),
         };
-        let call = match of_record.map_or_else(|| self.set_call(&full, &bound), |call| Ok(Some(call)))? {
-            Some(call) => call,
-            // Any other function gives one row.
-            None => {
-                let value = self.call(&full, bound, written.position)?;
-                let value = self.typing.settle(value)?;
-                let (list, form) = only_element(value.expr, &value.arrow);
-                SetCall { list, form, element: value.pg }
-            }
+        let calls = match self.unnest_of_several(&written, &bound)? {
+            Some(calls) => calls,
+            None => vec![match of_record.map_or_else(|| self.set_call(&full, &bound), |call| Ok(Some(call)))? {
+                Some(call) => call,
+                None => self.one_row(&full, bound, written.position)?,
+            }],
         };
         let (name, alias, ordinality) = (written.name, written.alias.cloned(), written.ordinality);
-        let item = CallItem { call, name, alias, ordinality };
+        let item = CallItem { calls, name, alias, ordinality };
         if lateral {
             return Ok(Factor::Call(item));
         }
         let plan = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
         let nothing = Source { plan, scope: Scope::default() };
         self.beside(nothing, item, false).map(Factor::Source)
+    }
+
+    /// A function that gives a value, in FROM: one row of it.
+    fn one_row(&mut self, name: &str, args: Vec<Bound>, position: Option<u32>) -> Result<SetCall> {
+        let value = self.call(name, args, position)?;
+        let value = self.typing.settle(value)?;
+        let (list, form) = only_element(value.expr, &value.arrow);
+        Ok(SetCall { list, form, element: value.pg })
     }
 
     /// `LATERAL (SELECT ...)`: its rows for each row of what stands before it.
@@ -171,7 +176,8 @@ impl Binder<'_> {
         let plan = gathered_rows(relation.plan, row)?;
         let list = Expr::ScalarSubquery(subquery(plan));
         let call = SetCall { list, form: DataType::new_list(form, true), element: PgType::RECORD };
-        let item = CallItem { call, name: ident(&alias.name), alias: Some(alias.clone()), ordinality: false };
+        let item =
+            CallItem { calls: vec![call], name: ident(&alias.name), alias: Some(alias.clone()), ordinality: false };
         Ok(Factor::Call(item))
     }
 
@@ -197,21 +203,27 @@ impl Binder<'_> {
 
     /// Each row of a source beside the rows that a function gives for it. `outer`: a row without any stays, beside NULLs.
     pub(super) fn beside(&mut self, left: Source, item: CallItem, outer: bool) -> Result<Source> {
-        let CallItem { call, name, alias, ordinality } = item;
-        let row = self.unique("?rows");
+        let CallItem { calls, name, alias, ordinality } = item;
         let place = ordinality.then(|| self.unique("?place"));
         let visible = alias.as_ref().map_or_else(|| name.clone(), |alias| ident(&alias.name));
-        if let DataType::List(_) = &call.form {
-            self.forms.insert(Column::from_name(&row), (call.element, call.form_of_row()));
+        let scalar =
+            matches!(calls.as_slice(), [call] if !matches!(call.form_of_row(), DataType::Struct(_))) && !ordinality;
+        // The value of one call is named as the table is, where its function does not say; those of several by their function.
+        let of_value = if calls.len() == 1 { column_of_set(&name).unwrap_or(&visible) } else { &name };
+        let (mut columns, mut lists) = (Vec::new(), Vec::with_capacity(calls.len()));
+        for call in calls {
+            let row = self.unique("?rows");
+            if let DataType::List(_) = &call.form {
+                self.forms.insert(Column::from_name(&row), (call.element, call.form_of_row()));
+            }
+            columns.extend(row_columns(&call, column_expr(None, &row), of_value));
+            lists.push(call.spreading(row));
         }
-        let scalar = !matches!(call.form_of_row(), DataType::Struct(_)) && !ordinality;
-        let only = column_of_set(&name).unwrap_or(&visible);
-        let mut columns = row_columns(&call, column_expr(None, &row), only);
         if let Some(place) = &place {
             let value = Bound::new(column_expr(None, place), PgType::INT8);
             columns.push(Col { name: "ordinality".to_owned(), value });
         }
-        let plan = spread(left.plan, vec![call.spreading(row)], place, outer).map_err(from_datafusion)?;
+        let plan = spread(left.plan, lists, place, outer).map_err(from_datafusion)?;
         let columns = rename(columns, alias.as_ref())?;
         // The name of a function of scalars is its value, however its column is named.
         let own = columns.first().filter(|col| scalar && col.name != visible);
@@ -233,9 +245,6 @@ impl Binder<'_> {
             let Some((list, form)) = made else { return refuse("_pg_expandarray over this type") };
             return Ok(Some(SetCall { list, form, element: PgType::RECORD }));
         }
-        if let Some(call) = self.registered_set(name, args)? {
-            return Ok(Some(call));
-        }
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
         let Resolved::One((declared, found)) = function(name, &types) else { return Ok(None) };
         if !found.set {
@@ -247,8 +256,12 @@ impl Binder<'_> {
             coerced.push(match *to {
                 2277 => self.array_as_text(arg)?,
                 114 | 3802 => Bound::new(json_held(&arg, &self.typing.facts.format)?, arg.pg),
+                to if PgType::new(to).is_array() => self.array_as_text(arg)?,
                 _ => arg,
             });
+        }
+        if let Some(call) = self.registered_set(name, &coerced) {
+            return Ok(Some(call));
         }
         if let Some(array) = made_as_array(found.source) {
             let made = implement(array, coerced, PgType::TEXT_ARRAY, &mut self.typing)?;
@@ -289,14 +302,14 @@ impl Binder<'_> {
     }
 
     /// A function that a session has registered, if it gives rows.
-    fn registered_set(&mut self, name: &str, args: &[Bound]) -> Result<Option<SetCall>> {
-        let Some(value) = self.registered(name, args)? else { return Ok(None) };
-        let DataType::List(item) = &value.arrow else { return Ok(None) };
+    fn registered_set(&self, name: &str, args: &[Bound]) -> Option<SetCall> {
+        let value = self.registered_rows(name, args)?;
+        let DataType::List(item) = &value.arrow else { return None };
         let element = match item.data_type() {
             DataType::Struct(_) => PgType::RECORD,
             _ => pg_type_of(item),
         };
-        Ok(Some(SetCall { list: value.expr, form: value.arrow, element }))
+        Some(SetCall { list: value.expr, form: value.arrow, element })
     }
 
     /// A call that gives rows in the select list: the value of each of them.

@@ -6,9 +6,10 @@ use datafusion::logical_expr::Expr;
 
 use super::super::cast::Typing;
 use super::super::lift::{number_rows, text_rows};
+use super::super::pg::CastContext;
 use super::super::value::Bound;
 use super::exprs;
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
 /// A function of this family.
@@ -18,6 +19,13 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
     match (source, args) {
         ("pg_size_pretty", [_]) => {
             made(text_rows(source, all, |row| Ok(Some(pretty(i128::from(row.number::<Int64Type>(0)?))))))
+        }
+        ("pg_size_pretty_numeric", [size]) => {
+            let text = typing.coerce(size.clone(), PgType::TEXT, CastContext::Explicit)?;
+            made(text_rows(source, vec![text.expr], |row| pretty_numeric(row.text(0)?).map(Some)))
+        }
+        ("pg_size_bytes", [_]) => {
+            made(number_rows::<Int64Type>(source, all, DataType::Int64, |row| size_bytes(row.text(0)?)))
         }
         ("PG_encoding_to_char", [_]) => {
             made(text_rows(source, all, |row| Ok(Some(encoding_name(row.number::<Int32Type>(0)?).to_owned()))))
@@ -53,6 +61,71 @@ fn pretty(size: i128) -> String {
         half = true;
     }
     size.to_string()
+}
+
+/// The same of a numeric, as text: a fraction is told of bytes only.
+fn pretty_numeric(size: &str) -> Result<String> {
+    let whole = size.split('.').next().unwrap_or(size);
+    if !whole.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Ok(format!("{size} PB"));
+    }
+    match whole.parse::<i128>() {
+        Ok(number) if number.abs() < 10 * 1024 => Ok(format!("{size} bytes")),
+        Ok(number) => Ok(pretty(number)),
+        Err(_) => Err(Error::unsupported("pg_size_pretty of a number of this size is not supported")),
+    }
+}
+
+/// The units of `pg_size_bytes`, and how many bits each shifts by.
+const UNITS: [(&str, u32); 6] = [("bytes", 0), ("kb", 10), ("mb", 20), ("gb", 30), ("tb", 40), ("pb", 50)];
+
+/// `pg_size_bytes`: a number, perhaps with a fraction and an exponent, and a unit.
+fn size_bytes(text: &str) -> Result<i64> {
+    let invalid = || Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("invalid size: \"{text}\""));
+    let out_of_range = || Error::client(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range");
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let trimmed = text.trim_matches(|c: char| c.is_ascii_whitespace());
+    let (negative, rest) = match trimmed.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),
+    };
+    let (whole, rest) = rest.split_at(digits(rest));
+    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), |rest| rest.split_at(digits(rest)));
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(invalid());
+    }
+    let (exponent, rest) = exponent(rest).unwrap_or((0, rest));
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
+    let known = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
+    let Some((_, bits)) = known.or(UNITS.first().filter(|_| unit.is_empty())) else {
+        return Err(invalid()
+            .with_detail(format!("Invalid size unit: \"{unit}\"."))
+            .with_hint("Valid units are \"bytes\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\"."));
+    };
+    let number: i128 = format!("{whole}{fraction}").parse().map_err(|_| out_of_range())?;
+    let scaled = number.checked_mul(1 << bits).ok_or_else(out_of_range)?;
+    let shift = exponent.saturating_sub(i32::try_from(fraction.len()).unwrap_or(i32::MAX));
+    let power = 10_i128.checked_pow(shift.unsigned_abs());
+    let size = match power {
+        Some(power) if shift >= 0 => scaled.checked_mul(power).ok_or_else(out_of_range)?,
+        Some(power) => scaled / power + i128::from(scaled % power >= power - scaled % power),
+        None if shift < 0 || scaled == 0 => 0,
+        None => return Err(out_of_range()),
+    };
+    i64::try_from(if negative { -size } else { size }).map_err(|_| out_of_range())
+}
+
+/// An exponent at the beginning, and what follows it; without digits it is a unit.
+fn exponent(text: &str) -> Option<(i32, &str)> {
+    let rest = text.strip_prefix(['e', 'E'])?;
+    let sign = usize::from(rest.starts_with(['+', '-']));
+    let end = sign + rest.get(sign..)?.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = rest.split_at(end);
+    if end == sign {
+        return None;
+    }
+    // What is larger is out of any range.
+    Some((number.parse().unwrap_or(if number.starts_with('-') { -100_000 } else { 100_000 }), rest))
 }
 
 /// The encodings by `pg_enc`, in order.
@@ -131,6 +204,32 @@ mod tests {
             (1 << 40, "1024 GB"),
         ] {
             assert_eq!(pretty(size), said, "{size}");
+        }
+        for (size, said) in
+            [("100.5", "100.5 bytes"), ("10240.7", "10 kB"), ("-12345678.5", "-12 MB"), ("NaN", "NaN PB")]
+        {
+            assert_eq!(pretty_numeric(size).ok().as_deref(), Some(said), "{size}");
+        }
+    }
+
+    #[test]
+    fn words_to_sizes() {
+        for (text, size) in [
+            ("1.5 kb", Some(1536)),
+            (" -1e3MB ", Some(-1_048_576_000)),
+            ("2.5", Some(3)),
+            ("-0.5", Some(-1)),
+            (".4", Some(0)),
+            ("1 pB", Some(1_125_899_906_842_624)),
+            ("1e-400 kB", Some(0)),
+            ("9999999 PB", None),
+            ("1e400 kB", None),
+            ("1e", None),
+            ("1 B", None),
+            ("abc", None),
+            ("", None),
+        ] {
+            assert_eq!(size_bytes(text).ok(), size, "{text}");
         }
     }
 }
