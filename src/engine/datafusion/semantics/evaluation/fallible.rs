@@ -33,10 +33,12 @@ const NEVER: &[&str] = &[
     "gen_random_uuid",
     "greatest",
     "initcap",
+    "initcap of C",
     "int4_bool",
     "interval_key",
     "least",
     "lower",
+    "lower of C",
     "ltrim",
     "ltrim1",
     "make_array",
@@ -64,6 +66,7 @@ const NEVER: &[&str] = &[
     "to_hex64",
     "translate",
     "upper",
+    "upper of C",
 ];
 
 /// Whether an expression can raise an error for some row. What a subquery in it raises does not count.
