@@ -130,8 +130,6 @@ const CONDITIONS: &[&str] = &[
     "upper(c collate \"C.utf8\") = 'ÉTÉ'",
     "upper(c collate \"default\") = 'ÉTÉ'",
     "lower(left(c collate \"C\", 3)) = 'été'",
-    "c::name ~* 'É'",
-    "upper(c::name) = 'ÉTÉ'",
     "upper(c::name collate \"default\") = 'ÉTÉ'",
     "c is nfc normalized",
     "c is not nfd normalized",
