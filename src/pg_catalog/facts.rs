@@ -343,6 +343,10 @@ pub(super) fn access_method(name: &str) -> u32 {
     METHODS.iter().find(|(_, known)| *known == name).map_or(0, |(oid, _)| *oid)
 }
 
+/// How Tusk itself orders text and tells letters: by bytes, which are in the order of code points, and by all of Unicode. One of the
+/// collations has this name.
+pub(super) const LOCALE: &str = "C.UTF-8";
+
 /// Oid and name of the collations.
 static COLLATIONS: LazyLock<Vec<(u32, &'static str)>> = LazyLock::new(|| {
     FIXED.get("pg_collation").into_iter().flatten().copied().map(|line| (number(line, 0), field(line, 1))).collect()

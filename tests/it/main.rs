@@ -10,6 +10,7 @@ mod auth;
 mod catalog;
 mod clients;
 mod config;
+mod ctype;
 mod cursors;
 mod demo;
 mod errors;

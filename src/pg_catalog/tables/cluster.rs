@@ -2,6 +2,7 @@
 //! Must not know: relations.
 
 use crate::pg_catalog::OWNER;
+use crate::pg_catalog::facts::LOCALE;
 use crate::pg_catalog::objects::{database_oid, role_oid, roles};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
 
@@ -22,8 +23,8 @@ pub(super) fn pg_database(looking: &Looking<'_>, rows: &mut Rows) {
         ("datfrozenxid", "0".into()),
         ("datminmxid", "0".into()),
         ("dattablespace", 1663u32.into()),
-        ("datcollate", "C".into()),
-        ("datctype", "C".into()),
+        ("datcollate", LOCALE.into()),
+        ("datctype", LOCALE.into()),
     ]);
 }
 

@@ -34,7 +34,7 @@ pub(super) fn character_sets(looking: &Looking<'_>, rows: &mut Rows) {
         ("form_of_use", "UTF8".into()),
         ("default_collate_catalog", database(looking)),
         ("default_collate_schema", "pg_catalog".into()),
-        ("default_collate_name", "C".into()),
+        ("default_collate_name", facts::LOCALE.into()),
     ]);
 }
 

@@ -715,7 +715,7 @@ pub static VARIABLES: &[Variable] = &[
     ),
     row(
         "lc_collate",
-        "C",
+        "C.UTF-8",
         Kind::Text(Check::Any),
         Context::Internal,
         PRESET_OPTIONS,
@@ -723,7 +723,7 @@ pub static VARIABLES: &[Variable] = &[
     ),
     row(
         "lc_ctype",
-        "C",
+        "C.UTF-8",
         Kind::Text(Check::Any),
         Context::Internal,
         PRESET_OPTIONS,

@@ -57,6 +57,9 @@ roles = ["reader"]
 /// Starts both. The source is the database `postgres` of the same cluster, its schema `public` seen as `shop`.
 pub(crate) async fn start() -> (TestPostgres, Daemon) {
     let options = Options {
+        initdb: ["--no-locale", "--lc-ctype=C.UTF-8", "--lc-collate=C.UTF-8", "--encoding=UTF8"]
+            .map(String::from)
+            .to_vec(),
         conf: vec!["timezone = 'UTC'".into(), "log_timezone = 'UTC'".into()],
         hba: "local all all trust\nhost all,replication all all trust\n".into(),
         ..Options::default()

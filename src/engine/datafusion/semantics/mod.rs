@@ -10,6 +10,7 @@ mod arrays;
 mod bind;
 mod cast;
 mod coerce;
+mod ctype;
 mod datetime;
 mod errors;
 mod evaluation;

@@ -1,6 +1,8 @@
 //! What PostgreSQL's text functions do to one text. Characters are counted, not bytes.
 //! Must not know: arrays, DataFusion.
 
+use unicode_normalization::{UnicodeNormalization, is_nfc, is_nfd, is_nfkc, is_nfkd};
+
 use crate::error::{Error, Result, SqlState};
 
 /// The longest text that a function makes: 64 MiB.
@@ -112,16 +114,30 @@ pub(super) fn translate(text: &str, from: &str, to: &str) -> String {
         .collect()
 }
 
-/// `initcap`: words (runs of ASCII letters and digits) with a capital first.
-pub(super) fn initcap(text: &str) -> String {
-    let mut inside = false;
-    text.chars()
-        .map(|c| {
-            let made = if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
-            inside = c.is_ascii_alphanumeric();
-            made
-        })
-        .collect()
+fn no_form(form: &str) -> Error {
+    Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("invalid normalization form: {form}"))
+}
+
+/// `normalize`: a text in one of Unicode's normal forms.
+pub(super) fn normalize(text: &str, form: &str) -> Result<String> {
+    Ok(match form.to_ascii_lowercase().as_str() {
+        "nfc" => text.nfc().collect(),
+        "nfd" => text.nfd().collect(),
+        "nfkc" => text.nfkc().collect(),
+        "nfkd" => text.nfkd().collect(),
+        _ => return Err(no_form(form)),
+    })
+}
+
+/// `IS NORMALIZED`.
+pub(super) fn is_normalized(text: &str, form: &str) -> Result<bool> {
+    match form.to_ascii_lowercase().as_str() {
+        "nfc" => Ok(is_nfc(text)),
+        "nfd" => Ok(is_nfd(text)),
+        "nfkc" => Ok(is_nfkc(text)),
+        "nfkd" => Ok(is_nfkd(text)),
+        _ => Err(no_form(form)),
+    }
 }
 
 /// `chr`.

@@ -94,6 +94,10 @@ impl Binder<'_> {
         {
             return Ok(self.row(call.args.into_iter())?.at(position));
         }
+        if let (Some(form), Some(text)) = (super::special::normal_form(&call.name, &call.args), call.args.first()) {
+            let args = vec![self.expr(text)?, Self::unknown_text(form)];
+            return self.call(&call.name, args, position);
+        }
         let bind = |binder: &mut Self| call.args.iter().map(|ast| binder.expr(ast)).collect::<Result<Vec<_>>>();
         let args = if call.name == "coalesce" { self.without_sets("COALESCE", bind)? } else { bind(self)? };
         if let Some(set) = self.set_call(&call.name, &args)? {

@@ -54,7 +54,8 @@ impl Binder<'_> {
             | Ast::Ceil { .. }
             | Ast::Floor { .. }
             | Ast::AtTimeZone { .. }
-            | Ast::Collate { .. } => self.special(ast),
+            | Ast::Collate { .. }
+            | Ast::IsNormalized { .. } => self.special(ast),
             Ast::Array(array) => self.array(&array.elem),
             other => self.predicate(other),
         }

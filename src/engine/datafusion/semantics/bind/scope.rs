@@ -155,7 +155,7 @@ pub(super) type Forms = HashMap<Column, (PgType, DataType)>;
 /// A value of a surrounding query as a subquery sees it. `forms`: the types of the columns that it is made of.
 pub(super) fn as_outer(value: Bound, forms: impl Fn(&Column) -> Option<(PgType, DataType)>) -> Result<Bound> {
     let whole = matches!(value.expr, Expr::Column(_));
-    let Bound { expr, pg, arrow, unknown, position, scaled: _ } = value;
+    let Bound { expr, pg, arrow, unknown, position, scaled: _, collation } = value;
     let expr = expr
         .transform(|e| {
             Ok(match e {
@@ -170,7 +170,7 @@ pub(super) fn as_outer(value: Bound, forms: impl Fn(&Column) -> Option<(PgType, 
         })
         .map_err(from_datafusion)?
         .data;
-    Ok(Bound { expr, pg, arrow, unknown, position, scaled: None })
+    Ok(Bound { expr, pg, arrow, unknown, position, scaled: None, collation })
 }
 
 /// The expression that reads a column of a plan.

@@ -4,7 +4,7 @@
 use crate::sql::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
 
 use super::super::coerce::{AtPosition, category};
-use super::super::value::Bound;
+use super::super::value::{Bound, Collation};
 use super::from::{ident, parts};
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
@@ -50,6 +50,13 @@ impl Binder<'_> {
                 let start = trim_what.as_deref().filter(|_| trim_characters.is_none()).unwrap_or(expr);
                 self.special_call(name, args, self.word("trim", start))
             }
+            Ast::IsNormalized { expr, form, negated } => {
+                let form = form.map_or_else(|| "NFC".to_owned(), |form| form.to_string());
+                let place = self.places.first_from(self.position(&**expr).unwrap_or(0), &["is"], 0);
+                let args = vec![self.expr(expr)?, Self::unknown_text(form)];
+                let found = self.special_call("is_normalized", args, place)?;
+                Ok(if *negated { Bound { expr: !found.expr.clone(), ..found } } else { found })
+            }
             Ast::Position { expr, r#in } => {
                 let (what, text) = (self.expr(expr)?, self.expr(r#in)?);
                 self.special_call("position", vec![text, what], self.word("position", expr))
@@ -81,7 +88,8 @@ impl Binder<'_> {
                     .with_position_if(place));
                 }
                 match name {
-                    "C" | "POSIX" | "default" | "ucs_basic" => Ok(value),
+                    "C" | "POSIX" | "ucs_basic" => Ok(Bound { collation: Collation::AskedC, ..value }),
+                    "default" | "C.UTF-8" | "C.utf8" => Ok(Bound { collation: Collation::AskedDefault, ..value }),
                     _ => Err(Error::client(
                         SqlState::UNDEFINED_OBJECT,
                         format!("collation \"{name}\" for encoding \"UTF8\" does not exist"),
@@ -111,6 +119,16 @@ impl Binder<'_> {
     fn special_call(&mut self, name: &str, args: Vec<Bound>, position: Option<u32>) -> Result<Bound> {
         self.call(name, args, position).map_err(|error| super::call::in_catalog(error, name, None))
     }
+}
+
+/// The form in `normalize(text, NFD)`: a word of the grammar, of which the function is told as a text.
+pub(super) fn normal_form(name: &str, args: &[&Ast]) -> Option<&'static str> {
+    let form = match (name, args) {
+        ("normalize", [_]) => return Some("NFC"),
+        ("normalize", [_, Ast::Identifier(form)]) if form.quote_style.is_none() => form,
+        _ => return None,
+    };
+    ["NFC", "NFD", "NFKC", "NFKD"].into_iter().find(|known| known.eq_ignore_ascii_case(&form.value))
 }
 
 /// The field of EXTRACT as PostgreSQL looks it up.

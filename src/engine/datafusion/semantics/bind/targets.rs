@@ -119,7 +119,8 @@ pub(super) fn outputs(targets: Vec<Target>, names: &[String]) -> Vec<Output> {
         .zip(names)
         .map(|(target, name)| {
             let expr = if target.value.unknown.is_some() { target.value.expr.clone() } else { column_expr(None, name) };
-            Output { name: target.name, value: Bound { expr, scaled: None, ..target.value } }
+            let collation = target.value.collation.of_a_column();
+            Output { name: target.name, value: Bound { expr, scaled: None, collation, ..target.value } }
         })
         .collect()
 }
@@ -160,6 +161,7 @@ fn column_name(ast: &Ast) -> (String, u8) {
             _ => "btrim",
         }),
         Ast::AtTimeZone { .. } => good("timezone"),
+        Ast::IsNormalized { negated: false, .. } => good("is_normalized"),
         Ast::Array(_) => good("array"),
         Ast::Tuple(_) => good("row"),
         _ => (NO_NAME.to_owned(), 0),

@@ -21,7 +21,7 @@ use super::coerce::{AtPosition, can_coerce};
 use super::facts::SessionFacts;
 use super::numeric;
 use super::pg::CastContext;
-use super::value::{Bound, Unknown, type_name};
+use super::value::{Bound, Unknown, collation_in, collation_of, type_name};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{META_OID, META_TYPMOD, PgType, field, storage};
 
@@ -105,6 +105,7 @@ impl Typing {
     pub(super) fn coerce(&mut self, value: Bound, to: PgType, context: CastContext) -> Result<Bound> {
         let value = self.refresh(value);
         let position = value.position;
+        let collation = collation_of(std::slice::from_ref(&value));
         if let Some(named) = self.registered(&value, to, context) {
             return Ok(named.at(position));
         }
@@ -129,7 +130,7 @@ impl Typing {
                 _ => error,
             }),
         };
-        result.map(|bound| bound.at(position))
+        result.map(|bound| Bound { collation: collation_in(to, collation), ..bound.at(position) })
     }
 
     /// Values of the `reg...` types: names become oids by the session's own functions, and oids names.

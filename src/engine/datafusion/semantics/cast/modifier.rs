@@ -73,7 +73,15 @@ fn bits(value: Bound, to: PgType, explicit: bool) -> Bound {
         }
         Ok(Arc::new(builder.finish()) as ArrayRef)
     });
-    Bound { expr, pg: to, arrow: DataType::Utf8View, unknown: None, position: value.position, scaled: None }
+    Bound {
+        expr,
+        pg: to,
+        arrow: DataType::Utf8View,
+        unknown: None,
+        position: value.position,
+        scaled: None,
+        collation: value.collation,
+    }
 }
 
 fn bits_do_not_fit(length: usize, to: PgType) -> Error {
@@ -109,7 +117,15 @@ fn length(value: Bound, to: PgType, explicit: bool) -> Bound {
         }
         Ok(Arc::new(builder.finish()) as ArrayRef)
     });
-    Bound { expr, pg: to, arrow: DataType::Utf8View, unknown: None, position: value.position, scaled: None }
+    Bound {
+        expr,
+        pg: to,
+        arrow: DataType::Utf8View,
+        unknown: None,
+        position: value.position,
+        scaled: None,
+        collation: value.collation,
+    }
 }
 
 fn fitted(text: &str, limit: usize, padded: bool, explicit: bool, to: PgType) -> Result<String> {
@@ -156,5 +172,5 @@ fn seconds(value: Bound, to: PgType) -> Bound {
         });
         Ok(Arc::new(rounded.with_data_type(returns.clone())) as ArrayRef)
     });
-    Bound { expr, pg: to, arrow, unknown: None, position: value.position, scaled: None }
+    Bound { expr, pg: to, arrow, unknown: None, position: value.position, scaled: None, collation: value.collation }
 }

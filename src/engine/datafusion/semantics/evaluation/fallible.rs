@@ -33,6 +33,7 @@ const NEVER: &[&str] = &[
     "gen_random_uuid",
     "greatest",
     "initcap",
+    "initcap of C",
     "int4_bool",
     "interval_key",
     "json_typeof",
@@ -47,6 +48,7 @@ const NEVER: &[&str] = &[
     "jsonb_typeof",
     "least",
     "lower",
+    "lower of C",
     "ltrim",
     "ltrim1",
     "make_array",
@@ -74,6 +76,7 @@ const NEVER: &[&str] = &[
     "to_hex64",
     "translate",
     "upper",
+    "upper of C",
 ];
 
 /// Whether an expression can raise an error for some row. What a subquery in it raises does not count.

@@ -10,7 +10,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::super::kernel::{call, external, wrong_type};
-use super::super::value::Bound;
+use super::super::value::{Bound, Collation};
 use crate::error::Result;
 use crate::types::Numeric;
 use crate::types::PgType;
@@ -217,7 +217,15 @@ pub(crate) fn with_modifier(value: Bound, to: PgType) -> Bound {
         };
         collect(&returns, array.len(), rounded)
     });
-    Bound { expr, pg: to, arrow: form, unknown: None, position: value.position, scaled: None }
+    Bound {
+        expr,
+        pg: to,
+        arrow: form,
+        unknown: None,
+        position: value.position,
+        scaled: None,
+        collation: Collation::Default,
+    }
 }
 
 /// Values that fit a form, as an array of it.

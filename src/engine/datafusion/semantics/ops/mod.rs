@@ -22,7 +22,8 @@ mod times;
 mod to_char;
 
 use super::cast::Typing;
-use super::value::Bound;
+use super::ctype::Ctype;
+use super::value::{Bound, collation_in, collation_of};
 use crate::error::Result;
 use crate::types::PgType;
 
@@ -31,6 +32,12 @@ use crate::types::PgType;
 /// # Errors
 /// What PostgreSQL finds wrong with constant arguments.
 pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing: &mut Typing) -> Result<Option<Bound>> {
+    let collation = collation_of(&args);
+    let made = implemented(source, args, returns, typing)?;
+    Ok(made.map(|made| Bound { collation: collation_in(made.pg, collation), ..made }))
+}
+
+fn implemented(source: &str, args: Vec<Bound>, returns: PgType, typing: &mut Typing) -> Result<Option<Bound>> {
     if let Some(found) = compare::implement(source, &args, &typing.facts.format.time_zone)? {
         return Ok(Some(found));
     }
@@ -86,6 +93,14 @@ pub(super) fn implement(source: &str, args: Vec<Bound>, returns: PgType, typing:
         return Ok(Some(found));
     }
     misc::implement(source, &args, returns, typing)
+}
+
+/// The name of a function under a ctype: under another it is another function.
+fn under(ctype: Ctype, name: &str) -> String {
+    match ctype {
+        Ctype::Unicode => name.to_owned(),
+        Ctype::Ascii => format!("{name} of C"),
+    }
 }
 
 /// The expressions of arguments.

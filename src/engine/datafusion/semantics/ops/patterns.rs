@@ -6,8 +6,8 @@ use datafusion::logical_expr::expr::Like;
 use datafusion::scalar::ScalarValue;
 
 use super::super::lift::{text_rows, truth_rows};
-use super::super::value::Bound;
-use super::exprs;
+use super::super::value::{Bound, ctype_of};
+use super::{exprs, under};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
@@ -26,7 +26,7 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
     };
     let [text, pattern] = args else { return Ok(None) };
     let folded = super::super::fold::fold(pattern.clone());
-    // A plain pattern is left to DataFusion, which prunes and searches by it; ILIKE there folds more than ASCII.
+    // A plain pattern is left to DataFusion, which prunes and searches by it; ILIKE there folds otherwise.
     if let Some(ScalarValue::Utf8View(Some(constant))) = folded.constant()
         && !fold
         && !constant.contains('\\')
@@ -34,11 +34,13 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
         let like = Like::new(negated, Box::new(text.expr.clone()), Box::new(folded.expr.clone()), None, false);
         return Ok(Some(Bound::new(Expr::Like(like), PgType::BOOL)));
     }
-    let name = if fold { "ilike" } else { "like" };
-    let expr = truth_rows(name, vec![text.expr.clone(), folded.expr], move |row| {
+    let ctype = ctype_of(args);
+    let name = if fold { under(ctype, "ilike") } else { "like".to_owned() };
+    let expr = truth_rows(&name, vec![text.expr.clone(), folded.expr], move |row| {
         let (text, pattern) = (row.text(0)?, row.text(1)?);
         if fold {
-            matches(text.to_ascii_lowercase().as_str(), pattern.to_ascii_lowercase().as_str())
+            // As PostgreSQL: both in lower case, so what has no lower case of its own matches itself alone.
+            matches(&ctype.lowercase(text), &ctype.lowercase(pattern))
         } else {
             matches(text, pattern)
         }

@@ -9,32 +9,39 @@ use datafusion::logical_expr::Expr;
 use parking_lot::Mutex;
 
 use super::super::arrays::array_of_texts;
+use super::super::ctype::Ctype;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::{Row, number_rows, truth_rows};
 use super::super::regex::{Asked, Match, Regex};
-use super::super::value::Bound;
-use super::exprs;
+use super::super::value::{Bound, ctype_of};
+use super::{exprs, under};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
 /// The last pattern that was compiled, as most calls have one for all rows.
-#[derive(Default)]
-pub(super) struct Compiled(Mutex<Option<Last>>);
+pub(super) struct Compiled {
+    ctype: Ctype,
+    last: Mutex<Option<Last>>,
+}
 
 /// A pattern, its flags, and what they were compiled to.
 type Last = (String, String, Arc<(Regex, Asked)>);
 
 impl Compiled {
+    fn under(ctype: Ctype) -> Compiled {
+        Compiled { ctype, last: Mutex::default() }
+    }
+
     /// The pattern with its flags, compiled.
     pub(super) fn get(&self, pattern: &str, flags: &str) -> Result<Arc<(Regex, Asked)>> {
-        let mut last = self.0.lock();
+        let mut last = self.last.lock();
         if let Some((known, with, compiled)) = last.as_ref()
             && known == pattern
             && with == flags
         {
             return Ok(Arc::clone(compiled));
         }
-        let made = Arc::new(Regex::new(pattern, flags)?);
+        let made = Arc::new(Regex::new(pattern, flags, self.ctype)?);
         *last = Some((pattern.to_owned(), flags.to_owned(), Arc::clone(&made)));
         Ok(made)
     }
@@ -44,8 +51,9 @@ impl Compiled {
 pub(super) fn implement(source: &str, args: &[Bound], returns: PgType) -> Option<Bound> {
     let all = exprs(args);
     let count = args.len();
-    let compiled = Compiled::default();
-    let name = format!("{source}{count}");
+    let ctype = ctype_of(args);
+    let compiled = Compiled::under(ctype);
+    let name = under(ctype, &format!("{source}{count}"));
     let rows = source.starts_with("regexp_split_to_rows");
     let expr = match source {
         "textregexreplace_noopt" => {
@@ -343,10 +351,10 @@ fn similar(pattern: &str, escape: Option<char>) -> Result<String> {
 }
 
 /// Whether texts match patterns that are only known when it runs, or that only this engine reads.
-pub(super) fn matches_rows(fold: bool, text: Expr, pattern: Expr) -> Expr {
-    let compiled = Compiled::default();
+pub(super) fn matches_rows(fold: bool, ctype: Ctype, text: Expr, pattern: Expr) -> Expr {
+    let compiled = Compiled::under(ctype);
     let flags = if fold { "i" } else { "" };
-    let name = format!("regex_matches({flags})");
+    let name = under(ctype, &format!("regex_matches({flags})"));
     call(name, vec![text, pattern], DataType::Boolean, move |args| {
         let [texts, patterns] = args else { return Err(wrong_type("~")) };
         let (Some(texts), Some(patterns)) = (texts.as_string_view_opt(), patterns.as_string_view_opt()) else {

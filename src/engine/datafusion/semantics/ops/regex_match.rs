@@ -5,7 +5,7 @@ use datafusion::functions::regex::regexp_like;
 use datafusion::logical_expr::lit;
 use datafusion::scalar::ScalarValue;
 
-use super::super::value::Bound;
+use super::super::value::{Bound, ctype_of};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
@@ -21,11 +21,11 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
     let [text, pattern] = args else { return Ok(None) };
     let folded = super::super::fold::fold(pattern.clone());
     let own = || {
-        let expr = super::regex_calls::matches_rows(fold, text.expr.clone(), folded.expr.clone());
+        let expr = super::regex_calls::matches_rows(fold, ctype_of(args), text.expr.clone(), folded.expr.clone());
         Ok(Some(Bound::new(if negated { !expr } else { expr }, PgType::BOOL)))
     };
     let Some(ScalarValue::Utf8View(Some(constant))) = folded.constant() else { return own() };
-    if !certified(constant) || malformed(constant).is_err() || (fold && !constant.is_ascii()) {
+    if !certified(constant) || malformed(constant).is_err() || (fold && !folds_alike(constant)) {
         return own();
     }
     // `s`: the dot matches a newline in PostgreSQL.
@@ -37,6 +37,12 @@ pub(super) fn implement(source: &str, args: &[Bound]) -> Result<Option<Bound>> {
     ];
     let expr = regexp_like().call(args);
     Ok(Some(Bound::new(if negated { !expr } else { expr }, PgType::BOOL)))
+}
+
+/// Whether both engines mean the same by either case of its characters: Unicode's folding adds the Kelvin sign to k and ſ to s, PostgreSQL
+/// has the two cases of a character alone.
+fn folds_alike(pattern: &str) -> bool {
+    pattern.is_ascii() && !pattern.contains(['k', 'K', 's', 'S', '['])
 }
 
 /// Whether a pattern uses only what both engines read alike: no backslash, no braces, no classes, no lookaround.

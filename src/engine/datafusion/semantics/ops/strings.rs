@@ -1,5 +1,5 @@
 //! Functions of text.
-//! Must not know: SQL. Case and classes of characters are those of PostgreSQL under the collation "C": ASCII only.
+//! Must not know: SQL, which character is a letter of which case (`ctype`).
 
 use std::sync::Arc;
 
@@ -9,11 +9,12 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::Expr;
 
 use super::super::cast::{Typing, to_text};
+use super::super::ctype::Ctype;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::{number_rows, text_map, text_rows, truth_rows};
 use super::super::text;
-use super::super::value::Bound;
-use super::exprs;
+use super::super::value::{Bound, ctype_of};
+use super::{exprs, under};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
@@ -37,15 +38,7 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
             let (a, b) = (as_text(a, typing)?, as_text(b, typing)?);
             implement("textcat", &[a, b], returns, typing)
         }
-        ("lower", [_]) => {
-            made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.to_ascii_lowercase())))
-        }
-        ("upper", [_]) => {
-            made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.to_ascii_uppercase())))
-        }
-        ("initcap", [_]) => {
-            made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(text::initcap(t))))
-        }
+        ("lower" | "upper" | "initcap", [text]) => made(other_case(source, text)),
         ("text_reverse", [_]) => {
             made(text_map(source, all.into_iter().next().unwrap_or_default(), |t| Ok(t.chars().rev().collect())))
         }
@@ -70,11 +63,30 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
             text::split_part(row.text(0)?, row.text(1)?, row.number::<Int32Type>(2)?).map(Some)
         })),
         ("text_starts_with", [_, _]) => made(truth_rows(source, all, |row| Ok(row.text(0)?.starts_with(row.text(1)?)))),
+        ("unicode_normalize_func", [_, _]) => made(text_rows(source, all, |row| {
+            let made = text::normalize(row.text(0)?, row.text(1)?)?;
+            bounded(made.len())?;
+            Ok(Some(made))
+        })),
+        ("unicode_is_normalized", [_, _]) => {
+            made(truth_rows(source, all, |row| text::is_normalized(row.text(0)?, row.text(1)?)))
+        }
         ("quote_literal", [_]) if types == [25] => {
             made(text_rows(source, all, |row| Ok(Some(text::quote_literal(row.text(0)?)))))
         }
         _ => Ok(None),
     }
+}
+
+/// `lower`, `upper`, `initcap`.
+fn other_case(source: &str, text: &Bound) -> Expr {
+    let ctype = ctype_of(std::slice::from_ref(text));
+    let change = match source {
+        "lower" => Ctype::lowercase,
+        "upper" => Ctype::uppercase,
+        _ => Ctype::initcap,
+    };
+    text_map(&under(ctype, source), text.expr.clone(), move |text| Ok(change(ctype, text)))
 }
 
 /// Lengths and places.

@@ -3,7 +3,6 @@
 
 use super::parse::Edge;
 use super::program::{Part, Program, Step};
-use super::set::is_word;
 use crate::engine::datafusion::stop;
 use crate::error::Result;
 
@@ -166,7 +165,8 @@ impl Matcher<'_> {
     fn is_at(&self, edge: Edge, at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|at| self.text.get(at)).copied();
         let after = self.text.get(at).copied();
-        let (word_before, word_after) = (before.is_some_and(is_word), after.is_some_and(is_word));
+        let is_word = |c: Option<char>| c.is_some_and(|c| self.program.word.has(c));
+        let (word_before, word_after) = (is_word(before), is_word(after));
         match edge {
             Edge::LineStart => before.is_none() || (self.program.lines && before == Some('\n')),
             Edge::LineEnd => after.is_none() || (self.program.lines && after == Some('\n')),

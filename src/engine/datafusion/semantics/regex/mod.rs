@@ -21,6 +21,8 @@ use parking_lot::Mutex;
 use self::matcher::{Matcher, Scratch};
 use self::parse::{Flags, Node, parse};
 use self::program::Program;
+use self::quick::Quick;
+use super::ctype::Ctype;
 use crate::error::{Error, Result, SqlState};
 
 /// A compiled regular expression.
@@ -34,6 +36,9 @@ pub(super) struct Regex {
     /// How often it was asked whether a text matches, and what answers that faster if it is asked often.
     asked: AtomicU32,
     quick: OnceLock<Option<regex::Regex>>,
+    /// The same for texts of ASCII alone, as most are: classes are small there.
+    quick_ascii: OnceLock<Option<regex::Regex>>,
+    ctype: Ctype,
 }
 
 /// How often an expression is asked before it is worth to be compiled for that alone.
@@ -59,8 +64,8 @@ impl Regex {
     ///
     /// # Errors
     /// `2201B` for a malformed pattern, `22023` for a letter that is no flag, `0A000` for what is not supported.
-    pub(super) fn new(pattern: &str, flags: &str) -> Result<(Regex, Asked)> {
-        let (mut ways, mut asked) = (Flags::default(), Asked::default());
+    pub(super) fn new(pattern: &str, flags: &str, ctype: Ctype) -> Result<(Regex, Asked)> {
+        let (mut ways, mut asked) = (Flags::new(ctype), Asked::default());
         for flag in flags.chars() {
             if flag == 'g' {
                 asked.global = true;
@@ -72,7 +77,7 @@ impl Regex {
             }
         }
         let parsed = parse(pattern, ways)?;
-        let program = Program::compile(&parsed.node, parsed.flags.lines)?;
+        let program = Program::compile(&parsed.node, parsed.flags.lines, parsed.flags.ctype())?;
         let regex = Regex {
             node: parsed.node,
             program,
@@ -80,6 +85,8 @@ impl Regex {
             scratch: Mutex::default(),
             asked: AtomicU32::new(0),
             quick: OnceLock::new(),
+            quick_ascii: OnceLock::new(),
+            ctype,
         };
         Ok((regex, asked))
     }
@@ -93,11 +100,17 @@ impl Regex {
     pub(super) fn matches(&self, text: &str) -> Result<bool> {
         if self.asked.load(Ordering::Relaxed) < OFTEN {
             self.asked.fetch_add(1, Ordering::Relaxed);
-        } else if let Some(quick) = self.quick.get_or_init(|| quick::compiled(&self.node, self.program.lines)) {
+        } else if let Some(quick) = self.quick(text.is_ascii()) {
             return Ok(quick.is_match(text));
         }
         let text: Vec<char> = text.chars().collect();
         self.over(&text, |matcher| matcher.start_of_match(0)).map(|start| start.is_some())
+    }
+
+    fn quick(&self, ascii: bool) -> Option<&regex::Regex> {
+        let made = if ascii { &self.quick_ascii } else { &self.quick };
+        let quick = Quick { lines: self.program.lines, ascii, ctype: self.ctype };
+        made.get_or_init(|| quick.compiled(&self.node)).as_ref()
     }
 
     /// The first match at or after a place.
@@ -159,7 +172,7 @@ mod tests {
     use super::*;
 
     fn found(pattern: &str, flags: &str, text: &str) -> String {
-        let regex = match Regex::new(pattern, flags) {
+        let regex = match Regex::new(pattern, flags, Ctype::Unicode) {
             Ok((regex, _)) => regex,
             Err(error) => return error.message().to_owned(),
         };
@@ -237,14 +250,14 @@ mod tests {
         ] {
             assert_eq!(found(pattern, "", "x"), format!("invalid regular expression: {what}"), "{pattern}");
         }
-        assert!(Regex::new("(a)\\1", "").is_err());
-        assert!(Regex::new("a", "y").is_err());
+        assert!(Regex::new("(a)\\1", "", Ctype::Unicode).is_err());
+        assert!(Regex::new("a", "y", Ctype::Unicode).is_err());
     }
 
     #[test]
     fn what_is_stopped_ends() {
         let text = vec!['x'; 100_000];
-        let (regex, _) = Regex::new("x|.*y", "g").unwrap();
+        let (regex, _) = Regex::new("x|.*y", "g", Ctype::Unicode).unwrap();
         let stop = crate::engine::datafusion::Stop::default();
         stop.now();
         let error = stop.during(|| regex.each(&text, 0, |_, _| Ok(false))).unwrap_err();
@@ -254,7 +267,7 @@ mod tests {
     #[test]
     fn time_is_linear() {
         let text = "a".repeat(20_000);
-        let (regex, _) = Regex::new("(a*)*b", "").unwrap();
+        let (regex, _) = Regex::new("(a*)*b", "", Ctype::Unicode).unwrap();
         assert!(!regex.matches(&text).unwrap());
     }
 }

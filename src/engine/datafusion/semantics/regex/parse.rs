@@ -1,8 +1,9 @@
 //! From the text of a regular expression to its tree.
 //! Must not know: how it is matched.
 
+use super::super::ctype::Ctype;
 use super::invalid;
-use super::set::Set;
+use super::set::{Members, Reading, Set};
 use crate::error::{Error, Result};
 
 /// A regular expression.
@@ -43,7 +44,7 @@ pub(super) enum Edge {
 /// The ways of matching.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Flags {
-    fold: bool,
+    reading: Reading,
     /// `.` and negated brackets do not match a newline.
     line_sets: bool,
     /// `^` and `$` match at lines.
@@ -53,11 +54,21 @@ pub(super) struct Flags {
 }
 
 impl Flags {
+    /// None is set.
+    pub(super) fn new(ctype: Ctype) -> Flags {
+        Flags { reading: Reading { ctype, fold: false }, ..Flags::default() }
+    }
+
+    /// Who says what its characters are.
+    pub(super) fn ctype(self) -> Ctype {
+        self.reading.ctype
+    }
+
     /// Sets a flag by its letter; false if there is none.
     pub(super) fn set(&mut self, letter: char) -> bool {
         match letter {
-            'i' => self.fold = true,
-            'c' => self.fold = false,
+            'i' => self.reading.fold = true,
+            'c' => self.reading.fold = false,
             'n' | 'm' => (self.line_sets, self.lines) = (true, true),
             's' => (self.line_sets, self.lines) = (false, false),
             'p' => (self.line_sets, self.lines) = (true, false),
@@ -81,16 +92,20 @@ pub(super) struct Parsed {
 /// The highest repetition count.
 const MOST: u32 = 255;
 
+/// The most ranges in all sets of an expression: a class may have hundreds.
+const LISTED: usize = 500_000;
+
 /// The deepest nesting.
 const DEPTH: usize = 100;
 
 /// Parses an expression.
 pub(super) fn parse(pattern: &str, flags: Flags) -> Result<Parsed> {
-    let mut parser = Parser { text: pattern.chars().collect(), at: 0, groups: 0, flags, depth: 0, looking: 0 };
+    let mut parser =
+        Parser { text: pattern.chars().collect(), at: 0, groups: 0, flags, depth: 0, looking: 0, listed: 0 };
     parser.prefix()?;
     let node = if parser.flags.literal {
         let rest = parser.text.get(parser.at..).unwrap_or_default();
-        Node::Concat(rest.iter().map(|c| Node::Set(parser.set(Set::of(*c)))).collect())
+        Node::Concat(rest.iter().map(|c| Node::Set(parser.one(*c))).collect())
     } else {
         let node = parser.alternatives()?;
         if parser.at < parser.text.len() {
@@ -109,6 +124,8 @@ struct Parser {
     depth: usize,
     /// How deep in lookaheads it is.
     looking: usize,
+    /// The ranges of its brackets and classes.
+    listed: usize,
 }
 
 impl Parser {
@@ -130,8 +147,14 @@ impl Parser {
         found
     }
 
-    fn set(&self, set: Set) -> Set {
-        if self.flags.fold { set.fold() } else { set }
+    fn one(&self, c: char) -> Set {
+        Set::of(c, self.flags.reading)
+    }
+
+    /// Keeps count of what the sets of an expression take.
+    fn list(&mut self, ranges: usize) -> Result<()> {
+        self.listed += ranges;
+        if self.listed > LISTED { Err(invalid("regular expression is too complex")) } else { Ok(()) }
     }
 
     /// `***:`, `***=` and options at the start.
@@ -289,7 +312,7 @@ impl Parser {
             Some('\\') => self.escape(),
             Some('*' | '+' | '?') => Err(invalid("quantifier operand invalid")),
             Some('{') if self.peek().is_some_and(|c| c.is_ascii_digit()) => Err(invalid("quantifier operand invalid")),
-            Some(c) => Ok(Node::Set(self.set(Set::of(c)))),
+            Some(c) => Ok(Node::Set(self.one(c))),
             None => Ok(Node::Empty),
         }
     }
@@ -332,19 +355,18 @@ impl Parser {
         Ok(Node::Group(Box::new(inner), number))
     }
 
-    fn class(&self, name: &str, negated: bool) -> Node {
-        let mut set = Set::default();
-        let _ = set.add_class(name);
-        // `\D` and `\W` have the newline in every way of matching.
-        Node::Set(if negated { set.negate(false) } else { set })
+    fn class(&mut self, name: &str, negated: bool) -> Result<Node> {
+        let reading = self.flags.reading;
+        self.list(reading.ctype.class(name).map_or(0, <[_]>::len))?;
+        Ok(Node::Set(Set::class(name, negated, reading)))
     }
 
     fn escape(&mut self) -> Result<Node> {
         let Some(c) = self.next() else { return Err(invalid("invalid escape \\ sequence")) };
         Ok(match c {
-            'd' | 'D' => self.class("digit", c == 'D'),
-            's' | 'S' => self.class("space", c == 'S'),
-            'w' | 'W' => self.class("word", c == 'W'),
+            'd' | 'D' => self.class("digit", c == 'D')?,
+            's' | 'S' => self.class("space", c == 'S')?,
+            'w' | 'W' => self.class("word", c == 'W')?,
             'A' => Node::Edge(Edge::TextStart),
             'Z' => Node::Edge(Edge::TextEnd),
             'm' => Node::Edge(Edge::WordStart),
@@ -354,7 +376,7 @@ impl Parser {
             '1'..='9' => return Err(Error::unsupported("a back reference in a regular expression is not supported")),
             _ => {
                 let c = self.character(c)?;
-                Node::Set(self.set(Set::of(c)))
+                Node::Set(self.one(c))
             }
         })
     }
@@ -392,7 +414,7 @@ impl Parser {
 
     fn bracket(&mut self) -> Result<Set> {
         let negated = self.eat("^");
-        let mut set = Set::default();
+        let mut set = Members::new(self.flags.reading);
         let mut first = true;
         loop {
             let c = self.next().ok_or_else(|| invalid("brackets [] not balanced"))?;
@@ -403,7 +425,7 @@ impl Parser {
             let Some(from) = self.element(c, &mut set)? else { continue };
             let ranged = self.peek() == Some('-') && self.text.get(self.at + 1).is_some_and(|c| *c != ']');
             if !ranged {
-                set.add(from, from);
+                set.add(from);
                 continue;
             }
             self.at += 1;
@@ -412,14 +434,14 @@ impl Parser {
             if from > to {
                 return Err(invalid("invalid character range"));
             }
-            set.add(from, to);
+            set.add_range(from, to);
         }
-        let set = self.set(set);
-        Ok(if negated { set.negate(self.flags.line_sets) } else { set })
+        self.list(set.len())?;
+        Ok(if negated { set.complement(self.flags.line_sets) } else { set.set() })
     }
 
     /// A character of a bracket; none for a class, which is added.
-    fn element(&mut self, c: char, set: &mut Set) -> Result<Option<char>> {
+    fn element(&mut self, c: char, set: &mut Members) -> Result<Option<char>> {
         match (c, self.peek()) {
             ('[', Some(':')) => {
                 self.at += 1;
@@ -445,9 +467,7 @@ impl Parser {
                     _ => "word",
                 };
                 if class.is_ascii_uppercase() {
-                    let mut inner = Set::default();
-                    let _ = inner.add_class(name);
-                    set.add_complement(&inner);
+                    set.add_complement(name);
                 } else {
                     let _ = set.add_class(name);
                 }

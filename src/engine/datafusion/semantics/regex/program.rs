@@ -1,9 +1,10 @@
 //! An expression as instructions, and the pieces that a match is cut into.
 //! Must not know: how an expression is written, how the instructions are followed.
 
+use super::super::ctype::Ctype;
 use super::invalid;
 use super::parse::{Edge, Node};
-use super::set::Set;
+use super::set::{Reading, Set};
 use super::shape::{self, Shape};
 use crate::error::Result;
 
@@ -47,13 +48,16 @@ pub(super) struct Program {
     pub(super) whole: Part,
     /// Whether `^` and `$` match at lines.
     pub(super) lines: bool,
+    /// What words are made of.
+    pub(super) word: Set,
 }
 
 impl Program {
-    pub(super) fn compile(node: &Node, lines: bool) -> Result<Program> {
+    pub(super) fn compile(node: &Node, lines: bool, ctype: Ctype) -> Result<Program> {
         let mut steps = Vec::new();
         let whole = part(&shape::shape(node)?, &mut steps)?;
-        Ok(Program { steps, whole, lines })
+        let word = Set::class("word", false, Reading { ctype, fold: false });
+        Ok(Program { steps, whole, lines, word })
     }
 }
 
