@@ -201,8 +201,9 @@ fn data(db: &Complaint, words: &Words) -> Option<Error> {
         _ => return None,
     };
     let place = db.context.as_deref().unwrap_or_default();
-    // A value that is none, or a line that is none; not what a rule or a trigger makes of it.
-    let of_the_data = place.starts_with("COPY ") && (place.contains(", column ") || matches!(code, "22P04" | "22021"));
+    // The statement itself, a value that is none, or a line that is none; not what a rule or a trigger makes of it.
+    let of_the_data = place.is_empty()
+        || place.starts_with("COPY ") && (place.contains(", column ") || matches!(code, "22P04" | "22021"));
     if words.hidden && !of_the_data {
         return Some(Error::source_fault(state, "the source refused the row"));
     }
