@@ -56,7 +56,12 @@ impl Binder<'_> {
         }
         let value = self.expr(ast)?;
         let value = self.typing.settle(value)?;
-        let known = targets.iter().position(|target| target.value.unknown.is_none() && target.value.expr == value.expr);
+        // What is held alike need not be of one type: a json and its text.
+        let is = |target: &Target| {
+            let same = target.value.expr == value.expr && target.value.pg.oid == value.pg.oid;
+            same && target.value.unknown.is_none()
+        };
+        let known = targets.iter().position(is);
         Ok(known.unwrap_or_else(|| {
             targets.push(Target { name: "?sort?".to_owned(), value });
             targets.len() - 1

@@ -1,7 +1,7 @@
 //! Functions with a syntax of their own: EXTRACT, SUBSTRING, TRIM, POSITION, OVERLAY, CEIL, AT TIME ZONE, COLLATE.
 //! Must not know: how they are computed; each is a call of a function by its plain name.
 
-use crate::sql::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
+use crate::sql::ast::{CeilFloorKind, DateTimeField, Expr as Ast, ObjectName, TrimWhereField};
 
 use super::super::coerce::{AtPosition, category};
 use super::super::value::{Bound, Collation};
@@ -74,30 +74,33 @@ impl Binder<'_> {
                 let (value, zone) = (self.expr(timestamp)?, self.expr(time_zone)?);
                 self.special_call("timezone", vec![zone, value], self.keyword_place("at", self.position(&**time_zone)))
             }
-            Ast::Collate { expr, collation } => {
-                let names = parts(collation)?;
-                let name = names.last().map_or("", String::as_str);
-                let place = self.places.first_from(self.position(&**expr).unwrap_or(0), &["collate"], 0);
-                let value = self.expr(expr)?;
-                let value = self.typing.settle(value)?;
-                if category(value.pg.oid) != 'S' {
-                    return Err(Error::client(
-                        SqlState::DATATYPE_MISMATCH,
-                        format!("collations are not supported by type {}", value.type_name()),
-                    )
-                    .with_position_if(place));
-                }
-                match name {
-                    "C" | "POSIX" | "ucs_basic" => Ok(Bound { collation: Collation::AskedC, ..value }),
-                    "default" | "C.UTF-8" | "C.utf8" => Ok(Bound { collation: Collation::AskedDefault, ..value }),
-                    _ => Err(Error::client(
-                        SqlState::UNDEFINED_OBJECT,
-                        format!("collation \"{name}\" for encoding \"UTF8\" does not exist"),
-                    )
-                    .with_position_if(place)),
-                }
-            }
+            Ast::Collate { expr, collation } => self.collated(expr, collation),
             _ => refuse("this form of expression"),
+        }
+    }
+
+    /// `COLLATE`.
+    fn collated(&mut self, expr: &Ast, collation: &ObjectName) -> Result<Bound> {
+        let names = parts(collation)?;
+        let name = names.last().map_or("", String::as_str);
+        let place = self.places.first_from(self.position(expr).unwrap_or(0), &["collate"], 0);
+        let value = self.expr(expr)?;
+        let value = self.typing.settle(value)?;
+        if category(value.pg.oid) != 'S' {
+            return Err(Error::client(
+                SqlState::DATATYPE_MISMATCH,
+                format!("collations are not supported by type {}", value.type_name()),
+            )
+            .with_position_if(place));
+        }
+        match name {
+            "C" | "POSIX" | "ucs_basic" => Ok(Bound { collation: Collation::AskedC, ..value }),
+            "default" | "C.UTF-8" | "C.utf8" => Ok(Bound { collation: Collation::AskedDefault, ..value }),
+            _ => Err(Error::client(
+                SqlState::UNDEFINED_OBJECT,
+                format!("collation \"{name}\" for encoding \"UTF8\" does not exist"),
+            )
+            .with_position_if(place)),
         }
     }
 
