@@ -26,21 +26,15 @@ const LOOKING: [u32; 12] = [24, 1033, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 
 pub(super) async fn describe(pool: &Arc<Pool>, whole: &WholeStatement) -> Result<Described> {
     if let Some(mut lease) = pool.lease_idle() {
         let first = lease.first(&whole.query_id, &whole.session);
-        // What it has prepared it is not asked about.
-        let asked = !is_prepared(&mut lease, whole);
         match describe_on(&mut lease, whole, (&first, pool.timeout() / 2)).await? {
             // Another connection may do.
             Err(Trouble::Silent) => {}
-            told => return describe_end(lease, (whole, pool.source()), told, asked),
+            told => return describe_end(lease, (whole, pool.source()), told, true),
         }
     }
     let mut lease = pool.lease_in(&whole.query_id, &whole.session).await?;
     let told = describe_on(&mut lease, whole, ("", pool.timeout())).await?;
     describe_end(lease, (whole, pool.source()), told, false)
-}
-
-fn is_prepared(lease: &mut Lease, whole: &WholeStatement) -> bool {
-    lease.named(&Key { session: &whole.session, sql: &whole.sql, parameters: &whole.parameters }).is_some()
 }
 
 /// A statement has been described or refused; `named`: its connection has its name and its settings since then.
