@@ -143,3 +143,23 @@ async fn sessions_share_connections_and_nothing_else() {
         workers.into_iter().map(|worker| worker.join().unwrap()).collect();
     assert_eq!(answers.len(), zones.len(), "{answers:?}");
 }
+
+/// A statement that is described again for another user leaves no settings behind that nobody knows of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn descriptions_leave_settings_known() {
+    let (_postgres, daemon) = start("pool_size = 1", "").await;
+    let login = |user: &str, zone: &str| {
+        let mut raw = Raw::login(daemon.port(), user, "tusk");
+        raw.ask(&format!("set timezone = '{zone}'"));
+        raw
+    };
+    let text = "select made::text from shop.items where id = 1";
+    let (mut here, mut there) = (login("ana", "UTC"), login("ana", "Asia/Tokyo"));
+    let (first, other) = (rows(&here.ask(text)), rows(&there.ask(text)));
+    assert_ne!(first, other);
+    for _ in 0..3 {
+        assert_eq!(rows(&here.ask(text)), first);
+        assert_eq!(rows(&login("root", "Asia/Tokyo").ask(text)), other);
+        assert_eq!(rows(&here.ask(text)), first);
+    }
+}

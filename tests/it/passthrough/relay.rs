@@ -28,6 +28,8 @@ async fn one_connection_serves_every_kind_of_work() {
     let (postgres, daemon) = start("pool_size = 1", "").await;
     let mut raw = passing(&daemon, "ana");
     assert_eq!(count(&mut raw, "select count(*) from shop.items"), "51");
+    // The one that read the schema goes when it has.
+    eventually("one connection serves", Duration::from_secs(20), async || serving(&postgres).await.len() == 1).await;
     let before = serving(&postgres).await;
     for round in 0..3 {
         // Rows in text, in binary, in both; many of them; none.
