@@ -4,6 +4,7 @@
 use super::objects::{Class, What, roles};
 use super::{OWNER, OWNER_NAME};
 use crate::catalog::{TableSchema, Viewer, Writes};
+use crate::session::quoted_name;
 use crate::types::parse_array;
 
 /// The privileges that somebody can hold on a relation.
@@ -170,22 +171,11 @@ pub(super) fn explode(viewer: &Viewer, text: &str) -> Vec<Held> {
 
 /// A name at the beginning, and what follows it.
 fn name_before(text: &str) -> Option<(String, &str)> {
-    let Some(mut rest) = text.strip_prefix('"') else {
+    let Some(rest) = text.strip_prefix('"') else {
         let end = text.find('=').unwrap_or(text.len());
         return Some((text.get(..end)?.to_owned(), text.get(end..)?));
     };
-    let mut name = String::new();
-    loop {
-        let (part, after) = rest.split_once('"')?;
-        name.push_str(part);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return Some((name, after)),
-        }
-    }
+    quoted_name(rest)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use check::is_encoding;
-pub use names::{join_identifiers, split_identifiers};
+pub use names::{join_identifiers, quoted_name, split_identifiers};
 pub use planning::Planning;
 pub use table::VARIABLES;
 pub use value::Value;

@@ -32,8 +32,9 @@ pub fn split_identifiers(text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// A name up to its closing quote, and what follows it.
-fn quoted_name(text: &str) -> Option<(String, &str)> {
+/// A name up to its closing quote, and what follows it; `None`: nothing closes it.
+#[must_use]
+pub fn quoted_name(text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut rest = text;
     loop {
