@@ -53,16 +53,21 @@ impl Connection {
                 return Err((error.into(), Some(running)));
             }
             let prepared = match work {
-                Work::Kept(prepared) => Ok(prepared),
-                Work::New(statement) => self.prepare_simple(&running, statement).await,
+                // What is shared with other sessions is already.
+                Work::Kept(prepared) => {
+                    self.session.plans.keep(text, &[], Arc::clone(&prepared));
+                    Ok(prepared)
+                }
+                Work::New(statement) => {
+                    let prepared = self.prepare_simple(&running, statement).await;
+                    if let (Ok(prepared), false) = (&prepared, several) {
+                        self.keep(text, &[], prepared).await;
+                    }
+                    prepared
+                }
             };
             let done = match prepared {
-                Ok(prepared) => {
-                    if !several {
-                        self.keep(text, &[], &prepared).await;
-                    }
-                    self.run_simple(&running, &prepared, index + 1 == count).await
-                }
+                Ok(prepared) => self.run_simple(&running, &prepared, index + 1 == count).await,
                 Err(stop) => Err(stop),
             };
             if let Err(stop) = done {

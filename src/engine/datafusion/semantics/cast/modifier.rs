@@ -73,15 +73,7 @@ fn bits(value: Bound, to: PgType, explicit: bool) -> Bound {
         }
         Ok(Arc::new(builder.finish()) as ArrayRef)
     });
-    Bound {
-        expr,
-        pg: to,
-        arrow: DataType::Utf8View,
-        unknown: None,
-        position: value.position,
-        scaled: None,
-        collation: value.collation,
-    }
+    Bound { expr, pg: to, arrow: DataType::Utf8View, unknown: None, scaled: None, ..value }
 }
 
 fn bits_do_not_fit(length: usize, to: PgType) -> Error {
@@ -117,15 +109,7 @@ fn length(value: Bound, to: PgType, explicit: bool) -> Bound {
         }
         Ok(Arc::new(builder.finish()) as ArrayRef)
     });
-    Bound {
-        expr,
-        pg: to,
-        arrow: DataType::Utf8View,
-        unknown: None,
-        position: value.position,
-        scaled: None,
-        collation: value.collation,
-    }
+    Bound { expr, pg: to, arrow: DataType::Utf8View, unknown: None, scaled: None, ..value }
 }
 
 fn fitted(text: &str, limit: usize, padded: bool, explicit: bool, to: PgType) -> Result<String> {
