@@ -10,6 +10,7 @@ use super::execute::{Execution, Produced, calls, execute, read};
 use super::plan::Planned as Plan;
 use super::prepare::Prepared as Planned;
 use super::{Outcome, Query, RunningStatement};
+use crate::engine::passthrough::Upstream;
 use crate::error::{Error, Notices, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Permit, Privilege};
@@ -100,13 +101,22 @@ pub(super) async fn open(
     let bounds = run.running.bounds();
     let mut scroll = Scroll::new(rows, bounds.clone(), None);
     // The cursor has moved, or the rows are written, however many of them this portal gives at once.
-    if matches!(prepared.statement.kind, StatementKind::Fetch(_)) || matches!(tag, CommandTag::Modified(..)) {
+    let done = matches!(prepared.statement.kind, StatementKind::Fetch(_)) || matches!(tag, CommandTag::Modified(..));
+    if done || reads_inside(run, plan.as_ref()) {
         bounds.guard(scroll.hold(run.query.parts.engine.row_store(true))).await?;
     }
 
     let grounds = read.or_else(|| grounds(run, plan));
     let open = opened(scroll, &tag, run.running, grounds);
     Ok(Opened { open: Some(open), tag })
+}
+
+/// Whether rows are those of another engine that reads within what the transaction holds at a source. It reads when it needs what it reads,
+/// and a cursor tells nothing of what was written since it was opened: all of its rows are read at once and kept.
+fn reads_inside(run: &Execution<'_>, plan: Option<&Authorized<Plan>>) -> bool {
+    let (Some(upstream), Some(plan)) = (run.session.transaction.remote::<Upstream>(), plan) else { return false };
+    let federated = matches!(plan.value(), Plan::Federated(_));
+    federated && plan.value().tables().iter().any(|table| *table.source == *upstream.source())
 }
 
 /// An open portal of these rows.
@@ -157,7 +167,10 @@ pub(super) async fn declare(
         scrollable: store.is_some(),
     };
     let shape = Arc::clone(&rows.shape);
-    let scroll = Scroll::new(rows, run.running.bounds().clone(), store);
+    let mut scroll = Scroll::new(rows, run.running.bounds().clone(), store);
+    if reads_inside(run, plan.as_ref()) {
+        run.running.bounds().guard(scroll.hold(run.query.parts.engine.row_store(true))).await?;
+    }
     let open = opened(scroll, &CommandTag::Select, run.running, grounds(run, plan));
     let statement = PreparedStatement::utility(declare.statement.clone(), Some(shape));
     let portal = Portal {

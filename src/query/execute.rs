@@ -20,8 +20,8 @@ use super::prepare::{self, Prepared};
 use super::upstream::{self, Wants};
 use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, probes, utility};
 use crate::catalog::{SchemaCache, World};
-use crate::engine::datafusion::StatementContext;
-use crate::engine::passthrough::{Form, Place, Savepoint, Started};
+use crate::engine::datafusion::{Inside, StatementContext};
+use crate::engine::passthrough::{Form, Place, Savepoint, Started, Upstream};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Entry, Events};
 use crate::metrics::Metrics;
@@ -292,6 +292,11 @@ async fn start(
     parameters: Vec<ArrayRef>,
 ) -> Result<Started> {
     let notices = &running.bounds().notices;
+    let inside = match planned.route.target {
+        Target::Federated => upstream::of_reads(query, session, running, &planned.route.sources).await?,
+        _ => None,
+    };
+    let inside = inside.map(|upstream| within(&upstream, running));
     let context = || StatementContext::new(running.remote_name(), running.stop().clone(), notices.clone());
     let begun = |sql: Vec<String>| {
         running.entry().update(|progress| {
@@ -318,15 +323,11 @@ async fn start(
             return query.parts.passthrough.start(&plan, &parameters, context(), (place, form)).await;
         }
     };
-    if planned.route.target == Target::Federated {
-        upstream::may_read_outside(session)?;
-        session.transaction.note_outside();
-    }
     let engine = Arc::clone(&query.parts.engine);
     let ready = match engine.ready_again(&plan, context)? {
         Some(ready) => ready,
         None => {
-            let context = context();
+            let context = context().within(inside);
             query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?
         }
     };
@@ -334,6 +335,12 @@ async fn start(
     let started = query.parts.threads.of(planned.route.target).spawn(async move { ready.start() });
     let rows = running.bounds().guard(async { started.await.map_err(died)? }).await?;
     Ok(Started { rows: Some(Answer::Batches(rows)), written: None, ahead: true })
+}
+
+/// What a federated statement's reads need to know of the transaction that they are in.
+pub(super) fn within(upstream: &Upstream, running: &RunningStatement) -> Inside {
+    let entry = Arc::clone(running.entry());
+    Inside { remote: upstream.shared(), failed: Arc::new(move || matches!(entry.outcome(), Some(Err(_)))) }
 }
 
 /// Carries batches from the runtime that makes them to the one of sockets, one at a time, within these bounds. Dropping the

@@ -13,7 +13,7 @@ use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::execute::relay;
+use super::execute::{relay, within};
 use super::plan::Planned;
 use super::prepare::Prepared;
 use super::upstream::{self, Wants};
@@ -219,12 +219,13 @@ impl Analysis<'_> {
         let Analysis { query, running, planned, wanted, .. } = self;
         let (engine, parameters) = (Arc::clone(&query.parts.engine), parameters.to_vec());
         let plan = planned.plan.clone().with(Arc::clone(plan));
+        let inside = match wanted.analyze && planned.route.target == Target::Federated {
+            true => upstream::of_reads(query, session, running, &planned.route.sources).await?,
+            false => None,
+        };
+        let context = context.within(inside.map(|upstream| within(&upstream, running)));
         let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
         let planning = self.planning();
-        if wanted.analyze && planned.route.target == Target::Federated {
-            upstream::may_read_outside(session)?;
-            session.transaction.note_outside();
-        }
         let again = ready.clone();
         let ran = self.run(async move { again.start().map(Answer::Batches) }).await?;
         let timed = wanted.analyze && wanted.timing;

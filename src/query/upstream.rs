@@ -22,7 +22,7 @@ pub(super) enum Wants {
 /// the first that writes.
 ///
 /// # Errors
-/// `0A000` where the transaction is at another source, and this one would be outside of it; `25006` for what may not write.
+/// `0A000` where the transaction is at another source, to which it has written or this one shall be; `25006` for what may not write.
 pub(super) async fn of_statement(
     query: &Query,
     session: &mut Session,
@@ -37,7 +37,7 @@ pub(super) async fn of_statement(
             return Ok(Some(upstream));
         }
         return match wants {
-            Wants::Read => may_read_outside(session).map(|()| None),
+            Wants::Read => may_read_beside(&upstream, source).map(|()| None),
             Wants::Write(_) => Err(Error::unsupported(format!(
                 "a transaction at source \"{}\" cannot write to source \"{source}\"",
                 upstream.source()
@@ -45,19 +45,40 @@ pub(super) async fn of_statement(
             .with_hint("One transaction writes to one source: no two of them commit together.")),
         };
     }
-    let transaction = &session.transaction;
-    let several = transaction.goes_on() || (transaction.is_block() && !is_committed(session));
-    if wants == Wants::Read && !several {
+    if wants == Wants::Read && !session.transaction.goes_on() && !keeps_snapshot(session) {
         return Ok(None);
     }
-    if transaction.read_outside() && !is_committed(session) {
-        return Err(Error::unsupported(format!(
-            "a transaction of this isolation level cannot go on at source \"{source}\""
-        ))
-        .with_detail("It has read sources outside of one transaction there, and would see two snapshots.")
-        .with_hint("Run it in a transaction of its own."));
-    }
     begin(query, session, running, source).await.map(Some)
+}
+
+/// The transaction that a statement of another engine runs in, which reads these sources: what it reads of the transaction's own source it
+/// reads inside. `None`: everything is read outside. Where later statements must see the same, the transaction begins now, at the
+/// source that could still be written to, or the first.
+///
+/// # Errors
+/// `0A000` where it would read beside what the transaction has written; `08001` where there is no connection.
+pub(super) async fn of_reads(
+    query: &Query,
+    session: &mut Session,
+    running: &RunningStatement,
+    sources: &[String],
+) -> Result<Option<Arc<Upstream>>> {
+    if let Some(upstream) = session.transaction.remote::<Upstream>() {
+        if let Some(other) = sources.iter().find(|source| *source != upstream.source()) {
+            may_read_beside(&upstream, other)?;
+        }
+        return Ok(sources.iter().any(|source| source == upstream.source()).then_some(upstream));
+    }
+    if !keeps_snapshot(session) {
+        return Ok(None);
+    }
+    let connector = |source: &String| Some(&query.parts.catalog.source(source)?.connector);
+    let mut runs = sources.iter().filter(|source| connector(source).is_some_and(|source| source.runner().is_some()));
+    let writable = |source: &&String| connector(source).is_some_and(|source| source.writable());
+    match runs.clone().find(writable).or_else(|| runs.next()) {
+        Some(source) => begin(query, session, running, source).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Whether a statement may write to a source, in this transaction.
@@ -101,31 +122,26 @@ async fn begin(
     Ok(upstream)
 }
 
-/// Whether each statement sees what is committed when it begins.
-fn is_committed(session: &Session) -> bool {
-    matches!(session.vars.text("transaction_isolation"), "read committed" | "read uncommitted")
+/// Whether the statements of the transaction see one snapshot, and there may be more than one of them.
+fn keeps_snapshot(session: &Session) -> bool {
+    let committed = matches!(session.vars.text("transaction_isolation"), "read committed" | "read uncommitted");
+    session.transaction.is_block() && !committed
 }
 
-/// Whether a statement may read outside of what its transaction holds at a source.
+/// Whether a statement may read this source beside what its transaction holds at another. There is no snapshot of several sources; but what
+/// has been written might be seen through the other one, too, and would be missing there.
 ///
 /// # Errors
-/// `0A000` where it would not see what the transaction sees.
-pub(super) fn may_read_outside(session: &Session) -> Result<()> {
-    let Some(upstream) = session.transaction.remote::<Upstream>() else { return Ok(()) };
-    if is_committed(session) && !upstream.wrote() {
+/// `0A000`.
+fn may_read_beside(upstream: &Upstream, other: &str) -> Result<()> {
+    if !upstream.wrote() {
         return Ok(());
     }
-    let why = if upstream.wrote() {
-        format!("It would not see what the transaction has written to source \"{}\".", upstream.source())
-    } else {
-        format!("It would not see the snapshot that the transaction has of source \"{}\".", upstream.source())
-    };
-    Err(Error::unsupported(format!(
-        "a transaction at source \"{}\" can run only what that source runs whole",
-        upstream.source()
-    ))
-    .with_detail(why)
-    .with_hint("Run it in a transaction of its own."))
+    let source = upstream.source();
+    let message = format!("a transaction that has written to source \"{source}\" cannot read source \"{other}\"");
+    Err(Error::unsupported(message)
+        .with_detail("It would be read outside of the transaction, without what the transaction has written.")
+        .with_hint("Run it in a transaction of its own."))
 }
 
 /// SET CONSTRAINTS ALL, at the source.

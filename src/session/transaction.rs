@@ -65,8 +65,6 @@ pub struct Transaction {
     queried: bool,
     /// Changes with each transaction.
     serial: u64,
-    /// A statement has read sources outside of that.
-    outside: bool,
     /// SET CONSTRAINTS ALL said DEFERRED, or not.
     constraints: Option<bool>,
     /// What it holds at a source, whatever the query path wants to find again; undone there if it is dropped.
@@ -141,17 +139,6 @@ impl Transaction {
     #[must_use]
     pub fn holds_remote(&self) -> bool {
         self.remote.is_some()
-    }
-
-    /// A statement reads sources beside what it holds, or before it holds anything.
-    pub fn note_outside(&mut self) {
-        self.outside = true;
-    }
-
-    /// Whether a statement has read sources outside of what it holds.
-    #[must_use]
-    pub fn read_outside(&self) -> bool {
-        self.outside
     }
 
     /// SET CONSTRAINTS ALL: deferred or not.
@@ -263,7 +250,6 @@ impl Session {
         self.transaction.state = state;
         self.transaction.savepoints.clear();
         self.transaction.queried = false;
-        self.transaction.outside = false;
         self.transaction.constraints = None;
         self.transaction.serial += 1;
         let now = SystemTime::now();

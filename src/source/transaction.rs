@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Argument, BatchStream, Described, Load, LoadQuery, RowStream, WholeStatement, Words};
+use super::{Argument, BatchStream, Described, Load, LoadQuery, RemoteQuery, RowStream, WholeStatement, Words};
 use crate::error::Result;
 
 /// What a transaction begins with.
@@ -21,6 +21,9 @@ pub struct Opening {
     /// Names the transaction at the source.
     pub query_id: String,
 }
+
+/// Whether the statement that reads has failed: what it has under way is to be cancelled, whatever becomes of the transaction.
+pub type Failed = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// A mark within a transaction, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,10 @@ pub trait RemoteTransaction: Debug + Send + Sync {
         described: Arc<Described>,
         arguments: Vec<Argument>,
     ) -> Result<BatchStream>;
+
+    /// Reads as [`super::SqlReader::read`] does, but what the transaction sees. Several may be read at once, and other statements may run
+    /// in between. Dropping the stream before its end cancels nothing unless the statement has `failed`: the transaction goes on.
+    fn read(&self, query: RemoteQuery, failed: Failed) -> BatchStream;
 
     /// A statement that writes comes next; what its errors hide, those of the COMMIT hide, too.
     ///

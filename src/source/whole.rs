@@ -166,6 +166,8 @@ pub struct Words {
     pub open: bool,
     /// What runs may set off, or be made of, what the client does not see: the source's words may tell of that.
     pub hidden: bool,
+    /// It is a read of ours, of which the client wrote nothing: it is told in our words.
+    pub ours: bool,
 }
 
 impl Words {
@@ -246,6 +248,7 @@ mod tests {
             target: None,
             open: false,
             hidden: false,
+            ours: false,
         };
         let told = |message: &str| words.told(message);
         assert_eq!(told("column o.nope does not exist").as_deref(), Some("column o.nope does not exist"));

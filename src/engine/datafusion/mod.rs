@@ -42,7 +42,23 @@ use crate::config::{EngineSettings, Size};
 use crate::error::{Error, Fault, Notices, Result, SqlState};
 use crate::metrics::Metrics;
 pub use crate::source::ScanMeter;
+use crate::source::{Failed, RemoteTransaction};
 use scan::Scanner;
+
+/// A transaction at a source that a statement runs in: what it reads there it reads inside.
+#[derive(Clone)]
+pub struct Inside {
+    /// The transaction.
+    pub remote: Arc<dyn RemoteTransaction>,
+    /// Whether the statement has failed.
+    pub failed: Failed,
+}
+
+impl std::fmt::Debug for Inside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Inside").field(&self.remote).finish()
+    }
+}
 
 /// What a running statement's leaves need to know of it.
 #[derive(Debug)]
@@ -55,13 +71,21 @@ pub struct StatementContext {
     pub stop: Stop,
     /// Takes what its sources say beside their answers.
     pub notices: Notices,
+    /// The transaction that it runs in.
+    pub inside: Option<Inside>,
 }
 
 impl StatementContext {
     /// Of a statement with this id, that has read nothing yet.
     #[must_use]
     pub fn new(query_id: String, stop: Stop, notices: Notices) -> Self {
-        StatementContext { query_id, meter: Arc::default(), stop, notices }
+        StatementContext { query_id, meter: Arc::default(), stop, notices, inside: None }
+    }
+
+    /// The same, in this transaction.
+    #[must_use]
+    pub fn within(self, inside: Option<Inside>) -> Self {
+        StatementContext { inside, ..self }
     }
 }
 

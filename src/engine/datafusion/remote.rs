@@ -124,14 +124,20 @@ impl ExecutionPlan for RemoteScan {
             return Err(DataFusionError::Internal(format!("source {} takes no SQL", self.spec.source)));
         };
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
-        let stream = reader.read(RemoteQuery {
+        let query = RemoteQuery {
             sql: self.spec.sql.clone(),
             schema: Arc::clone(&self.spec.schema),
             described_by: self.spec.described_by.clone(),
             as_text: self.spec.as_text.clone(),
             query_id: statement.query_id.clone(),
             meter: Arc::clone(&statement.meter),
-        });
+        };
+        let stream = match &statement.inside {
+            Some(inside) if inside.remote.source() == &*self.spec.source => {
+                inside.remote.read(query, Arc::clone(&inside.failed))
+            }
+            _ => reader.read(query),
+        };
         let read = self.spec.rows_read.clone();
         let counted = stream.map(move |batch| match batch {
             Ok(batch) => {

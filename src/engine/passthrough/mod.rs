@@ -209,7 +209,7 @@ impl Passthrough {
             parameters: request.parameters.iter().map(|ty| ty.map_or(0, |ty| ty.oid)).collect(),
             session: Arc::clone(&request.session),
             query_id: request.query_id.to_owned(),
-            words: Arc::new(Words { text, places, renamed, schemas, known, target, open, hidden }),
+            words: Arc::new(Words { text, places, renamed, schemas, known, target, open, hidden, ours: false }),
             meter: Arc::default(),
             notices: Notices::default(),
         };

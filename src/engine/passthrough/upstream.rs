@@ -72,6 +72,12 @@ impl Upstream {
         self.remote.roll_back().await;
     }
 
+    /// The transaction, for reads of another engine in it.
+    #[must_use]
+    pub fn shared(&self) -> Arc<dyn RemoteTransaction> {
+        Arc::clone(&self.remote)
+    }
+
     pub(super) fn remote(&self) -> &dyn RemoteTransaction {
         &*self.remote
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,17 +12,17 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use super::cursor::Cursor;
+use super::cursor::{Closing, Cursor};
 use super::forward::{self, Forwarding};
 use super::pool::{Lease, Pool};
 use super::relay::{self, Ask, Trouble};
 use super::rows::{On, Running};
 use super::whole::describe_on;
-use super::{errors, load, words};
+use super::{errors, load, scan, words};
 use crate::error::{Error, Result, SqlState};
 use crate::source::{
-    Argument, BatchStream, Described, Load, LoadQuery, Opening, RemoteTransaction, RowStream, Savepoint,
-    WholeStatement, Words,
+    Argument, BatchStream, Described, Failed, Load, LoadQuery, Opening, RemoteQuery, RemoteTransaction, RowStream,
+    Savepoint, WholeStatement, Words,
 };
 
 /// How long a COMMIT may take. It is not cancelled with its statement: nobody would know whether it had happened.
@@ -38,7 +39,11 @@ pub(super) struct Shared {
     /// `None`: the transaction is over, or its connection lost.
     held: Arc<Mutex<Option<Held>>>,
     /// Cursors that nobody reads from any more; they are closed before the next statement.
-    closing: parking_lot::Mutex<Vec<String>>,
+    closing: parking_lot::Mutex<Closing>,
+    /// Cursors so far.
+    cursors: AtomicU64,
+    /// It is to be rolled back, whatever it does.
+    given_up: AtomicBool,
     runtime: Handle,
 }
 
@@ -54,8 +59,6 @@ struct Held {
     errors: u64,
     /// A statement was cancelled: a request may come late, and must not meet somebody else's.
     cancelled: bool,
-    /// Cursors so far.
-    cursors: u64,
     /// How errors of what was written are told, those of the COMMIT too.
     words: Option<Arc<Words>>,
 }
@@ -96,7 +99,6 @@ pub(super) async fn begin(pool: &Arc<Pool>, opening: Opening) -> Result<Arc<dyn 
         changed: false,
         cancelled: false,
         errors,
-        cursors: 0,
         words: None,
     };
     let held = Arc::new(Mutex::new(Some(held)));
@@ -104,6 +106,8 @@ pub(super) async fn begin(pool: &Arc<Pool>, opening: Opening) -> Result<Arc<dyn 
         pool: Arc::clone(pool),
         held,
         closing: parking_lot::Mutex::default(),
+        cursors: AtomicU64::new(0),
+        given_up: AtomicBool::new(false),
         runtime: Handle::current(),
     }));
     for number in 0..opening.savepoints {
@@ -143,25 +147,52 @@ fn lost(source: &str) -> Error {
 
 impl Shared {
     /// The connection, as soon as the statement before has ended.
-    pub(super) async fn turn(&self) -> Result<Turn> {
-        let source = self.pool.source();
-        let wait = timeout(self.pool.timeout(), Arc::clone(&self.held).lock_owned()).await;
-        let guard = wait.map_err(|_| errors::silent(source, self.pool.timeout()))?;
+    async fn turn(&self) -> Result<Turn> {
+        let next = Arc::clone(&self.held).lock_owned();
+        let guard = timeout(self.pool.timeout(), next).await;
+        self.turn_of(guard.map_err(|_| errors::silent(self.pool.source(), self.pool.timeout()))?)
+    }
+
+    fn turn_of(&self, guard: OwnedMutexGuard<Option<Held>>) -> Result<Turn> {
         let mut turn =
             Turn { guard: Some(guard), pool: Arc::clone(&self.pool), runtime: self.runtime.clone(), settled: true };
         turn.held()?;
         Ok(turn)
     }
 
-    /// Nobody reads from a cursor any more.
-    pub(super) fn close(&self, cursor: &str) {
-        self.closing.lock().push(format!("CLOSE {cursor}"));
+    /// A name that no cursor of the transaction has had.
+    pub(super) fn new_cursor(&self) -> String {
+        format!("tusk_{}", self.cursors.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// The same, with these settings, and without cursors that are not read any more.
-    async fn turn_in(&self, session: &Arc<str>) -> Result<Turn> {
-        let mut turn = self.turn().await?;
-        let mut first = std::mem::take(&mut *self.closing.lock());
+    /// Cursors that nobody reads from any more.
+    pub(super) fn closing(&self) -> &parking_lot::Mutex<Closing> {
+        &self.closing
+    }
+
+    /// Whether it is to be rolled back, whatever it does.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+
+    /// Where its work runs that outlives who asked for it.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// The connection for a statement, in its session settings, and without cursors that are not read any more. Reads of ours wait for each
+    /// other as long as they take.
+    async fn turn_for(&self, WholeStatement { session, words, .. }: &WholeStatement) -> Result<Turn> {
+        let turn = match words.ours {
+            true => self.turn_of(Arc::clone(&self.held).lock_owned().await)?,
+            false => self.turn().await?,
+        };
+        self.turn_in(session, turn).await
+    }
+
+    /// The same turn, with these settings.
+    async fn turn_in(&self, session: &Arc<str>, mut turn: Turn) -> Result<Turn> {
+        let mut first = self.closing.lock().take();
         let held = turn.held()?;
         if held.session.as_ref().is_none_or(|has| has != session) {
             held.changed = true;
@@ -215,7 +246,7 @@ impl Shared {
         described: &Described,
         (arguments, formats, keep): (&[Argument], &[bool], bool),
     ) -> Result<Forwarding> {
-        let mut turn = self.turn_in(&whole.session).await?;
+        let mut turn = self.turn_for(&whole).await?;
         turn.settled = false;
         let ask = Ask { whole: &whole, described, arguments, formats, keep };
         let started = relay::start(&mut turn.held()?.lease, ask, ("", self.pool.timeout())).await?;
@@ -271,6 +302,7 @@ impl Shared {
 
 impl Drop for Block {
     fn drop(&mut self) {
+        self.0.given_up.store(true, Ordering::Release);
         let held = Arc::clone(&self.0.held);
         self.0.runtime.spawn(async move {
             let Some(mut held) = held.lock().await.take() else { return };
@@ -335,7 +367,7 @@ impl RemoteTransaction for Block {
     }
 
     async fn describe(&self, statement: &WholeStatement) -> Result<Described> {
-        let mut turn = self.0.turn_in(&statement.session).await?;
+        let mut turn = self.0.turn_for(statement).await?;
         turn.settled = false;
         let told = describe_on(&mut turn.held()?.lease, statement, ("", self.0.pool.timeout())).await?;
         let (described, healthy) = match told {
@@ -372,14 +404,12 @@ impl RemoteTransaction for Block {
         described: Arc<Described>,
         arguments: Vec<Argument>,
     ) -> Result<BatchStream> {
-        let name = {
-            let mut turn = self.0.turn().await?;
-            let held = turn.held()?;
-            held.cursors += 1;
-            format!("tusk_{}", held.cursors)
-        };
-        let cursor = Cursor::declare(Arc::clone(&self.0), name, (statement, described), &arguments).await?;
+        let cursor = Cursor::declare(Arc::clone(&self.0), (statement, described), &arguments, 1).await?;
         Ok(cursor.into_stream())
+    }
+
+    fn read(&self, query: RemoteQuery, failed: Failed) -> BatchStream {
+        scan::read(Arc::clone(&self.0), query, failed)
     }
 
     async fn writes(&self, words: &Arc<Words>) -> Result<()> {
@@ -399,7 +429,8 @@ impl RemoteTransaction for Block {
     }
 
     async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {
-        let mut turn = self.0.turn_in(&query.session).await?;
+        let turn = self.0.turn().await?;
+        let mut turn = self.0.turn_in(&query.session, turn).await?;
         turn.settled = false;
         turn.held()?.writes(&query.words);
         load::load(turn, self.0.pool.source(), query).await
@@ -420,7 +451,7 @@ impl RemoteTransaction for Block {
         }
         if matches!(savepoint, Savepoint::RollBackTo(_)) {
             // Those that were made behind the mark are gone; the others end with the transaction.
-            self.0.closing.lock().clear();
+            self.0.closing.lock().forget();
             let mut turn = self.0.turn().await?;
             let held = turn.held()?;
             held.errors = held.lease.errors();
@@ -460,6 +491,7 @@ impl RemoteTransaction for Block {
     }
 
     async fn roll_back(&self) {
+        self.0.given_up.store(true, Ordering::Release);
         if let Ok(turn) = self.0.turn().await {
             self.0.end(turn, "ROLLBACK", ROLLBACK_TIME).await;
         }

@@ -14,10 +14,33 @@ use crate::source::{Argument, BatchStream, Described, WholeStatement};
 /// Rows of one FETCH at most.
 const MOST_ROWS: usize = 4096;
 
+/// Cursors of a transaction that nobody reads from any more, as statements that close them.
+#[derive(Default)]
+pub(super) struct Closing {
+    statements: Vec<String>,
+    /// How often the transaction went back: cursors from before that may be gone, and end with it if they are not.
+    age: u64,
+}
+
+impl Closing {
+    /// What closes them, once.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.statements)
+    }
+
+    /// The transaction went back to a mark: those that were made behind it are gone.
+    pub(super) fn forget(&mut self) {
+        self.statements.clear();
+        self.age += 1;
+    }
+}
+
 /// A cursor of a transaction.
 pub(super) struct Cursor {
     block: Arc<Shared>,
     name: String,
+    /// [`Closing::age`] when it was declared.
+    age: u64,
     whole: WholeStatement,
     described: Arc<Described>,
     /// Rows of the next FETCH: as many as its bytes seem to allow, as they are held until they are taken.
@@ -28,22 +51,23 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Declares it. It shows what there is at this moment.
+    /// Declares it. It shows what there is at this moment. `rows`: how many the first FETCH takes.
     ///
     /// # Errors
     /// Whatever the source says.
     pub(super) async fn declare(
         block: Arc<Shared>,
-        name: String,
         (whole, described): (WholeStatement, Arc<Described>),
         arguments: &[Argument],
+        rows: usize,
     ) -> Result<Cursor> {
+        let (name, age) = (block.new_cursor(), block.closing().lock().age);
         let head = format!("DECLARE {name} NO SCROLL CURSOR FOR ");
         let shift = described.shift.saturating_add(u32::try_from(head.len()).unwrap_or(u32::MAX));
         let sql: Arc<str> = format!("{head}{}", described.sql).into();
         let declare = Described { sql, columns: Vec::new(), shift, parameters: described.parameters.clone() };
         block.started(whole.clone(), &declare, (arguments, &[], false)).await?.next().await?;
-        Ok(Cursor { block, name, whole, described, rows: 1, ready: Vec::new(), ended: false })
+        Ok(Cursor { block, name, age, whole, described, rows, ready: Vec::new(), ended: false })
     }
 
     /// Its batches.
@@ -56,12 +80,22 @@ impl Cursor {
 
     /// Nothing more is read from it.
     fn end(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.block.close(&self.name);
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let mut closing = self.block.closing().lock();
+        if closing.age == self.age {
+            closing.statements.push(format!("CLOSE {}", self.name));
         }
     }
 
-    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+    /// A batch that is there already.
+    pub(super) fn at_once(&mut self) -> Option<RecordBatch> {
+        self.ready.pop()
+    }
+
+    /// The next batch; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>> {
         if self.ready.is_empty() && !self.ended {
             self.fetch().await?;
         }

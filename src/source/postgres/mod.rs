@@ -21,6 +21,7 @@ mod pool;
 mod read;
 mod relay;
 mod rows;
+mod scan;
 mod sizes;
 mod socket;
 mod tls;

@@ -22,7 +22,7 @@ pub(super) fn told(
 
 /// The same of what the server says.
 pub(super) fn complained(source: &str, complaint: Complaint, (words, shift): (&Words, u32)) -> (Error, bool) {
-    let said = said(source, &complaint, words, shift);
+    let said = if words.ours { None } else { said(source, &complaint, words, shift) };
     let (mapped, healthy) = errors::complaint(source, complaint);
     (said.unwrap_or(mapped), healthy)
 }

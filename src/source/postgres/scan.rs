@@ -1,0 +1,133 @@
+//! A table that a transaction reads for another engine: through a cursor, so that several are read at once and other statements run in between.
+//! Must not know: how the statement was written, who takes the rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use futures::stream;
+use tokio::time::timeout;
+
+use super::block::Shared;
+use super::cursor::Cursor;
+use super::dial::DEFAULT_SESSION;
+use crate::error::{Error, Notices, Result};
+use crate::source::{BatchStream, Described, DescribedColumn, Failed, RemoteQuery, WholeStatement, Words};
+use crate::types::{self, PgType};
+
+/// Rows of the first FETCH.
+const FIRST_ROWS: usize = 64;
+/// How often it is looked whether the statement has failed for which a FETCH runs.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Reads when polled.
+pub(super) fn read(block: Arc<Shared>, query: RemoteQuery, failed: Failed) -> BatchStream {
+    let scan = Scan { block, schema: Arc::clone(&query.schema), at: At::Begin(Box::new(query)), failed };
+    Box::pin(stream::try_unfold(scan, |mut scan| async move {
+        let batch = scan.next().await?;
+        Ok(batch.map(|batch| (batch, scan)))
+    }))
+}
+
+struct Scan {
+    block: Arc<Shared>,
+    schema: SchemaRef,
+    at: At,
+    failed: Failed,
+}
+
+enum At {
+    Begin(Box<RemoteQuery>),
+    Open(Box<Cursor>),
+    End,
+}
+
+impl Scan {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let at = std::mem::replace(&mut self.at, At::End);
+        if let At::End = at {
+            return Ok(None);
+        }
+        if let At::Open(mut cursor) = at {
+            if let Some(batch) = cursor.at_once() {
+                self.at = At::Open(cursor);
+                return self.batch(batch).map(Some);
+            }
+            return self.fetched(At::Open(cursor)).await;
+        }
+        self.fetched(at).await
+    }
+
+    /// Has the next rows fetched. A FETCH that was begun is brought to its end although nobody may wait for it any more: to cancel it would
+    /// end the transaction.
+    async fn fetched(&mut self, at: At) -> Result<Option<RecordBatch>> {
+        let (block, failed) = (Arc::clone(&self.block), Arc::clone(&self.failed));
+        let task = self.block.runtime().spawn(async move {
+            let given_up = || failed() || block.is_given_up();
+            let fetching = async {
+                let mut cursor = match at {
+                    At::Begin(query) => Box::new(declare(&block, *query).await?),
+                    At::Open(cursor) => cursor,
+                    At::End => return Ok(None),
+                };
+                let batch = cursor.next().await?;
+                Ok(batch.map(|batch| (batch, cursor)))
+            };
+            unless(fetching, given_up).await
+        });
+        let fetched = task.await.map_err(|error| Error::internal("a read ended early").with_cause(error))?;
+        let Some((batch, cursor)) = fetched? else { return Ok(None) };
+        self.at = At::Open(cursor);
+        self.batch(batch).map(Some)
+    }
+
+    /// The batch as it was asked for.
+    fn batch(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = if self.schema.fields().is_empty() { Vec::new() } else { batch.columns().to_vec() };
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| Error::internal("columns of a source do not fit their schema").with_cause(error))
+    }
+}
+
+async fn unless<T>(work: impl Future<Output = Result<T>>, given_up: impl Fn() -> bool) -> Result<T> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        if given_up() {
+            return Err(Error::canceled());
+        }
+        if let Ok(done) = timeout(LOOK, &mut work).await {
+            return done;
+        }
+    }
+}
+
+async fn declare(block: &Arc<Shared>, query: RemoteQuery) -> Result<Cursor> {
+    let sql: Arc<str> = match query.described_by {
+        Some(select) => select.into(),
+        None => return Err(Error::internal("a read that is no SELECT")),
+    };
+    let each = query.schema.fields().iter().zip(query.as_text);
+    let mut columns: Vec<DescribedColumn> =
+        each.map(|(field, as_text)| column(field.name(), types::pg_type_of(field), as_text)).collect();
+    if columns.is_empty() {
+        // A statement without columns of ours has one of its own, a NULL.
+        columns.push(column("", PgType::TEXT, true));
+    }
+    let described = Described { parameters: Vec::new(), columns, sql: Arc::clone(&sql), shift: 0 };
+    let whole = WholeStatement {
+        sql,
+        parameters: Vec::new(),
+        session: Arc::clone(&DEFAULT_SESSION),
+        query_id: query.query_id,
+        words: Arc::new(Words { ours: true, ..Words::default() }),
+        meter: query.meter,
+        notices: Notices::default(),
+    };
+    Cursor::declare(Arc::clone(block), (whole, Arc::new(described)), &[], FIRST_ROWS).await
+}
+
+fn column(name: &str, ty: PgType, as_text: bool) -> DescribedColumn {
+    DescribedColumn { name: name.to_owned(), ty, oid: ty.oid, origin: None, as_text }
+}
