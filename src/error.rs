@@ -50,6 +50,7 @@ struct Inner {
     context: Option<String>,
     about: Option<Box<About>>,
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    unrun: bool,
 }
 
 /// An error with everything PostgreSQL's ErrorResponse can say. Small (one pointer), cheap to return.
@@ -73,6 +74,7 @@ impl Error {
             context: None,
             about: None,
             cause: None,
+            unrun: false,
         }))
     }
 
@@ -167,6 +169,19 @@ impl Error {
         self
     }
 
+    /// Nothing of the statement has run: what it reads or writes is not what it was planned for. It may be planned anew.
+    #[must_use]
+    pub fn unrun(mut self) -> Self {
+        self.0.unrun = true;
+        self
+    }
+
+    /// Whether nothing of the statement has run, and another plan may do better.
+    #[must_use]
+    pub fn is_unrun(&self) -> bool {
+        self.0.unrun
+    }
+
     /// The SQLSTATE.
     #[must_use]
     pub fn state(&self) -> SqlState {
@@ -242,6 +257,7 @@ impl Clone for Error {
             context: inner.context.clone(),
             about: inner.about.clone(),
             cause: inner.cause.clone(),
+            unrun: inner.unrun,
         }))
     }
 }

@@ -170,15 +170,39 @@ async fn transact(run: &mut Execution<'_>, statement: &Statement) -> Result<Prod
     Ok(outcome.into())
 }
 
-/// Runs a statement that reads or writes.
+/// Runs a statement that reads or writes. What its source refuses before anything of it has run, as it is no longer what it was when the
+/// statement was planned, is planned anew, once: not in a block, which has failed then, nor behind what else the transaction holds there.
 pub(super) async fn read(
     run: &mut Execution<'_>,
     prepared: &Arc<PreparedStatement>,
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
 ) -> Result<Produced> {
+    let alone = run.session.transaction.is_alone();
+    let done = read_once(run, prepared, (planned, false), parameters.clone()).await;
+    if !alone || !matches!(&done, Err(error) if error.is_unrun()) {
+        return done;
+    }
+    upstream::let_go(run.session).await;
+    for source in &planned.route.sources {
+        let _ = run.query.parts.catalog.refresh(source);
+    }
+    let done = read_once(run, prepared, (planned, true), parameters).await;
+    if matches!(&done, Err(error) if error.is_unrun()) {
+        upstream::let_go(run.session).await;
+    }
+    done
+}
+
+/// `anew`: its plan does not hold.
+async fn read_once(
+    run: &mut Execution<'_>,
+    prepared: &Arc<PreparedStatement>,
+    (planned, anew): (&Prepared, bool),
+    parameters: Vec<ArrayRef>,
+) -> Result<Produced> {
     let (query, identity, running) = (run.query, run.identity, run.running);
-    let (fresh, world) = still_true(query, run.session, identity, running, (prepared, planned)).await?;
+    let (fresh, world) = still_true(query, run.session, identity, running, (prepared, planned, anew)).await?;
     let planned = fresh.as_deref().unwrap_or(planned);
     prepare::note(running, planned);
     if calls(&planned.scope, &ACTING) {

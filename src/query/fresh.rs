@@ -15,22 +15,22 @@ use crate::sql::Scope;
 
 /// Checks a plan against the catalog and the policy of this moment. `None`: it still holds. A statement whose tables or grants changed, or
 /// whose functions tell of this moment, is planned again, and keeps that plan; if clients would see another result type, PostgreSQL's error
-/// says so.
+/// says so. `anew`: it is known not to hold.
 pub(super) async fn still_true(
     query: &Query,
     session: &Session,
     identity: &Arc<Identity>,
     running: &RunningStatement,
-    (prepared, planned): (&PreparedStatement, &Prepared),
+    (prepared, planned, anew): (&PreparedStatement, &Prepared, bool),
 ) -> Result<(Option<Arc<Prepared>>, Arc<World>)> {
     let (holds, world) = holds(query, session, identity, running, (prepared, planned)).await?;
-    if holds {
+    if holds && !anew {
         return Ok((None, world));
     }
     let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
     let again = prepare::plan(query, session, identity, running, &prepared.statement, &types).await?;
     if planned.explain.is_none() && !again.plan.value().shape().same_for_clients(planned.plan.value().shape()) {
-        return Err(Error::unsupported("cached plan must not change result type"));
+        return Err(Error::unsupported("cached plan must not change result type").unrun());
     }
     let again = Arc::new(again);
     prepared.replanned(session, Arc::clone(&again) as _);

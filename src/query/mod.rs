@@ -361,7 +361,13 @@ impl Service for Query {
         let pace = formats.map_or(Pace::Whole, Pace::Sent);
         let mut run = Execution { query: self, session, identity, running, pace, depth: 0 };
         let produced = execute::execute(&mut run, prepared, parameters).await;
-        produced.map(|produced| produced.outcome).inspect_err(|error| running.failed(error))
+        // Of what has not run, whoever asked may have it planned anew.
+        let failed = |error: &Error| {
+            if !error.is_unrun() {
+                running.failed(error)
+            }
+        };
+        produced.map(|produced| produced.outcome).inspect_err(failed)
     }
 
     async fn open(

@@ -125,7 +125,12 @@ impl Choice<'_> {
             {
                 self.refused(&sentence(error.message()))
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                if error.is_unrun() {
+                    let _ = self.query.parts.catalog.refresh(&source);
+                }
+                Err(error)
+            }
         }
     }
 

@@ -97,8 +97,23 @@ pub(super) async fn prepare(
     Ok(prepared)
 }
 
-/// Resolves, authorises, routes and plans a statement that reads.
+/// Resolves, authorises, routes and plans a statement that reads. Once more, where its source turns out to be another than it was when its
+/// schema was read.
 pub(super) async fn plan(
+    query: &Query,
+    session: &Session,
+    identity: &Arc<Identity>,
+    running: &RunningStatement,
+    statement: &Statement,
+    parameters: &[Option<PgType>],
+) -> Result<Prepared> {
+    match plan_once(query, session, identity, running, statement, parameters).await {
+        Err(error) if error.is_unrun() => plan_once(query, session, identity, running, statement, parameters).await,
+        planned => planned,
+    }
+}
+
+async fn plan_once(
     query: &Query,
     session: &Session,
     identity: &Arc<Identity>,

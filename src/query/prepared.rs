@@ -89,7 +89,7 @@ pub(super) async fn explain(run: &mut Execution<'_>, statement: &Statement) -> R
     let (Prepared::Statement(prepared), Some(planned)) = (&prepared, planned) else {
         return Err(Error::unsupported("EXPLAIN of a utility statement is not supported"));
     };
-    let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, (prepared, &planned)).await?;
+    let (fresh, _) = still_true(run.query, run.session, run.identity, run.running, (prepared, &planned, false)).await?;
     let planned = fresh.as_deref().unwrap_or(&planned);
     let wanted = explaining::Explain::read(wanted)?;
     let _ticket = admit(run.query, run.identity, run.running, planned).await?;

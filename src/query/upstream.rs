@@ -173,6 +173,12 @@ pub(super) async fn roll_back(session: &Session) {
     }
 }
 
+/// Rolls back what a transaction of one statement holds, of which nothing has run: it may begin anew.
+pub(super) async fn let_go(session: &mut Session) {
+    roll_back(session).await;
+    session.transaction.let_go();
+}
+
 /// Does with a savepoint at the source what the session has done.
 ///
 /// # Errors

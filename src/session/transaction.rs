@@ -157,6 +157,17 @@ impl Transaction {
         self.remote = Some(remote);
     }
 
+    /// It holds nothing at a source any more: whoever says so has had that rolled back.
+    pub fn let_go(&mut self) {
+        self.remote = None;
+    }
+
+    /// Whether it is that of one statement, and holds nothing at a source.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        !self.is_block() && !self.holds_remote()
+    }
+
     /// Whether it goes on after this message.
     #[must_use]
     pub fn goes_on(&self) -> bool {

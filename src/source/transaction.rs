@@ -50,17 +50,28 @@ pub trait RemoteTransaction: Debug + Send + Sync {
     /// As [`super::StatementRunner::describe`].
     async fn describe(&self, statement: &WholeStatement) -> Result<Described>;
 
-    /// Starts a statement when the stream is first polled; its rows are to be read to the end or dropped before the next one can start. Of
-    /// one that writes the source has done everything before the first row.
-    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream;
+    /// Starts a statement; its rows are to be read to the end or dropped before the next one can start. Of one that writes the source has done
+    /// everything before the first row.
+    ///
+    /// # Errors
+    /// As [`super::StatementRunner::run`]; the transaction has failed then.
+    async fn run(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: Vec<Argument>,
+    ) -> Result<BatchStream>;
 
     /// The same, with the rows as they come: see [`super::StatementRunner::relay`].
-    fn relay(
+    ///
+    /// # Errors
+    /// The same.
+    async fn relay(
         &self,
         statement: WholeStatement,
         described: Arc<Described>,
         arguments: (Vec<Argument>, Vec<bool>),
-    ) -> RowStream;
+    ) -> Result<RowStream>;
 
     /// Starts a statement that reads and whose rows are taken in parts, with other statements in between: it sees what there is now.
     ///

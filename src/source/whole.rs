@@ -25,18 +25,29 @@ pub trait StatementRunner: Send + Sync {
     /// `08001` where there is no connection; whatever the source says of the statement, in words that the client may read.
     async fn describe(&self, statement: &WholeStatement) -> Result<Described>;
 
-    /// Starts a statement when the stream is first polled. The stream owns its connection; dropping it cancels the statement at the
-    /// source within a second and never leaves a connection in an unknown state in the pool.
-    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream;
+    /// Starts a statement. The stream owns its connection; dropping it cancels the statement at the source within a second and never leaves a
+    /// connection in an unknown state in the pool.
+    ///
+    /// # Errors
+    /// What the source says before it runs; [`Error::is_unrun`](crate::error::Error::is_unrun), where its tables are not those that were described.
+    async fn run(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: Vec<Argument>,
+    ) -> Result<BatchStream>;
 
     /// The same, with the rows as the source sends them; the arguments come with the formats of the columns that are wanted (binary or not:
     /// none, one for all, or one for each), in which the statement [may be relayed](Described::may_be_relayed).
-    fn relay(
+    ///
+    /// # Errors
+    /// As [`StatementRunner::run`].
+    async fn relay(
         &self,
         statement: WholeStatement,
         described: Arc<Described>,
         arguments: (Vec<Argument>, Vec<bool>),
-    ) -> RowStream;
+    ) -> Result<RowStream>;
 
     /// Functions that statements may call beside PostgreSQL's own: `function`, or `schema.function` as the source knows it.
     fn functions(&self) -> &[String];

@@ -172,7 +172,15 @@ impl Connection {
         let collected = !prepared.is_planned();
         let writes = prepared.statement.writes();
         let wanted = (!collected).then(Vec::new);
-        let Outcome { rows, tag } = self.start(running, prepared, (Vec::new(), wanted)).await?;
+        let started = match self.start(running, prepared, (Vec::new(), wanted.clone())).await {
+            // Nobody was told of its columns: they may be others.
+            Err(Stop::Failed(error)) if error.is_unrun() && !collected && self.session.transaction.is_alone() => {
+                let again = self.prepare_simple(running, (*prepared.statement).clone()).await?;
+                self.start(running, &again, (Vec::new(), wanted)).await
+            }
+            started => started,
+        };
+        let Outcome { rows, tag } = started?;
         let bounds = running.bounds();
         let sent = match rows {
             None => 0,

@@ -55,7 +55,7 @@ impl Passthrough {
             Place::Alone => {
                 let runner = self.runner(&plan.source)?;
                 let described = shift(runner.describe(&whole).await?);
-                runner.run(whole, described, arguments)
+                runner.run(whole, described, arguments).await?
             }
             Place::In { upstream, .. } => {
                 if asked.runs && plan.writes.is_some() {
@@ -63,7 +63,7 @@ impl Passthrough {
                     upstream.remote().writes(&whole.words).await?;
                 }
                 let described = shift(upstream.remote().describe(&whole).await?);
-                upstream.remote().run(whole, described, arguments)
+                upstream.remote().run(whole, described, arguments).await?
             }
         };
         let batches: Vec<RecordBatch> = answer.try_collect().await?;

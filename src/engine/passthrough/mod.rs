@@ -268,8 +268,7 @@ impl Passthrough {
     /// Starts a plan with these parameters (arrays of one row, of the parameters' types). Dropping the rows stops it.
     ///
     /// # Errors
-    /// A parameter that has no form at the source, and what the source says before the first row of a transaction's statement; later
-    /// errors come with the rows.
+    /// A parameter that has no form at the source, and what the source says before it runs the statement; later errors come with the rows.
     pub async fn start(
         &self,
         plan: &Authorized<Arc<PassPlan>>,
@@ -298,16 +297,16 @@ impl Passthrough {
             Form::Wire(formats) if ahead && described.may_be_relayed(&formats) => {
                 let arguments = (arguments, formats);
                 let messages = match place {
-                    Place::Alone => self.runner(&plan.source)?.relay(whole, described, arguments),
-                    Place::In { upstream, .. } => upstream.remote().relay(whole, described, arguments),
+                    Place::Alone => self.runner(&plan.source)?.relay(whole, described, arguments).await?,
+                    Place::In { upstream, .. } => upstream.remote().relay(whole, described, arguments).await?,
                 };
                 let messages = self.counted(plan, messages);
                 Answer::Wire(WireRows { shape: Arc::clone(&plan.shape), messages })
             }
             Form::Batches | Form::Wire(_) => {
                 let batches = match place {
-                    Place::Alone => self.runner(&plan.source)?.run(whole, described, arguments),
-                    Place::In { upstream, .. } if ahead => upstream.remote().run(whole, described, arguments),
+                    Place::Alone => self.runner(&plan.source)?.run(whole, described, arguments).await?,
+                    Place::In { upstream, .. } if ahead => upstream.remote().run(whole, described, arguments).await?,
                     Place::In { upstream, .. } => upstream.remote().open(whole, described, arguments).await?,
                 };
                 let batches = self.counted(plan, batches);

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::TryFutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 use super::cursor::{Closing, Cursor};
 use super::forward::{self, Forwarding};
 use super::pool::{Lease, Pool};
-use super::relay::{self, Ask, Trouble};
+use super::relay::{self, Ask};
 use super::rows::{On, Running};
 use super::whole::describe_on;
 use super::{errors, load, scan, words};
@@ -254,10 +253,7 @@ impl Shared {
         match started {
             Ok(taken) => Ok(Forwarding::new((taken, On::Turn(turn)), source, whole, described)),
             Err(trouble) => {
-                if matches!(&trouble, Trouble::Changed) || trouble.is_stale() {
-                    self.pool.forget_prepared();
-                }
-                let (error, healthy) = forward::told(source, trouble, &whole, described.shift);
+                let (error, healthy) = forward::refused(&self.pool, trouble, (&whole, described.shift));
                 turn.settled = healthy;
                 Err(error)
             }
@@ -381,21 +377,22 @@ impl RemoteTransaction for Block {
         described
     }
 
-    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream {
-        let block = Arc::clone(&self.0);
-        let started = async move { block.batches(statement, &described, (&arguments, true)).await };
-        Box::pin(started.map_ok(Running::into_stream).try_flatten_stream())
+    async fn run(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        arguments: Vec<Argument>,
+    ) -> Result<BatchStream> {
+        Ok(self.0.batches(statement, &described, (&arguments, true)).await?.into_stream())
     }
 
-    fn relay(
+    async fn relay(
         &self,
         statement: WholeStatement,
         described: Arc<Described>,
         (arguments, formats): (Vec<Argument>, Vec<bool>),
-    ) -> RowStream {
-        let block = Arc::clone(&self.0);
-        let started = async move { block.started(statement, &described, (&arguments, &formats, true)).await };
-        Box::pin(started.map_ok(Forwarding::into_stream).try_flatten_stream())
+    ) -> Result<RowStream> {
+        Ok(self.0.started(statement, &described, (&arguments, &formats, true)).await?.into_stream())
     }
 
     async fn open(

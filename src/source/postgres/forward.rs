@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{TryFutureExt, stream};
+use futures::stream;
 
 use super::line::{Heard, Taken};
 use super::pool::{Lease, Pool};
@@ -173,29 +173,28 @@ pub(super) fn told(source: &str, trouble: Trouble, whole: &WholeStatement, shift
     }
 }
 
-/// Runs when polled. Dropping the stream before its end cancels the statement at the source.
-pub(super) fn run(
-    pool: Arc<Pool>,
+/// Starts a statement: its rows. Dropping the stream before its end cancels the statement at the source.
+///
+/// # Errors
+/// What the source says before it runs; of what has changed since it was described, nothing has run.
+pub(super) async fn run(
+    pool: &Arc<Pool>,
     whole: WholeStatement,
-    described: Arc<Described>,
-    (arguments, formats): (Vec<Argument>, Vec<bool>),
-) -> RowStream {
-    let started = async move { start(&pool, whole, &described, (&arguments, &formats)).await };
-    Box::pin(started.map_ok(Forwarding::into_stream).try_flatten_stream())
+    described: &Described,
+    (arguments, formats): (&[Argument], &[bool]),
+) -> Result<RowStream> {
+    Ok(start(pool, whole, described, (arguments, formats)).await?.into_stream())
 }
 
 /// The same, with the rows made into batches.
-pub(super) fn run_batches(
-    pool: Arc<Pool>,
+pub(super) async fn run_batches(
+    pool: &Arc<Pool>,
     whole: WholeStatement,
-    described: Arc<Described>,
-    arguments: Vec<Argument>,
-) -> BatchStream {
-    let started = async move {
-        let rows = start(&pool, whole, &described, (&arguments, &[true])).await?;
-        Ok(Running::new(rows, pool.source(), &described))
-    };
-    Box::pin(started.map_ok(Running::into_stream).try_flatten_stream())
+    described: &Described,
+    arguments: &[Argument],
+) -> Result<BatchStream> {
+    let rows = start(pool, whole, described, (arguments, &[true])).await?;
+    Ok(Running::new(rows, pool.source(), described).into_stream())
 }
 
 /// Starts a statement on a connection of its own: on an idle one, if it answers, in one round trip.
@@ -256,14 +255,21 @@ async fn in_steps(
 
 /// Why a statement did not start. Its connection may serve again, if only the statement is at fault.
 fn given_up(pool: &Pool, lease: &mut Lease, trouble: Trouble, (whole, shift): (&WholeStatement, u32)) -> Error {
-    if matches!(trouble, Trouble::Changed) {
-        pool.forget_prepared();
-    }
-    let (error, healthy) = told(pool.source(), trouble, whole, shift);
+    let (error, healthy) = refused(pool, trouble, (whole, shift));
     if healthy {
         lease.finish();
     }
     error
+}
+
+/// Why a statement did not start, as clients read it; and whether the connection is still good.
+pub(super) fn refused(pool: &Pool, trouble: Trouble, (whole, shift): (&WholeStatement, u32)) -> (Error, bool) {
+    if matches!(trouble, Trouble::Changed) || trouble.is_stale() {
+        pool.forget_prepared();
+    }
+    let outdated = trouble.is_outdated();
+    let (error, healthy) = told(pool.source(), trouble, whole, shift);
+    (if outdated { error.unrun() } else { error }, healthy)
 }
 
 #[cfg(test)]

@@ -151,17 +151,22 @@ impl StatementRunner for PostgresConnector {
         whole::describe(&self.pool, statement).await
     }
 
-    fn run(&self, statement: WholeStatement, described: Arc<Described>, arguments: Vec<Argument>) -> BatchStream {
-        forward::run_batches(Arc::clone(&self.pool), statement, described, arguments)
-    }
-
-    fn relay(
+    async fn run(
         &self,
         statement: WholeStatement,
         described: Arc<Described>,
-        arguments: (Vec<Argument>, Vec<bool>),
-    ) -> RowStream {
-        forward::run(Arc::clone(&self.pool), statement, described, arguments)
+        arguments: Vec<Argument>,
+    ) -> Result<BatchStream> {
+        forward::run_batches(&self.pool, statement, &described, &arguments).await
+    }
+
+    async fn relay(
+        &self,
+        statement: WholeStatement,
+        described: Arc<Described>,
+        (arguments, formats): (Vec<Argument>, Vec<bool>),
+    ) -> Result<RowStream> {
+        forward::run(&self.pool, statement, &described, (&arguments, &formats)).await
     }
 
     fn functions(&self) -> &[String] {

@@ -103,6 +103,18 @@ impl Trouble {
     pub(super) fn is_stale(&self) -> bool {
         matches!(self, Trouble::Refused(complaint) if matches!(complaint.code.as_str(), "26000" | "0A000"))
     }
+
+    /// What the statement was described over has changed, and nothing of it has run.
+    pub(super) fn is_outdated(&self) -> bool {
+        match self {
+            // What is not granted there is so whatever is planned.
+            Trouble::Refused(complaint) => {
+                self.is_stale() || (complaint.code.starts_with("42") && complaint.code != "42501")
+            }
+            Trouble::Changed => true,
+            Trouble::Setting(_) | Trouble::Silent | Trouble::Lost(_) => false,
+        }
+    }
 }
 
 impl From<io::Error> for Trouble {
@@ -127,8 +139,10 @@ pub(super) struct Ask<'a> {
 #[derive(Default)]
 struct Batch {
     bytes: BytesMut,
-    /// Those that are answered with ReadyForQuery.
+    /// Those that are answered with ReadyForQuery, and one that is to come, where it does not end with it.
     asked: u64,
+    /// Nothing ends it: Sync is to be sent.
+    open: bool,
 }
 
 impl Batch {
@@ -163,11 +177,28 @@ impl Batch {
         })
     }
 
+    /// Binds a statement and runs it.
+    fn execute(&mut self, name: &str, ask: Ask<'_>) -> io::Result<()> {
+        self.bind(name, ask.arguments, ask.formats)?;
+        frontend::execute("", 0, &mut self.bytes)
+    }
+
     fn sync(&mut self) {
         frontend::sync(&mut self.bytes);
         self.asked += 1;
     }
+
+    /// Has what was sent answered before it is known how it ends.
+    fn flush(&mut self) {
+        self.bytes.extend_from_slice(FLUSH);
+        self.asked += 1;
+        self.open = true;
+    }
 }
+
+/// A Flush message, and a Sync.
+const FLUSH: &[u8] = b"H\0\0\0\x04";
+const SYNC: &[u8] = b"S\0\0\0\x04";
 
 /// What could not be written as a message.
 fn unsayable(error: io::Error) -> Error {
@@ -214,11 +245,11 @@ pub(super) async fn start(
 ) -> Result<std::result::Result<Taken, Trouble>> {
     let types: Arc<[u32]> = ask.described.parameters.iter().map(|(_, oid)| *oid).collect();
     let key = Key { session: &ask.whole.session, sql: &ask.described.sql, parameters: &types };
-    let named = if ask.keep { lease.named(&key) } else { None };
-    if named.as_ref().is_some_and(|named| !same(&named.columns, ask.described)) {
-        return Ok(Err(Trouble::Changed));
-    }
+    // What was prepared when its columns were others is prepared anew.
+    let named = if ask.keep { lease.named(&key) } else { None }.filter(|named| same(&named.columns, ask.described));
     let fresh = named.is_none();
+    // What writes must not run before it is known that its columns are those that the client was told of.
+    let careful = fresh && ask.whole.words.target.is_some() && !ask.described.columns.is_empty();
     let name = match named {
         Some(named) => named.name,
         None if ask.keep => lease.new_name(&key),
@@ -231,16 +262,22 @@ pub(super) async fn start(
             frontend::parse(&name, key.sql, types.iter().copied(), &mut batch.bytes)?;
             frontend::describe(b'S', &name, &mut batch.bytes)?;
         }
-        batch.bind(&name, ask.arguments, ask.formats)?;
-        frontend::execute("", 0, &mut batch.bytes)
+        if careful { Ok(()) } else { batch.execute(&name, ask) }
     });
     written.map_err(unsayable)?;
-    batch.sync();
+    if careful {
+        batch.flush();
+    } else {
+        batch.sync();
+    }
     let mut talk = match Talk::begin(lease, &batch, (first, patience)).await {
         Ok(talk) => talk,
         Err(trouble) => return Ok(Err(trouble)),
     };
-    let started = talk.started(fresh).await;
+    let started = match careful {
+        true => talk.started_carefully((&*name, ask)).await?,
+        false => talk.started(fresh).await,
+    };
     let Talk { taken, parsed, .. } = talk;
     match started {
         Ok(None) => Ok(Ok(taken)),
@@ -286,6 +323,7 @@ impl Talk {
     ) -> std::result::Result<Talk, Trouble> {
         let Ok(taken) = lease.take().await else { return Err(Trouble::Silent) };
         let mut talk = Talk { taken, heard: false, parsed: false };
+        talk.taken.ends_with(batch.open.then(|| Bytes::from_static(SYNC)));
         // How long that takes is a matter of how much it is.
         if talk.taken.send(&batch.bytes, batch.asked).await.is_err() {
             return Err(Trouble::Silent);
@@ -345,6 +383,61 @@ impl Talk {
                 _ => return Err(unexpected().into()),
             }
         }
+    }
+
+    /// The same as [`Talk::started`] of a statement that is fresh, whose columns are looked at before it runs.
+    async fn started_carefully(
+        &mut self,
+        (name, ask): (&str, Ask<'_>),
+    ) -> Result<std::result::Result<Option<Said>, Trouble>> {
+        let said = match self.columns_first().await {
+            Ok(said) => said,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        if !same(&said.columns, ask.described) {
+            return Ok(self.end().await.map(|()| Some(said)).map_err(Trouble::Lost));
+        }
+        let mut batch = Batch::default();
+        batch.execute(name, ask).map_err(unsayable)?;
+        batch.sync();
+        self.taken.ends_with(None);
+        // The answer to its end is waited for already.
+        if let Err(error) = self.taken.send(&batch.bytes, 0).await {
+            return Ok(Err(Trouble::Lost(error)));
+        }
+        Ok(self.started(false).await.map(|_| Some(said)))
+    }
+
+    /// What the server says that a statement is, before it is told whether to run it.
+    async fn columns_first(&mut self) -> std::result::Result<Said, Trouble> {
+        let mut said = Said { parameters: Arc::default(), columns: Arc::default() };
+        loop {
+            match self.next().await? {
+                (b'1', _) => self.parsed = true,
+                (b'3' | b't', _) => {}
+                (b'n', _) => return Ok(said),
+                (b'T', body) => {
+                    said.columns = columns(&body)?;
+                    return Ok(said);
+                }
+                (b'E', body) => {
+                    let complaint = complaint(&body)?;
+                    self.end().await?;
+                    return Err(Trouble::Refused(complaint));
+                }
+                _ => return Err(unexpected().into()),
+            }
+        }
+    }
+
+    /// Ends what was begun, and nothing runs.
+    async fn end(&mut self) -> io::Result<()> {
+        self.taken.ends_with(None);
+        self.taken.send(SYNC, 0).await?;
+        while !self.taken.is_over() {
+            self.taken.next(None).await?;
+        }
+        Ok(())
     }
 
     /// Up to the first row; what the server says that the statement is, if it is `fresh`.

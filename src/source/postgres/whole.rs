@@ -12,7 +12,7 @@ use super::forward;
 use super::kept::Key;
 use super::pool::{Lease, Pool};
 use super::relay::{self, Own, Trouble};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Fault, Result, SqlState};
 use crate::source::{Described, DescribedColumn, WholeStatement};
 use crate::types::{PgType, binary_readable};
 
@@ -48,7 +48,10 @@ fn describe_end(
         Ok(described) => (described, true),
         Err(trouble) => {
             let (error, healthy) = forward::told(source, trouble, whole, 0);
-            (Err(error), healthy)
+            // What is missing that the client did not name was there when the schema was read.
+            let gone = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN].contains(&error.state());
+            let outdated = error.fault() == Fault::Source && gone;
+            (Err(if outdated { error.unrun() } else { error }), healthy)
         }
     };
     if healthy {

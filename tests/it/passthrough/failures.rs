@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{passing, start};
+use super::same::oracle;
+use super::{passing, start, writable};
 use crate::harness::postgres::{TestPostgres, eventually};
-use crate::harness::raw::{Raw, bind, describe, error, execute, parse, rows};
+use crate::harness::raw::{Message, Raw, bind, describe, error, execute, parse, rows};
 
 /// Statements of Tusk that sleep at the source now.
 async fn running(postgres: &TestPostgres) -> i64 {
@@ -67,6 +68,93 @@ async fn a_table_that_changes_is_read_again_or_says_so() {
     postgres.exec("drop table public.parts").await;
     let gone = error(&raw.ask("select * from shop.parts"));
     assert_eq!((gone[&'C'].as_str(), gone[&'M'].contains("public")), ("42P01", false), "{gone:?}");
+}
+
+/// What changes at the source, and statements that came before and come again: as a server says that planned them just now.
+const CHANGES: &[(&str, &[&str])] = &[
+    ("alter table @.stock add column more int default 7", &["select * from shop.stock where id = 1"]),
+    (
+        "alter table @.stock add column most int default 8",
+        &["update shop.stock set name = name where id = 1 returning *"],
+    ),
+    (
+        "alter table @.log add column more text default 'm'",
+        &["insert into shop.log (note) values ('once') returning *"],
+    ),
+    ("alter table @.log add column most text default 'n'", &["insert into shop.log select 9, 'again'"]),
+    ("alter table @.stock alter column amount type bigint", &["select id, amount from shop.stock where id = 2"]),
+    (
+        "alter table @.places alter column name type varchar(30)",
+        &["update shop.places set name = name where id = 1 returning name, id", "delete from shop.places where id = 9"],
+    ),
+    (
+        "alter table @.stock drop column more",
+        &["select * from shop.stock where id = 3", "update shop.stock set name = 'x' where id = 3 returning *"],
+    ),
+    (
+        "alter table @.log alter column note type char(8)",
+        &["with w as (insert into shop.log (note) values ('w') returning *) select * from w"],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_is_planned_anew_once_when_its_source_has_changed() {
+    let (postgres, daemon) = writable("").await;
+    let there = postgres.connect_to("oracle").await;
+    let (mut ours, mut theirs) = (Raw::login(daemon.port(), "wes", "tusk"), oracle(postgres.port()));
+    let shown = |messages: &[Message]| -> Vec<(u8, Vec<u8>)> {
+        let columns = |message: &Message| {
+            let each = message.columns();
+            each.iter().map(|column| format!("{} {} {}", column.name, column.oid, column.typmod)).collect::<Vec<_>>()
+        };
+        let one = |message: &Message| match message.tag {
+            b'T' => (b'T', columns(message).join(", ").into_bytes()),
+            tag => (tag, message.body.clone()),
+        };
+        messages.iter().map(one).collect()
+    };
+    for (change, statements) in CHANGES {
+        for sql in *statements {
+            for _ in 0..3 {
+                assert_eq!(shown(&ours.ask(sql)), shown(&theirs.ask(sql)), "{sql}");
+            }
+        }
+        postgres.exec(&change.replace('@', "public")).await;
+        there.batch_execute(&change.replace('@', "shop")).await.unwrap();
+        for sql in *statements {
+            for _ in 0..2 {
+                assert_eq!(shown(&ours.ask(sql)), shown(&theirs.ask(sql)), "{sql} after {change}");
+            }
+        }
+    }
+    let all = "select note, count(*) from shop.log group by 1 order by 1";
+    assert_eq!(rows(&ours.ask(all)), rows(&theirs.ask(all)));
+    // A client that was told of other columns is told that they are no longer those; one that was told of none is not.
+    let run = |name: &str| [bind("", name, 0, &[], &[0]), execute("", 0)];
+    ours.batch(&[parse("r", "update shop.stock set name = name where id = 4 returning *", &[])]);
+    ours.batch(&[parse("s", "insert into shop.log select 9, 'silent'", &[])]);
+    assert_eq!(rows(&ours.batch(&run("r"))).len(), 1);
+    rows(&ours.batch(&run("s")));
+    postgres.exec("alter table public.stock add column last int; alter table public.log add column last int").await;
+    let refused = error(&ours.batch(&run("r")));
+    assert_eq!((refused[&'C'].as_str(), refused[&'M'].as_str()), ("0A000", "cached plan must not change result type"));
+    rows(&ours.batch(&run("s")));
+    assert_eq!(rows(&ours.ask("select count(*) from shop.log where note = 'silent'")), [[Some("2".to_owned())]]);
+    // What is gone is gone, and a block that its source has refused something goes back as a whole.
+    ours.ask("select * from shop.childs");
+    postgres.exec("drop table public.childs").await;
+    assert_eq!(error(&ours.ask("select * from shop.childs"))[&'C'], "42P01");
+    let insert = "insert into shop.log (note) values ('block') returning *";
+    rows(&ours.ask(insert));
+    rows(&ours.ask(insert));
+    postgres.exec("alter table public.log drop column last").await;
+    ours.ask("begin");
+    ours.ask("insert into shop.log (note) values ('before')");
+    ours.ask(insert);
+    ours.ask("rollback");
+    assert_eq!(rows(&ours.ask(insert)).len(), 1);
+    let count = "select note, count(*) from shop.log where note in ('block', 'before') group by 1";
+    assert_eq!(rows(&ours.ask(count)), [[Some("block   ".to_owned()), Some("3".to_owned())]]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,7 +67,8 @@ async fn relayed(settings: &PostgresSettings, sql: &str) -> String {
         notices: Notices::default(),
     };
     let described = Arc::new(runner.describe(&statement).await.unwrap());
-    let messages: Vec<_> = runner.relay(statement, described, (Vec::new(), Vec::new())).try_collect().await.unwrap();
+    let messages: Vec<_> =
+        runner.relay(statement, described, (Vec::new(), Vec::new())).await.unwrap().try_collect().await.unwrap();
     let [(message, 1)] = messages.as_slice() else { panic!("{messages:?}") };
     // Type, length, one column, its length.
     String::from_utf8(message[11..].to_vec()).unwrap()
