@@ -116,6 +116,8 @@ pub struct World {
     pub broken: HashMap<TableName, Error>,
     /// Differs between worlds with different content.
     pub generation: u64,
+    /// Tables of each source that are seen with all of their columns, counted once.
+    pub complete: OnceLock<HashMap<Arc<str>, usize>>,
     /// What a room above makes of this world once and keeps with it.
     pub derived: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
@@ -250,6 +252,7 @@ impl CatalogSnapshot {
                 .map(|(n, e)| (n.clone(), e.clone()))
                 .collect(),
             generation: self.generation,
+            complete: OnceLock::new(),
             derived: OnceLock::new(),
         }
     }
@@ -275,6 +278,18 @@ impl World {
     #[must_use]
     pub fn transaction(&self) -> u64 {
         self.generation
+    }
+
+    /// Tables of a source that are seen with all of their columns.
+    pub fn complete_tables(&self, source: &str) -> usize {
+        let counted = self.complete.get_or_init(|| {
+            let mut counted = HashMap::new();
+            for table in self.tables().filter(|table| table.is_complete()) {
+                *counted.entry(Arc::clone(&table.source)).or_default() += 1;
+            }
+            counted
+        });
+        counted.get(source).copied().unwrap_or_default()
     }
 
     /// All visible tables, by schema in config order, then by name.

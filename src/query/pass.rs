@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, TimestampMicrosecondArray};
 use bytes::BytesMut;
 
 use super::{Query, Route, RunningStatement, SHORT, Target};
-use crate::catalog::{Relation, TableSchema, Viewer, World};
+use crate::catalog::{Relation, Viewer, World};
 use crate::engine::datafusion::SessionFacts;
 use crate::engine::passthrough::{CannotPass, PassPlan, PassRequest, Passthrough, Upstream, can_pass};
 use crate::error::{Error, Result, SqlState};
@@ -52,6 +52,8 @@ pub(super) struct Choice<'a> {
     pub(super) steady: bool,
     /// The other engine has refused it.
     pub(super) last_resort: bool,
+    /// Its rows are wanted as soon as it is planned.
+    pub(super) at_once: bool,
 }
 
 impl Choice<'_> {
@@ -159,6 +161,7 @@ impl Choice<'_> {
         let mounted = self.query.parts.catalog.source(&source);
         let explains = viewer.admin && mounted.is_some_and(|source| source.connector.mounts_everything());
         let short = statement.text.len() <= SHORT;
+        let at_once = self.at_once;
         let printing = async move {
             Passthrough::print(&PassRequest {
                 statement: &statement,
@@ -171,6 +174,7 @@ impl Choice<'_> {
                 sees,
                 everything,
                 explains,
+                at_once,
             })
         };
         if short { printing.await } else { self.query.deep(self.running, printing).await }
@@ -199,8 +203,7 @@ pub(super) fn sees(world: &Arc<World>, source: &Arc<str>) -> Arc<dyn Fn(&str) ->
 /// Whether a role sees every table that a source has, and every column of them.
 pub(super) fn sees_everything(query: &Query, world: &World, source: &str) -> bool {
     let all = query.parts.catalog.source(source).and_then(|source| source.status().tables);
-    let whole = |table: &&Arc<TableSchema>| *table.source == *source && table.is_complete();
-    all == Some(world.tables().filter(whole).count())
+    all == Some(world.complete_tables(source))
 }
 
 /// A message as a sentence.

@@ -137,8 +137,9 @@ async fn plan_once(
     let named: Vec<(TableRef, Relation)> = scope.relations.iter().cloned().zip(relations.iter().cloned()).collect();
     let depends = Depends::of(&scope);
     let steady = explain.is_none() && depends.is_steady(&statement.text);
-    let choice =
-        Choice { query, session, running, statement: read, named: &named, parameters, steady, last_resort: false };
+    let at_once = running.is_at_once();
+    let (named, last_resort) = (&named, false);
+    let choice = Choice { query, session, running, statement: read, named, parameters, steady, last_resort, at_once };
     let (planned, route) = choose(choice, viewer, facts, route).await?;
     note_route(running, &route, &relations);
     let wanted = planned.tables().iter().map(|table| {

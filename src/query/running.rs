@@ -2,6 +2,7 @@
 //! Must not know: what it does.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::datafusion::Stop;
 use crate::error::Error;
@@ -19,6 +20,8 @@ struct Inner {
     entry: Arc<Entry>,
     stop: Stop,
     running: Running,
+    /// It runs as soon as it is planned.
+    at_once: AtomicBool,
     on_end: Box<OnEnd>,
 }
 
@@ -31,7 +34,9 @@ impl RunningStatement {
         running: Running,
         on_end: impl Fn(&Entry, &Bounds) + Send + Sync + 'static,
     ) -> Self {
-        RunningStatement(Arc::new(Inner { bounds, entry, stop: Stop::default(), running, on_end: Box::new(on_end) }))
+        let at_once = AtomicBool::new(false);
+        let on_end = Box::new(on_end);
+        RunningStatement(Arc::new(Inner { bounds, entry, stop: Stop::default(), running, at_once, on_end }))
     }
 
     /// Its cancel token, deadline and limits.
@@ -50,6 +55,16 @@ impl RunningStatement {
     #[must_use]
     pub fn stop(&self) -> &Stop {
         &self.0.stop
+    }
+
+    /// It runs as soon as it is planned: nobody waits for what is wrong with it in between.
+    pub fn runs_at_once(&self) {
+        self.0.at_once.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    pub(super) fn is_at_once(&self) -> bool {
+        self.0.at_once.load(Ordering::Relaxed)
     }
 
     /// Its id.

@@ -66,6 +66,8 @@ pub struct WholeStatement {
     pub sql: Arc<str>,
     /// The types of its parameters that are known, by oid; 0: the source finds out.
     pub parameters: Vec<u32>,
+    /// What it is without the values of its constants, where it runs at once: it need not be described if another of the same was.
+    pub skeleton: Option<Arc<str>>,
     /// The settings of the session that decide what it says: statements of ours, every one of [`SESSION_SETTINGS`] in them.
     pub session: Arc<str>,
     /// Names the statement at the source (`application_name`).

@@ -10,7 +10,7 @@ use super::encode::{self, Formats};
 use super::io::Stop;
 use crate::query::{Outcome, RunningStatement};
 use crate::rows::{Answer, CommandTag};
-use crate::session::{PreparedStatement, RowCursor};
+use crate::session::{PreparedStatement, RowCursor, StatementKind};
 
 /// A statement of a message.
 enum Work {
@@ -147,6 +147,9 @@ impl Connection {
         statement: crate::session::Statement,
     ) -> Result<Arc<PreparedStatement>, Stop> {
         self.session.check_may_run(&statement)?;
+        if matches!(statement.kind, StatementKind::Query(_)) {
+            running.runs_at_once();
+        }
         let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, &[]);
         let prepared = self.io.watch(running.bounds(), preparing).await?;
         prepared.planned_in(&self.session);

@@ -8,6 +8,7 @@ mod functions;
 mod relay;
 mod same;
 mod shared;
+mod skeletons;
 mod transactions;
 mod writes;
 

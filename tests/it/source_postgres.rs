@@ -59,7 +59,7 @@ fn query(select: &str, schema: &SchemaRef) -> RemoteQuery {
     RemoteQuery {
         sql: format!("COPY ({select}) TO STDOUT (FORMAT binary)"),
         schema: Arc::clone(schema),
-        described_by: None,
+        described_by: Some(select.to_owned()),
         as_text: vec![false; schema.fields().len()],
         query_id: "q1".into(),
         meter: Arc::new(ScanMeter::default()),

@@ -42,6 +42,7 @@ impl Passthrough {
         let whole = WholeStatement {
             sql: format!("{head}{}", plan.described.sql).into(),
             parameters: plan.described.parameters.iter().map(|(_, oid)| *oid).collect(),
+            skeleton: None,
             query_id,
             meter,
             notices,

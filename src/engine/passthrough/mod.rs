@@ -58,6 +58,8 @@ pub struct PassRequest<'a> {
     pub everything: bool,
     /// Whether how the source runs it may be told to an asker who sees all of that.
     pub explains: bool,
+    /// It runs as soon as it is planned, and errors of its constants may be told then.
+    pub at_once: bool,
 }
 
 /// A statement as its source understood it.
@@ -191,7 +193,9 @@ impl Passthrough {
         };
         let targets = tables.get(..writing.map_or(0, |writing| writing.writers().count()));
         let targets = targets.ok_or_else(|| Error::internal("a target without a table"))?;
-        let PrintedQuery { sql, places, renamed } = printed(request, &relations, targets)?;
+        let printed = printed(request, &relations, targets)?;
+        let skeleton = (request.at_once && writing.is_none()).then(|| printed.skeleton().into());
+        let PrintedQuery { sql, places, renamed, .. } = printed;
         let target = writing.map(|_| Target {
             tables: targets.iter().map(|table| (table.remote.schema.clone(), table.remote.name.clone())).collect(),
             whole: targets.iter().all(|table| table.is_complete()),
@@ -207,6 +211,7 @@ impl Passthrough {
         let whole = WholeStatement {
             sql: sql.into(),
             parameters: request.parameters.iter().map(|ty| ty.map_or(0, |ty| ty.oid)).collect(),
+            skeleton,
             session: Arc::clone(&request.session),
             query_id: request.query_id.to_owned(),
             words: Arc::new(Words { text, places, renamed, schemas, known, target, open, hidden, ours: false }),

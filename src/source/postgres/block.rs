@@ -13,9 +13,11 @@ use tokio::time::timeout;
 
 use super::cursor::{Closing, Cursor};
 use super::forward::{self, Forwarding};
-use super::pool::{Lease, Pool};
+use super::lease::Lease;
+use super::pool::Pool;
 use super::relay::{self, Ask};
 use super::rows::{On, Running};
+use super::talk::Before;
 use super::whole::describe_on;
 use super::{errors, load, scan, words};
 use crate::error::{Error, Result, SqlState};
@@ -118,12 +120,13 @@ pub(super) async fn begin(pool: &Arc<Pool>, opening: Opening) -> Result<Arc<dyn 
 /// On an idle connection, in one round trip. `None`: there is none, or it turned out to be lost.
 async fn at_once(pool: &Arc<Pool>, opening: &Opening) -> Result<Option<Lease>> {
     let Some(mut lease) = pool.lease_idle() else { return Ok(None) };
-    let first = lease.first(&opening.query_id, &opening.session);
+    let before = lease.settings(&opening.query_id, &opening.session);
+    let Before::Settings(first, _) = &before else { return Ok(None) };
     let client = lease.client()?;
-    let both = async { tokio::join!(client.batch_execute(&first), client.batch_execute(&opening.begin)) };
+    let both = async { tokio::join!(client.batch_execute(first), client.batch_execute(&opening.begin)) };
     match timeout(pool.timeout() / 2, both).await {
         Ok((Ok(()), Ok(()))) => {
-            lease.settled(&opening.query_id, &opening.session);
+            lease.settled(&before, false, (&opening.query_id, &opening.session));
             Ok(Some(lease))
         }
         Ok((Err(error), _)) if error.as_db_error().is_some() => Err(errors::setting(pool.source(), error)),
@@ -248,7 +251,7 @@ impl Shared {
         let mut turn = self.turn_for(&whole).await?;
         turn.settled = false;
         let ask = Ask { whole: &whole, described, arguments, formats, keep };
-        let started = relay::start(&mut turn.held()?.lease, ask, ("", self.pool.timeout())).await?;
+        let started = relay::start(&mut turn.held()?.lease, ask, &Before::Nothing).await?;
         let source = self.pool.source();
         match started {
             Ok(taken) => Ok(Forwarding::new((taken, On::Turn(turn)), source, whole, described)),
@@ -365,7 +368,7 @@ impl RemoteTransaction for Block {
     async fn describe(&self, statement: &WholeStatement) -> Result<Described> {
         let mut turn = self.0.turn_for(statement).await?;
         turn.settled = false;
-        let told = describe_on(&mut turn.held()?.lease, statement, ("", self.0.pool.timeout())).await?;
+        let told = describe_on(&mut turn.held()?.lease, statement, &Before::Nothing).await?;
         let (described, healthy) = match told {
             Ok(described) => (described, true),
             Err(trouble) => {

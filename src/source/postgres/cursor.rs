@@ -104,7 +104,8 @@ impl Cursor {
 
     async fn fetch(&mut self) -> Result<()> {
         let sql: Arc<str> = format!("FETCH FORWARD {} FROM {}", self.rows, self.name).into();
-        let fetch = Described { sql, shift: 0, parameters: Vec::new(), columns: self.described.columns.clone() };
+        let columns = self.described.columns.clone();
+        let fetch = Described { sql, shift: 0, parameters: Vec::new(), columns };
         let mut running: Running = self.block.batches(self.whole.clone(), &fetch, (&[], false)).await?;
         let (mut rows, mut bytes) = (0, 1);
         while let Some(batch) = running.next().await? {

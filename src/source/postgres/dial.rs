@@ -1,17 +1,20 @@
 //! One connection to a source: host after host, name, socket, TLS, login, session settings; all within one time.
 //! Must not know: pools, statements.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use tokio::net::lookup_host;
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::config::{ChannelBinding, SslMode as WireSslMode};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{CancelToken, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::errors::{Failure, Reason};
 use super::frames::{Frames, Seen};
@@ -35,6 +38,9 @@ pub(super) struct Dialer {
     sslmode: SslMode,
     timeout: Duration,
     setup: String,
+    /// Watches the sockets, whichever statement opens them: that of clients' sockets, so that what is relayed from one to the other wakes one
+    /// thread and not two.
+    sockets: Handle,
 }
 
 /// Where a connection leads: a request to cancel must go to the same server.
@@ -48,6 +54,8 @@ struct Endpoint {
 pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) born: Instant,
+    /// When it last came to rest.
+    pub(super) used: Instant,
     /// Its prepared statements.
     pub(super) named: Names,
     /// Its socket.
@@ -68,7 +76,7 @@ pub(super) struct Canceler {
 }
 
 impl Dialer {
-    /// Reads the CA file if there is one; connects to nothing.
+    /// Reads the CA file if there is one; connects to nothing. Its sockets will be watched by the runtime that this runs in.
     ///
     /// # Errors
     /// `F0000` where the CA file cannot be read.
@@ -85,6 +93,7 @@ impl Dialer {
             sslmode: settings.sslmode,
             timeout: settings.connect_timeout,
             setup: session_setup(settings),
+            sockets: Handle::current(),
         })
     }
 
@@ -121,7 +130,7 @@ impl Dialer {
         let addresses = addresses(host, port).await?;
         let mut failure = Failure::from(Reason::UnknownHost);
         for (tried, address) in addresses.iter().enumerate() {
-            match timeout_at(share(deadline, addresses.len() - tried), address.open()).await {
+            match timeout_at(share(deadline, addresses.len() - tried), self.open(address)).await {
                 Ok(Ok(wire)) => {
                     let endpoint = Endpoint { host: host.to_owned(), address: address.clone() };
                     return self.login(config, wire, endpoint).await;
@@ -131,6 +140,12 @@ impl Dialer {
             }
         }
         Err(failure)
+    }
+
+    async fn open(&self, address: &Address) -> io::Result<Socket> {
+        let address = address.clone();
+        let opening = self.sockets.spawn(async move { address.open().await });
+        AbortOnDropHandle::new(opening).await.map_err(io::Error::other)?
     }
 
     async fn login(
@@ -149,17 +164,19 @@ impl Dialer {
         let (client, connection) = connected.map_err(|error| Failure::login(error, None))?;
         let line = encrypted.get().cloned().unwrap_or(plain);
         let end = Arc::new(OnceLock::new());
-        let driver = tokio::spawn({
-            let end = Arc::clone(&end);
-            async move {
-                let mut connection = connection;
-                // Set while the connection still stands: whoever sees its channels close can read why.
-                if let Err(error) = (&mut connection).await {
-                    let _ = end.set(error);
+        let driver = self
+            .sockets
+            .spawn({
+                let end = Arc::clone(&end);
+                async move {
+                    let mut connection = connection;
+                    // Set while the connection still stands: whoever sees its channels close can read why.
+                    if let Err(error) = (&mut connection).await {
+                        let _ = end.set(error);
+                    }
                 }
-            }
-        })
-        .abort_handle();
+            })
+            .abort_handle();
         let mut cut = Cut { driver: driver.clone(), armed: true };
         client.batch_execute(&self.setup).await.map_err(|error| Failure::login(error, end.get()))?;
         // Since PostgreSQL 14, and not on every system: the server notices within two seconds that we are gone.
@@ -167,7 +184,8 @@ impl Dialer {
         cut.armed = false;
         let session = Some(Arc::clone(&DEFAULT_SESSION));
         let named = Names::default();
-        Ok(Connection { client, born: Instant::now(), named, line, name, session, endpoint, driver, end })
+        let born = Instant::now();
+        Ok(Connection { client, born, used: born, named, line, name, session, endpoint, driver, end })
     }
 
     /// TLS to a host. A name that cannot be one is found out in the handshake.

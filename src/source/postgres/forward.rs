@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream;
 
+use super::lease::Lease;
 use super::line::{Heard, Taken};
-use super::pool::{Lease, Pool};
-use super::relay::{self, Ask, Trouble};
+use super::pool::Pool;
+use super::relay::{self, Ask};
 use super::rows::{On, Running};
+use super::talk::{self, Before, Trouble};
 use super::whole::changed;
 use super::{errors, words};
 use crate::error::{Error, Result};
@@ -113,20 +115,21 @@ impl Forwarding {
                 self.over = true;
             }
             b'I' => {}
-            _ => return Err(self.lost(&relay::unexpected())),
+            _ => return Err(self.lost(&talk::unexpected())),
         }
         Ok(())
     }
 
     async fn refused(&mut self, body: &Bytes) -> Error {
-        let Some((taken, _)) = &mut self.open else { return self.lost(&relay::unexpected()) };
-        let trouble = match relay::rest(taken, body).await {
+        let Some((taken, _)) = &mut self.open else { return self.lost(&talk::unexpected()) };
+        let trouble = match talk::rest(taken, body).await {
             Ok(complaint) => Trouble::Refused(complaint),
             Err(error) => Trouble::Lost(error),
         };
         self.next = None;
         let (error, healthy) = told(&self.source, trouble, &self.whole, self.shift);
-        if let Some((taken, on)) = self.open.take() {
+        if let Some((taken, mut on)) = self.open.take() {
+            on.unnamed();
             settle(taken, on, healthy);
         }
         error
@@ -147,7 +150,7 @@ impl Forwarding {
 }
 
 /// A statement has ended: its connection may serve again, if nothing is left on it.
-fn settle(mut taken: Taken, on: On, healthy: bool) {
+pub(super) fn settle(mut taken: Taken, on: On, healthy: bool) {
     let over = taken.is_over();
     drop(taken);
     if over && healthy {
@@ -206,10 +209,11 @@ async fn start(
 ) -> Result<Forwarding> {
     let ask = Ask { whole: &whole, described, arguments, formats, keep: true };
     if let Some(mut lease) = pool.lease_idle() {
-        let first = lease.first(&whole.query_id, &whole.session);
-        match relay::start(&mut lease, ask, (&first, pool.timeout() / 2)).await? {
+        let before = lease.before(&whole.query_id, &whole.session);
+        let now = (&*whole.query_id, &whole.session);
+        match relay::start(&mut lease, ask, &before).await? {
             Ok(taken) => {
-                lease.settled(&whole.query_id, &whole.session);
+                lease.settled(&before, false, now);
                 let open = (taken, On::Lease(Box::new(lease)));
                 return Ok(Forwarding::new(open, pool.source(), whole, described));
             }
@@ -218,7 +222,7 @@ async fn start(
             Err(trouble) => {
                 // What was refused came behind the settings; of anything else nobody knows whether they were said.
                 if matches!(trouble, Trouble::Refused(_)) {
-                    lease.settled(&whole.query_id, &whole.session);
+                    lease.settled(&before, true, now);
                 }
                 if !trouble.is_stale() {
                     return Err(given_up(pool, &mut lease, trouble, (&whole, described.shift)));
@@ -242,7 +246,7 @@ async fn in_steps(
     let mut lease = pool.lease_in(&whole.query_id, &whole.session).await?;
     let mut again = true;
     loop {
-        match relay::start(&mut lease, ask, ("", pool.timeout())).await? {
+        match relay::start(&mut lease, ask, &Before::Nothing).await? {
             Ok(taken) => {
                 let open = (taken, On::Lease(Box::new(lease)));
                 return Ok(Forwarding::new(open, pool.source(), whole, described));

@@ -87,6 +87,8 @@ struct State {
     taken: bool,
     /// The library's task: one hand at a time can be told that there is something to read.
     library: Option<Waker>,
+    /// The library waits to send something.
+    waits: bool,
     sent: Sent,
     /// ReadyForQuery messages that the relay has asked for.
     asked: u64,
@@ -154,6 +156,7 @@ impl Line {
             stream,
             taken: false,
             library: None,
+            waits: false,
             sent: Sent::default(),
             asked: 0,
             unsent: BytesMut::new(),
@@ -288,7 +291,7 @@ impl Drop for Taken {
         // An idle connection is small.
         state.heard = Inbox::default();
         state.unsent = BytesMut::new();
-        let library = state.library.take();
+        let library = state.library_to_wake();
         drop(state);
         self.0.0.rested.notify_waiters();
         if let Some(library) = library {
@@ -298,6 +301,19 @@ impl Drop for Taken {
 }
 
 impl State {
+    /// The library, if there is something for it to do: otherwise it waits for what comes, as it did before, and need not run for that.
+    fn library_to_wake(&mut self) -> Option<Waker> {
+        let library = self.library.take()?;
+        let nothing = &mut ReadBuf::new(&mut []);
+        let waits = std::mem::take(&mut self.waits);
+        let quiet = Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(&library), nothing).is_pending();
+        if waits || !quiet {
+            return Some(library);
+        }
+        self.library = Some(library);
+        None
+    }
+
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.unsent) {
@@ -351,6 +367,7 @@ impl AsyncWrite for LibraryEnd {
         let mut state = state.lock();
         if state.taken {
             state.library = Some(cx.waker().clone());
+            state.waits = true;
             return Poll::Pending;
         }
         let sent = ready!(Pin::new(&mut state.stream).poll_write(cx, buf))?;

@@ -14,7 +14,7 @@ use postgres_protocol::message::frontend::{self, CopyData};
 use super::block::Turn;
 use super::complaint::Complaint;
 use super::line::{Heard, Taken};
-use super::{errors, forward, relay, words};
+use super::{errors, forward, talk, words};
 use crate::error::{Error, Notices, Result, SqlState};
 use crate::source::{Load, LoadQuery, Words};
 
@@ -38,7 +38,7 @@ pub(super) async fn load(turn: Turn, source: &str, query: LoadQuery) -> Result<B
         Err(error) => return Err(loading.lost(&error)),
     }
     // CopyInResponse, and the data may come.
-    let (b'G', _) = loading.next().await? else { return Err(loading.lost(&relay::unexpected())) };
+    let (b'G', _) = loading.next().await? else { return Err(loading.lost(&talk::unexpected())) };
     // A server that waits for data takes no notice of a request to cancel.
     let mut fail = BytesMut::new();
     frontend::copy_fail("canceled", &mut fail)
@@ -90,7 +90,7 @@ impl Loading {
                 Err(self.refused(&body).await)
             }
             Ok(Heard::Message(kind, body)) => Ok((kind, body)),
-            Ok(Heard::Rows(..)) => Err(self.lost(&relay::unexpected())),
+            Ok(Heard::Rows(..)) => Err(self.lost(&talk::unexpected())),
             Err(error) => Err(self.lost(&error)),
         }
     }
@@ -99,7 +99,7 @@ impl Loading {
     async fn refused(&mut self, body: &Bytes) -> Error {
         let Some(taken) = &mut self.taken else { return errors::lost(&self.source, None) };
         taken.ends_with(None);
-        let rest = relay::rest(taken, body).await;
+        let rest = talk::rest(taken, body).await;
         (self.taken, self.refusal) = (None, None);
         match rest {
             Ok(complaint) => told(complaint, &mut self.turn, (&self.source, &self.words), self.given_up.as_deref()),
@@ -123,7 +123,7 @@ impl Load for Loading {
             // The source says nothing until it is told that this was all, or refuses what it got: it would take everything else and forget it.
             if let Some(said) = self.next().now_or_never() {
                 said?;
-                return Err(self.lost(&relay::unexpected()));
+                return Err(self.lost(&talk::unexpected()));
             }
             if self.refusal.is_some() {
                 self.next().await?;
@@ -147,7 +147,7 @@ impl Load for Loading {
         self.given_up = Some(why.to_owned());
         self.send(&message).await?;
         self.next().await?;
-        Err(self.lost(&relay::unexpected()))
+        Err(self.lost(&talk::unexpected()))
     }
 
     async fn finish(&mut self) -> Result<u64> {
@@ -165,7 +165,7 @@ impl Load for Loading {
                     self.turn.settle();
                     return Ok(self.rows);
                 }
-                _ => return Err(self.lost(&relay::unexpected())),
+                _ => return Err(self.lost(&talk::unexpected())),
             }
         }
     }

@@ -15,6 +15,7 @@ mod inbox;
 mod introspect;
 mod kept;
 mod keys;
+mod lease;
 mod line;
 mod load;
 mod pool;
@@ -23,7 +24,9 @@ mod relay;
 mod rows;
 mod scan;
 mod sizes;
+mod skeletons;
 mod socket;
+mod talk;
 mod tls;
 mod views;
 mod whole;
@@ -37,7 +40,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 pub use self::ask::{Answer, ask};
-pub use self::pool::Lease;
+pub use self::lease::Lease;
 use self::pool::Pool;
 use super::{
     Access, Argument, BatchStream, Connector, Described, Opening, PoolStatus, RemoteQuery, RemoteSchema,

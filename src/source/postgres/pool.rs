@@ -2,22 +2,19 @@
 //! statement cancels it at the source and never comes back here.
 //! Must not know: what statements say.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::Client;
 
 use super::dial::{Connection, DEFAULT_SESSION, Dialer, application_name};
 use super::errors;
-use super::kept::Key;
-use super::line::Taken;
-use super::relay::Named;
+use super::lease::Lease;
+use super::skeletons::Skeletons;
 use crate::config::PostgresSettings;
 use crate::error::{Error, Result};
 use crate::source::PoolStatus;
@@ -41,6 +38,7 @@ pub(super) struct Pool {
     breaker: Mutex<Option<(Instant, Error)>>,
     /// Counts how often tables of the source turned out to have changed: what was prepared before does not count.
     epoch: AtomicU64,
+    pub(super) skeletons: Skeletons,
     /// After a failure one at a time tries.
     trying: tokio::sync::Mutex<()>,
     waiting: AtomicUsize,
@@ -79,6 +77,7 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             breaker: Mutex::new(None),
             epoch: AtomicU64::new(0),
+            skeletons: Skeletons::default(),
             trying: tokio::sync::Mutex::new(()),
             waiting: AtomicUsize::new(0),
             opened: AtomicU64::new(0),
@@ -119,7 +118,8 @@ impl Pool {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn epoch(&self) -> u64 {
+    /// Of what is prepared now.
+    pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
@@ -198,7 +198,7 @@ impl Pool {
         Ok(lease)
     }
 
-    /// An idle connection as it is: it was not asked whether it answers, and [`Lease::first`] must be said on it before anything else. `None`:
+    /// An idle connection as it is: it was not asked whether it answers, and [`Lease::before`] must be said on it before anything else. `None`:
     /// none is idle, or none of those that may be waits for work now.
     pub(super) fn lease_idle(self: &Arc<Self>) -> Option<Lease> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
@@ -234,6 +234,12 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// A connection comes to rest here.
+    pub(super) fn rest(&self, mut connection: Connection) {
+        connection.used = Instant::now();
+        self.idle.lock().push(connection);
     }
 
     fn take_idle(&self) -> Option<Connection> {
@@ -278,198 +284,12 @@ impl Pool {
 }
 
 /// A connection that is cut unless it is taken out.
-struct Unsure(Option<Connection>);
+pub(super) struct Unsure(pub(super) Option<Connection>);
 
 impl Drop for Unsure {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             connection.kill();
         }
-    }
-}
-
-/// A connection, for one statement at a time. Dropped after [`Lease::finish`] it goes back to the pool; dropped in the middle it is
-/// cancelled at the source, then closed, and only then may another take its place.
-pub struct Lease {
-    connection: Option<Connection>,
-    pool: Arc<Pool>,
-    permit: Option<OwnedSemaphorePermit>,
-    runtime: Handle,
-    clean: bool,
-}
-
-impl Lease {
-    /// Gives the connection these session settings, unless it has them.
-    async fn settle(&mut self, session: &Arc<str>, deadline: Instant) -> Result<()> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        if connection.session.as_ref().is_some_and(|has| has == session) {
-            return Ok(());
-        }
-        connection.session = None;
-        self.clean = false;
-        let source = &self.pool.source;
-        match timeout_at(deadline, connection.client.batch_execute(session)).await {
-            Ok(Ok(())) => {
-                connection.session = Some(Arc::clone(session));
-                self.clean = true;
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                self.clean = error.as_db_error().is_some();
-                Err(errors::setting(source, error))
-            }
-            Err(_) => Err(errors::silent(source, self.pool.timeout())),
-        }
-    }
-
-    /// What gives an idle connection this name and these session settings; empty: it has them.
-    pub(super) fn first(&self, query_id: &str, session: &Arc<str>) -> String {
-        let Some(connection) = &self.connection else { return String::new() };
-        let name = application_name(query_id);
-        let mut first = Vec::new();
-        if connection.name != name {
-            first.push(format!("SET application_name = '{name}'"));
-        }
-        if connection.session.as_ref().is_none_or(|has| has != session) {
-            first.push(session.to_string());
-        }
-        first.join("; ")
-    }
-
-    /// The connection has this name and these session settings now.
-    pub(super) fn settled(&mut self, query_id: &str, session: &Arc<str>) {
-        if let Some(connection) = &mut self.connection {
-            connection.name = application_name(query_id);
-            connection.session = Some(Arc::clone(session));
-        }
-    }
-
-    /// Nobody knows which session settings the connection has now.
-    pub(super) fn unsettled(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            connection.session = None;
-        }
-    }
-
-    /// Time for a connection.
-    pub(super) fn timeout(&self) -> Duration {
-        self.pool.timeout()
-    }
-
-    /// Cancels what runs on the connection: see [`Pool::quiet`].
-    pub(super) async fn quiet(&self) -> bool {
-        match &self.connection {
-            Some(connection) => self.pool.quiet(connection).await,
-            None => false,
-        }
-    }
-
-    /// The connection's socket: from now on the connection counts as being in the middle of a statement.
-    ///
-    /// # Errors
-    /// The connection is lost, or does not answer what it was asked before in time.
-    pub(super) async fn take(&mut self) -> io::Result<Taken> {
-        self.clean = false;
-        match &self.connection {
-            Some(connection) => Ok(timeout(self.pool.timeout(), connection.line.take()).await?),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    /// A statement that the connection has under a name of ours.
-    pub(super) fn named(&mut self, key: &Key<'_>) -> Option<Named> {
-        self.connection.as_mut()?.named.kept.get(self.pool.epoch(), key)
-    }
-
-    /// A name for a statement; empty: it is not kept.
-    pub(super) fn new_name(&mut self, key: &Key<'_>) -> Arc<str> {
-        match &mut self.connection {
-            Some(connection) if key.may_be_kept() => connection.named.next(),
-            _ => Arc::default(),
-        }
-    }
-
-    /// The connection has a statement under this name.
-    pub(super) fn name(&mut self, key: &Key<'_>, statement: Named) {
-        let epoch = self.pool.epoch();
-        if let Some(connection) = self.connection.as_mut().filter(|_| !statement.name().is_empty()) {
-            let name = Arc::clone(statement.name());
-            let gone = connection.named.kept.put(epoch, key, statement);
-            let others = gone.iter().map(Named::name).filter(|gone| **gone != name);
-            connection.named.gone.extend(others.cloned());
-        }
-    }
-
-    /// A statement of this name is not used any more.
-    pub(super) fn forget(&mut self, name: Arc<str>) {
-        if let Some(connection) = self.connection.as_mut().filter(|_| !name.is_empty()) {
-            connection.named.gone.push(name);
-        }
-    }
-
-    /// Names of statements that are to be closed.
-    pub(super) fn gone(&mut self) -> Vec<Arc<str>> {
-        self.connection.as_mut().map(|connection| std::mem::take(&mut connection.named.gone)).unwrap_or_default()
-    }
-
-    /// The client, for the next statement: from now on the connection counts as being in the middle of it.
-    ///
-    /// # Errors
-    /// `XX000`: never, a lease has its connection until it is dropped.
-    pub fn client(&mut self) -> Result<&Client> {
-        self.clean = false;
-        match &self.connection {
-            Some(connection) => Ok(&connection.client),
-            None => Err(Error::internal("a lease without a connection")),
-        }
-    }
-
-    /// The statement has ended, cleanly and completely: the connection may serve the next.
-    pub fn finish(&mut self) {
-        self.clean = true;
-    }
-
-    /// Errors that the server has sent on this connection: more of them than before a statement, and the statement has failed.
-    pub(super) fn errors(&self) -> u64 {
-        self.connection.as_ref().map_or(0, Connection::errors)
-    }
-
-    /// Why the connection ended, if it did.
-    pub(super) fn end(&self) -> Option<&tokio_postgres::Error> {
-        self.connection.as_ref().and_then(Connection::end)
-    }
-}
-
-impl std::fmt::Debug for Lease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease").field("source", &self.pool.source).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        if connection.client.is_closed() {
-            return;
-        }
-        if self.clean && self.permit.is_some() {
-            // Before the permit is given back, so that the next in turn finds it.
-            self.pool.idle.lock().push(connection);
-            return;
-        }
-        if self.clean {
-            return;
-        }
-        let pool = Arc::clone(&self.pool);
-        let permit = self.permit.take();
-        let unsure = Unsure(Some(connection));
-        // Dropping happens anywhere, in aborted tasks too; the request to cancel is sent from where the statement was started.
-        self.runtime.spawn(async move {
-            if let Some(connection) = &unsure.0 {
-                pool.quiet(connection).await;
-            }
-            drop(unsure);
-            drop(permit);
-        });
     }
 }

@@ -1,19 +1,25 @@
 //! A statement at a PostgreSQL source as a stream of Arrow batches, pulled one by one.
 //! Must not know: how the statement was written.
 
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
-use futures::{FutureExt, StreamExt, stream};
+use bytes::Bytes;
+use futures::{FutureExt, stream};
 use tokio::time::timeout;
-use tokio_postgres::CopyOutStream;
 
 use super::copy::{Decoder, Want};
-use super::errors;
-use super::pool::{Lease, Pool};
-use crate::error::{Error, Result, SqlState};
+use super::dial::DEFAULT_SESSION;
+use super::lease::Lease;
+use super::line::{Heard, Taken};
+use super::pool::Pool;
+use super::relay::{self, Column, Scan};
+use super::rows::On;
+use super::talk::{self, Before, Trouble};
+use super::{errors, forward, whole};
+use crate::error::{Error, Result};
 use crate::source::{BatchStream, RemoteQuery, ScanMeter};
 use crate::types;
 
@@ -39,79 +45,75 @@ enum State {
 }
 
 struct Reading {
-    /// `None`: the COPY is over and the connection given back.
-    open: Option<Open>,
+    /// The socket, and the connection that it belongs to; `None`: the COPY is over and the connection given back.
+    open: Option<(Taken, On)>,
     decoder: Decoder,
     source: String,
     meter: Arc<ScanMeter>,
 }
 
-/// A COPY that runs.
-struct Open {
-    copy: Pin<Box<CopyOutStream>>,
-    lease: Lease,
-}
-
 impl Reading {
     async fn start(pool: Arc<Pool>, query: RemoteQuery) -> Result<Self> {
-        let mut lease = pool.lease(&query.query_id).await?;
+        let open = start(&pool, &query).await?;
         let source = pool.source().to_owned();
-        if let Some(select) = &query.described_by {
-            match lease.client()?.prepare(select).await {
-                Ok(statement) if as_expected(&statement, &query) => {}
-                Ok(_) => {
-                    lease.finish();
-                    return Err(Error::source_fault(
-                        SqlState::FEATURE_NOT_SUPPORTED,
-                        "cached plan must not change result type",
-                    )
-                    .with_detail(format!("The columns of a table of source \"{source}\" have changed.")));
-                }
-                Err(error) => return Err(failed(lease, &source, error)),
-            }
-        }
-        let opened = lease.client()?.copy_out(query.sql.as_str()).await;
-        let copy = match opened {
-            Ok(copy) => Box::pin(copy),
-            Err(error) => return Err(failed(lease, &source, error)),
-        };
         let decoder = Decoder::new(&source, &query.schema, &query.as_text);
-        Ok(Reading { open: Some(Open { copy, lease }), decoder, source, meter: query.meter })
+        Ok(Reading { open: Some(open), decoder, source, meter: query.meter })
     }
 
-    /// The next batch; `None` after the last. The connection is back in the pool as soon as the source has sent everything.
+    /// The next batch; `None` after the last.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if self.decoder.decode()? == Want::Taking {
                 return self.take();
             }
-            let Some(Open { copy, .. }) = &mut self.open else {
+            let Some((taken, _)) = &mut self.open else {
                 return if self.decoder.rows() > 0 { self.take() } else { Ok(None) };
             };
-            let chunk = match copy.next().now_or_never() {
-                Some(chunk) => chunk,
-                None if self.decoder.rows() == 0 => copy.next().await,
-                None => match timeout(FLUSH_TIME, copy.next()).await {
-                    Ok(chunk) => chunk,
+            let heard = match taken.next(None).now_or_never() {
+                Some(heard) => heard,
+                None if self.decoder.rows() == 0 => taken.next(None).await,
+                None => match timeout(FLUSH_TIME, taken.next(None)).await {
+                    Ok(heard) => heard,
                     Err(_) => return self.take(),
                 },
             };
-            match chunk {
-                Some(Ok(chunk)) => self.decoder.push(chunk)?,
-                Some(Err(error)) => {
-                    return Err(match self.open.take() {
-                        Some(open) => failed(open.lease, &self.source, error),
-                        None => errors::lost(&self.source, Some(&error)),
-                    });
-                }
-                None => {
-                    self.decoder.end()?;
-                    if let Some(mut open) = self.open.take() {
-                        open.lease.finish();
-                    }
-                }
-            }
+            self.message(heard).await?;
         }
+    }
+
+    async fn message(&mut self, heard: io::Result<Heard>) -> Result<()> {
+        match heard {
+            Ok(Heard::Message(b'd', rows)) => self.decoder.push(rows),
+            Ok(Heard::Message(b'c' | b'C', _)) => Ok(()),
+            Ok(Heard::Message(b'Z', _)) => {
+                self.decoder.end()?;
+                if let Some((taken, on)) = self.open.take() {
+                    forward::settle(taken, on, true);
+                }
+                Ok(())
+            }
+            Ok(Heard::Message(b'E', body)) => Err(self.refused(&body).await),
+            Ok(_) => Err(self.lost(&talk::unexpected())),
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    async fn refused(&mut self, body: &Bytes) -> Error {
+        let Some((mut taken, mut on)) = self.open.take() else { return self.lost(&talk::unexpected()) };
+        match talk::rest(&mut taken, body).await {
+            Ok(complaint) => {
+                on.unnamed();
+                let (error, healthy) = errors::complaint(&self.source, complaint);
+                forward::settle(taken, on, healthy);
+                error
+            }
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    fn lost(&mut self, error: &io::Error) -> Error {
+        self.open = None;
+        errors::lost_by(&self.source, Some(error))
     }
 
     fn take(&mut self) -> Result<Option<RecordBatch>> {
@@ -121,24 +123,61 @@ impl Reading {
     }
 }
 
+/// Starts the COPY on a connection of its own: on an idle one, if it answers, in one round trip.
+async fn start(pool: &Arc<Pool>, query: &RemoteQuery) -> Result<(Taken, On)> {
+    if let Some(mut lease) = pool.lease_idle() {
+        let before = lease.before(&query.query_id, &DEFAULT_SESSION);
+        let started = ask(&mut lease, query, &before).await?;
+        // What was refused came behind the settings; of anything else nobody knows whether they were said.
+        if matches!(started, Ok(_) | Err(Trouble::Refused(_))) {
+            lease.settled(&before, started.is_err(), (&query.query_id, &DEFAULT_SESSION));
+        }
+        match started {
+            Ok(taken) => return Ok((taken, On::Lease(Box::new(lease)))),
+            // Another connection may do.
+            Err(Trouble::Silent) => {}
+            Err(trouble) => return Err(given_up(pool.source(), lease, trouble)),
+        }
+    }
+    let mut lease = pool.lease(&query.query_id).await?;
+    match ask(&mut lease, query, &Before::Nothing).await? {
+        Ok(taken) => Ok((taken, On::Lease(Box::new(lease)))),
+        Err(trouble) => Err(given_up(pool.source(), lease, trouble)),
+    }
+}
+
+async fn ask(lease: &mut Lease, query: &RemoteQuery, before: &Before) -> Result<std::result::Result<Taken, Trouble>> {
+    let Some(select) = &query.described_by else {
+        return Err(Error::internal("a COPY of columns that nobody can describe"));
+    };
+    relay::copy(lease, Scan { copy: &query.sql, select }, |columns| as_expected(columns, query), before).await
+}
+
 /// Whether a statement's columns are of the types and modifiers that its rows will be read as.
-fn as_expected(statement: &tokio_postgres::Statement, query: &RemoteQuery) -> bool {
-    let columns = statement.columns();
+fn as_expected(columns: &[Column], query: &RemoteQuery) -> bool {
     let fields = query.schema.fields();
     // A statement without columns of ours has one of its own, a NULL.
     fields.is_empty()
         || columns.len() == fields.len()
             && columns.iter().zip(fields).zip(&query.as_text).all(|((column, field), as_text)| {
                 let ty = types::pg_type_of(field);
-                *as_text || (column.type_().oid() == ty.oid && column.type_modifier() == ty.typmod)
+                *as_text || (column.oid == ty.oid && column.typmod == ty.typmod)
             })
 }
 
-/// The error of a statement; the connection may serve again where only the statement failed.
-fn failed(mut lease: Lease, source: &str, error: tokio_postgres::Error) -> Error {
-    let (error, healthy) = errors::statement(source, error, lease.end());
-    if healthy {
-        lease.finish();
+/// Why the COPY did not start. Its connection may serve again, if only the statement is at fault.
+fn given_up(source: &str, mut lease: Lease, trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::Refused(complaint) => {
+            let (error, healthy) = errors::complaint(source, complaint);
+            if healthy {
+                lease.finish();
+            }
+            error
+        }
+        Trouble::Setting(complaint) => errors::refused_setting(source, complaint),
+        Trouble::Changed => whole::changed(source),
+        Trouble::Silent => errors::lost(source, None),
+        Trouble::Lost(error) => errors::lost_by(source, Some(&error)),
     }
-    error
 }

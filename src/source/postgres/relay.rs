@@ -3,19 +3,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use fallible_iterator::FallibleIterator;
-use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::{self, Message};
 use postgres_protocol::message::frontend;
-use tokio::time::timeout;
 
-use super::complaint::Complaint;
 use super::kept::{Kept, Key};
-use super::line::{Heard, Taken};
-use super::pool::Lease;
+use super::lease::Lease;
+use super::line::Taken;
+use super::talk::{Batch, Before, Talk, Trouble};
 use crate::error::{Error, Result};
 use crate::source::{Argument, Described, WholeStatement};
 
@@ -33,6 +27,8 @@ pub(super) struct Names {
     pub(super) kept: Kept,
     /// Those that are to be closed.
     pub(super) gone: Vec<Arc<str>>,
+    /// Whether the statement that names what runs is among them.
+    pub(super) namer: bool,
     last: u64,
 }
 
@@ -84,45 +80,6 @@ impl Named {
     }
 }
 
-/// Why a statement did not start.
-pub(super) enum Trouble {
-    /// The server refuses it; the connection has nothing under way.
-    Refused(Complaint),
-    /// The server refuses what was to be said before it.
-    Setting(Complaint),
-    /// Its columns are not those that were described.
-    Changed,
-    /// The connection failed before it said anything, or did not answer in time.
-    Silent,
-    /// The connection failed.
-    Lost(io::Error),
-}
-
-impl Trouble {
-    /// What the connection has prepared is gone, or does not fit its tables any more.
-    pub(super) fn is_stale(&self) -> bool {
-        matches!(self, Trouble::Refused(complaint) if matches!(complaint.code.as_str(), "26000" | "0A000"))
-    }
-
-    /// What the statement was described over has changed, and nothing of it has run.
-    pub(super) fn is_outdated(&self) -> bool {
-        match self {
-            // What is not granted there is so whatever is planned.
-            Trouble::Refused(complaint) => {
-                self.is_stale() || (complaint.code.starts_with("42") && complaint.code != "42501")
-            }
-            Trouble::Changed => true,
-            Trouble::Setting(_) | Trouble::Silent | Trouble::Lost(_) => false,
-        }
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Trouble::Lost(error)
-    }
-}
-
 /// A statement to be run.
 #[derive(Clone, Copy)]
 pub(super) struct Ask<'a> {
@@ -135,94 +92,37 @@ pub(super) struct Ask<'a> {
     pub(super) keep: bool,
 }
 
-/// Messages that are sent together.
-#[derive(Default)]
-struct Batch {
-    bytes: BytesMut,
-    /// Those that are answered with ReadyForQuery, and one that is to come, where it does not end with it.
-    asked: u64,
-    /// Nothing ends it: Sync is to be sent.
-    open: bool,
+/// A COPY that is to be read.
+#[derive(Clone, Copy)]
+pub(super) struct Scan<'a> {
+    /// The statement.
+    pub(super) copy: &'a str,
+    /// The SELECT in it: a COPY tells nothing of its columns.
+    pub(super) select: &'a str,
 }
-
-impl Batch {
-    /// What is said before a statement; empty: nothing.
-    fn before(&mut self, first: &str, gone: &[Arc<str>]) -> io::Result<()> {
-        if !first.is_empty() {
-            frontend::query(first, &mut self.bytes)?;
-            self.asked += 1;
-        }
-        gone.iter().try_for_each(|name| frontend::close(b'S', name, &mut self.bytes))
-    }
-
-    fn bind(&mut self, name: &str, arguments: &[Argument], formats: &[bool]) -> io::Result<()> {
-        let bound = frontend::bind(
-            "",
-            name,
-            arguments.iter().map(|argument| i16::from(argument.binary)),
-            arguments,
-            |argument, out| match &argument.value {
-                None => Ok(IsNull::Yes),
-                Some(bytes) => {
-                    out.extend_from_slice(bytes);
-                    Ok(IsNull::No)
-                }
-            },
-            formats.iter().map(|binary| i16::from(*binary)),
-            &mut self.bytes,
-        );
-        bound.map_err(|error| match error {
-            frontend::BindError::Serialization(error) => error,
-            frontend::BindError::Conversion(error) => io::Error::other(error),
-        })
-    }
-
-    /// Binds a statement and runs it.
-    fn execute(&mut self, name: &str, ask: Ask<'_>) -> io::Result<()> {
-        self.bind(name, ask.arguments, ask.formats)?;
-        frontend::execute("", 0, &mut self.bytes)
-    }
-
-    fn sync(&mut self) {
-        frontend::sync(&mut self.bytes);
-        self.asked += 1;
-    }
-
-    /// Has what was sent answered before it is known how it ends.
-    fn flush(&mut self) {
-        self.bytes.extend_from_slice(FLUSH);
-        self.asked += 1;
-        self.open = true;
-    }
-}
-
-/// A Flush message, and a Sync.
-const FLUSH: &[u8] = b"H\0\0\0\x04";
-const SYNC: &[u8] = b"S\0\0\0\x04";
 
 /// What could not be written as a message.
-fn unsayable(error: io::Error) -> Error {
+pub(super) fn unsayable(error: io::Error) -> Error {
     Error::internal("a statement that is no message").with_cause(error)
 }
 
-/// Has a statement described. `first`: what is to be said before it. It stays prepared.
+/// Has a statement described. It stays prepared.
 pub(super) async fn describe(
     lease: &mut Lease,
     whole: &WholeStatement,
-    (first, patience): (&str, Duration),
+    before: &Before,
 ) -> Result<std::result::Result<Said, Trouble>> {
     let key = Key { session: &whole.session, sql: &whole.sql, parameters: &whole.parameters };
     // What the connection has under a name may be of tables that are others by now.
     let name = lease.new_name(&key);
     let mut batch = Batch::default();
-    let gone = lease.gone();
-    let written = batch.before(first, &gone).and_then(|()| {
+    let written = batch.before(before, lease).and_then(|()| {
         frontend::parse(&name, &whole.sql, whole.parameters.iter().copied(), &mut batch.bytes)?;
         frontend::describe(b'S', &name, &mut batch.bytes)
     });
     written.map_err(unsayable)?;
     batch.sync();
-    let mut talk = match Talk::begin(lease, &batch, (first, patience)).await {
+    let mut talk = match Talk::begin(lease, &batch, before).await {
         Ok(talk) => talk,
         Err(trouble) => return Ok(Err(trouble)),
     };
@@ -237,11 +137,11 @@ pub(super) async fn describe(
     Ok(Ok(said))
 }
 
-/// Starts a statement: its rows are what comes next. `first`: what is to be said before it.
+/// Starts a statement: its rows are what comes next.
 pub(super) async fn start(
     lease: &mut Lease,
     ask: Ask<'_>,
-    (first, patience): (&str, Duration),
+    before: &Before,
 ) -> Result<std::result::Result<Taken, Trouble>> {
     let types: Arc<[u32]> = ask.described.parameters.iter().map(|(_, oid)| *oid).collect();
     let key = Key { session: &ask.whole.session, sql: &ask.described.sql, parameters: &types };
@@ -256,8 +156,7 @@ pub(super) async fn start(
         None => Arc::default(),
     };
     let mut batch = Batch::default();
-    let gone = lease.gone();
-    let written = batch.before(first, &gone).and_then(|()| {
+    let written = batch.before(before, lease).and_then(|()| {
         if fresh {
             frontend::parse(&name, key.sql, types.iter().copied(), &mut batch.bytes)?;
             frontend::describe(b'S', &name, &mut batch.bytes)?;
@@ -270,7 +169,7 @@ pub(super) async fn start(
     } else {
         batch.sync();
     }
-    let mut talk = match Talk::begin(lease, &batch, (first, patience)).await {
+    let mut talk = match Talk::begin(lease, &batch, before).await {
         Ok(talk) => talk,
         Err(trouble) => return Ok(Err(trouble)),
     };
@@ -295,212 +194,37 @@ pub(super) async fn start(
     }
 }
 
+/// Starts a COPY: what comes next is its rows. `fits`: whether its columns are those that it is read as. The SELECT is described in the same
+/// transaction, so that its tables stay as they are until the last row.
+pub(super) async fn copy(
+    lease: &mut Lease,
+    scan: Scan<'_>,
+    fits: impl Fn(&[Column]) -> bool,
+    before: &Before,
+) -> Result<std::result::Result<Taken, Trouble>> {
+    let mut batch = Batch::default();
+    let written = batch.before(before, lease).and_then(|()| {
+        frontend::parse("", scan.select, [], &mut batch.bytes)?;
+        frontend::describe(b'S', "", &mut batch.bytes)?;
+        frontend::parse("", scan.copy, [], &mut batch.bytes)?;
+        batch.bind("", &[], &[])?;
+        frontend::execute("", 0, &mut batch.bytes)
+    });
+    written.map_err(unsayable)?;
+    batch.sync();
+    let mut talk = match Talk::begin(lease, &batch, before).await {
+        Ok(talk) => talk,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    Ok(talk.copying(fits).await.map(|()| talk.taken))
+}
+
 /// Whether columns are those that were described.
-fn same(columns: &[Column], described: &Described) -> bool {
+pub(super) fn same(columns: &[Column], described: &Described) -> bool {
     columns.len() == described.columns.len()
         && columns.iter().zip(&described.columns).all(|(now, then)| {
             // The modifier of a type of the source's own is not told.
             let typmod = then.oid >= super::whole::FIRST_USER_OID || now.typmod == then.ty.typmod;
             then.as_text || (now.oid == then.oid && typmod)
         })
-}
-
-/// The answers to a batch.
-struct Talk {
-    taken: Taken,
-    /// The server has said something.
-    heard: bool,
-    /// The statement is prepared.
-    parsed: bool,
-}
-
-impl Talk {
-    /// Sends a batch, and waits for the answer to what is said first: a connection that does not give it in time is given up.
-    async fn begin(
-        lease: &mut Lease,
-        batch: &Batch,
-        (first, patience): (&str, Duration),
-    ) -> std::result::Result<Talk, Trouble> {
-        let Ok(taken) = lease.take().await else { return Err(Trouble::Silent) };
-        let mut talk = Talk { taken, heard: false, parsed: false };
-        talk.taken.ends_with(batch.open.then(|| Bytes::from_static(SYNC)));
-        // How long that takes is a matter of how much it is.
-        if talk.taken.send(&batch.bytes, batch.asked).await.is_err() {
-            return Err(Trouble::Silent);
-        }
-        if !first.is_empty() {
-            timeout(patience, talk.settings()).await.unwrap_or(Err(Trouble::Silent))?;
-        }
-        Ok(talk)
-    }
-
-    /// The next message. An end before the first is silence.
-    async fn next(&mut self) -> std::result::Result<(u8, Bytes), Trouble> {
-        match self.taken.next(None).await {
-            Ok(Heard::Message(kind, body)) => {
-                // A server that ends says so to whoever asks next.
-                if kind == b'E' && !self.heard && complaint(&body)?.code.starts_with("57P") {
-                    return Err(Trouble::Silent);
-                }
-                self.heard = true;
-                Ok((kind, body))
-            }
-            Ok(Heard::Rows(..)) => Err(unexpected().into()),
-            Err(_) if !self.heard => Err(Trouble::Silent),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn settings(&mut self) -> std::result::Result<(), Trouble> {
-        loop {
-            match self.next().await? {
-                (b'C', _) => {}
-                (b'Z', _) => return Ok(()),
-                (b'E', body) => return Err(Trouble::Setting(complaint(&body)?)),
-                _ => return Err(unexpected().into()),
-            }
-        }
-    }
-
-    /// An error, and everything up to the end of what was asked.
-    async fn refused(&mut self, body: &Bytes) -> Trouble {
-        match rest(&mut self.taken, body).await {
-            Ok(complaint) => Trouble::Refused(complaint),
-            Err(error) => Trouble::Lost(error),
-        }
-    }
-
-    /// What the server says that a statement is, and nothing after it.
-    async fn description(&mut self) -> std::result::Result<Said, Trouble> {
-        let mut said = Said { parameters: Arc::default(), columns: Arc::default() };
-        loop {
-            match self.next().await? {
-                (b'1' | b'3' | b'n', _) => {}
-                (b't', body) => said.parameters = parameters(&body)?,
-                (b'T', body) => said.columns = columns(&body)?,
-                (b'Z', _) if self.taken.is_over() => return Ok(said),
-                (b'E', body) => return Err(self.refused(&body).await),
-                _ => return Err(unexpected().into()),
-            }
-        }
-    }
-
-    /// The same as [`Talk::started`] of a statement that is fresh, whose columns are looked at before it runs.
-    async fn started_carefully(
-        &mut self,
-        (name, ask): (&str, Ask<'_>),
-    ) -> Result<std::result::Result<Option<Said>, Trouble>> {
-        let said = match self.columns_first().await {
-            Ok(said) => said,
-            Err(trouble) => return Ok(Err(trouble)),
-        };
-        if !same(&said.columns, ask.described) {
-            return Ok(self.end().await.map(|()| Some(said)).map_err(Trouble::Lost));
-        }
-        let mut batch = Batch::default();
-        batch.execute(name, ask).map_err(unsayable)?;
-        batch.sync();
-        self.taken.ends_with(None);
-        // The answer to its end is waited for already.
-        if let Err(error) = self.taken.send(&batch.bytes, 0).await {
-            return Ok(Err(Trouble::Lost(error)));
-        }
-        Ok(self.started(false).await.map(|_| Some(said)))
-    }
-
-    /// What the server says that a statement is, before it is told whether to run it.
-    async fn columns_first(&mut self) -> std::result::Result<Said, Trouble> {
-        let mut said = Said { parameters: Arc::default(), columns: Arc::default() };
-        loop {
-            match self.next().await? {
-                (b'1', _) => self.parsed = true,
-                (b'3' | b't', _) => {}
-                (b'n', _) => return Ok(said),
-                (b'T', body) => {
-                    said.columns = columns(&body)?;
-                    return Ok(said);
-                }
-                (b'E', body) => {
-                    let complaint = complaint(&body)?;
-                    self.end().await?;
-                    return Err(Trouble::Refused(complaint));
-                }
-                _ => return Err(unexpected().into()),
-            }
-        }
-    }
-
-    /// Ends what was begun, and nothing runs.
-    async fn end(&mut self) -> io::Result<()> {
-        self.taken.ends_with(None);
-        self.taken.send(SYNC, 0).await?;
-        while !self.taken.is_over() {
-            self.taken.next(None).await?;
-        }
-        Ok(())
-    }
-
-    /// Up to the first row; what the server says that the statement is, if it is `fresh`.
-    async fn started(&mut self, fresh: bool) -> std::result::Result<Option<Said>, Trouble> {
-        let mut said = Said { parameters: Arc::default(), columns: Arc::default() };
-        loop {
-            match self.next().await? {
-                (b'1', _) => self.parsed = true,
-                (b'3' | b't' | b'n', _) => {}
-                (b'T', body) => said.columns = columns(&body)?,
-                (b'2', _) => return Ok(fresh.then_some(said)),
-                (b'E', body) => return Err(self.refused(&body).await),
-                _ => return Err(unexpected().into()),
-            }
-        }
-    }
-}
-
-/// The error of a statement, once everything that was asked is answered.
-pub(super) async fn rest(taken: &mut Taken, body: &Bytes) -> io::Result<Complaint> {
-    let complaint = complaint(body)?;
-    while !taken.is_over() {
-        taken.next(None).await?;
-    }
-    Ok(complaint)
-}
-
-fn complaint(body: &[u8]) -> io::Result<Complaint> {
-    Complaint::parse(body).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a malformed error"))
-}
-
-/// A message that may not come now.
-pub(super) fn unexpected() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "an unexpected message")
-}
-
-/// A message again as the protocol library takes it apart.
-fn message(kind: u8, body: &[u8]) -> io::Result<Message> {
-    let mut bytes = BytesMut::with_capacity(body.len() + 5);
-    bytes.extend_from_slice(&[kind]);
-    bytes.extend_from_slice(&u32::try_from(body.len() + 4).map_err(io::Error::other)?.to_be_bytes());
-    bytes.extend_from_slice(body);
-    backend::Message::parse(&mut bytes)?.ok_or_else(unexpected)
-}
-
-fn parameters(body: &[u8]) -> io::Result<Arc<[u32]>> {
-    match message(b't', body)? {
-        Message::ParameterDescription(body) => Ok(body.parameters().collect::<Vec<_>>()?.into()),
-        _ => Err(unexpected()),
-    }
-}
-
-fn columns(body: &[u8]) -> io::Result<Arc<[Column]>> {
-    let Message::RowDescription(body) = message(b'T', body)? else { return Err(unexpected()) };
-    let columns = body.fields().map(|field| {
-        let origin = Some((field.table_oid(), field.column_id())).filter(|(table, column)| *table != 0 && *column != 0);
-        Ok(Column {
-            name: field.name().to_owned(),
-            oid: field.type_oid(),
-            typmod: field.type_modifier(),
-            origin,
-            own: None,
-        })
-    });
-    Ok(columns.collect::<Vec<_>>()?.into())
 }

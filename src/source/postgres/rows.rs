@@ -15,7 +15,7 @@ use super::block::Turn;
 use super::copy::Column;
 use super::errors;
 use super::forward::Forwarding;
-use super::pool::Lease;
+use super::lease::Lease;
 use crate::error::{Error, Result};
 use crate::source::{BatchStream, Described, DescribedColumn};
 use crate::types::{self, ColumnBuilder};
@@ -40,6 +40,14 @@ pub(super) enum On {
 }
 
 impl On {
+    /// The statement has failed: what was said before it does not hold.
+    pub(super) fn unnamed(&mut self) {
+        // A transaction has said its name before.
+        if let On::Lease(lease) = self {
+            lease.unnamed();
+        }
+    }
+
     /// The statement has ended, cleanly and completely: the connection may serve the next.
     pub(super) fn finish(mut self) {
         match &mut self {

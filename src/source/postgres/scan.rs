@@ -119,6 +119,7 @@ async fn declare(block: &Arc<Shared>, query: RemoteQuery) -> Result<Cursor> {
     let whole = WholeStatement {
         sql,
         parameters: Vec::new(),
+        skeleton: None,
         session: Arc::clone(&DEFAULT_SESSION),
         query_id: query.query_id,
         words: Arc::new(Words { ours: true, ..Words::default() }),

@@ -2,7 +2,6 @@
 //! Must not know: how a statement was printed, how it runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_postgres::types::{Kind, Type};
@@ -10,8 +9,10 @@ use tokio_postgres::types::{Kind, Type};
 use super::complaint::Complaint;
 use super::forward;
 use super::kept::Key;
-use super::pool::{Lease, Pool};
-use super::relay::{self, Own, Trouble};
+use super::lease::Lease;
+use super::pool::Pool;
+use super::relay::{self, Own};
+use super::talk::{Before, Trouble};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::source::{Described, DescribedColumn, WholeStatement};
 use crate::types::{PgType, binary_readable};
@@ -22,27 +23,39 @@ pub(super) const FIRST_USER_OID: u32 = 16384;
 /// Types whose input looks names up: a parameter of one could ask for any name.
 const LOOKING: [u32; 12] = [24, 1033, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191];
 
-/// Has a statement described: on an idle connection, if it answers, in one round trip.
+/// Has a statement described: on an idle connection, if it answers, in one round trip; in none, if another of its skeleton was.
 pub(super) async fn describe(pool: &Arc<Pool>, whole: &WholeStatement) -> Result<Described> {
+    let Some(skeleton) = &whole.skeleton else { return ask(pool, whole).await };
+    let epoch = pool.epoch();
+    if let Some(known) = pool.skeletons.get(epoch, &whole.session, skeleton) {
+        let known = Described::clone(&known);
+        return Ok(complete(whole, known.parameters, known.columns));
+    }
+    let described = ask(pool, whole).await?;
+    pool.skeletons.put(epoch, &whole.session, skeleton, &described);
+    Ok(described)
+}
+
+async fn ask(pool: &Arc<Pool>, whole: &WholeStatement) -> Result<Described> {
     if let Some(mut lease) = pool.lease_idle() {
-        let first = lease.first(&whole.query_id, &whole.session);
-        match describe_on(&mut lease, whole, (&first, pool.timeout() / 2)).await? {
+        let before = lease.before(&whole.query_id, &whole.session);
+        match describe_on(&mut lease, whole, &before).await? {
             // Another connection may do.
             Err(Trouble::Silent) => {}
-            told => return describe_end(lease, (whole, pool.source()), told, true),
+            told => return describe_end(lease, (whole, pool.source()), told, &before),
         }
     }
     let mut lease = pool.lease_in(&whole.query_id, &whole.session).await?;
-    let told = describe_on(&mut lease, whole, ("", pool.timeout())).await?;
-    describe_end(lease, (whole, pool.source()), told, false)
+    let told = describe_on(&mut lease, whole, &Before::Nothing).await?;
+    describe_end(lease, (whole, pool.source()), told, &Before::Nothing)
 }
 
-/// A statement has been described or refused; `named`: its connection has its name and its settings since then.
+/// A statement has been described or refused, after its connection was told what stands before it.
 fn describe_end(
     mut lease: Lease,
     (whole, source): (&WholeStatement, &str),
     told: std::result::Result<Result<Described>, Trouble>,
-    named: bool,
+    before: &Before,
 ) -> Result<Described> {
     let (described, healthy) = match told {
         Ok(described) => (described, true),
@@ -55,9 +68,7 @@ fn describe_end(
         }
     };
     if healthy {
-        if named {
-            lease.settled(&whole.query_id, &whole.session);
-        }
+        lease.settled(before, described.is_err(), (&whole.query_id, &whole.session));
         lease.finish();
     }
     described
@@ -68,7 +79,7 @@ fn describe_end(
 pub(super) async fn describe_on(
     lease: &mut Lease,
     whole: &WholeStatement,
-    before: (&str, Duration),
+    before: &Before,
 ) -> Result<std::result::Result<Result<Described>, Trouble>> {
     let asked = match relay::describe(lease, whole, before).await? {
         Ok(asked) => asked,
@@ -124,9 +135,14 @@ fn described(whole: &WholeStatement, parameters: &[u32], columns: &[relay::Colum
         let (ty, as_text) = column_type(column);
         DescribedColumn { name: column.name.clone(), ty, oid: column.oid, origin: column.origin, as_text }
     };
-    let columns: Vec<DescribedColumn> = columns.iter().map(one).collect();
+    let columns = columns.iter().map(one).collect();
+    Ok(complete(whole, parameters, columns))
+}
+
+/// The same, with the text that is run.
+fn complete(whole: &WholeStatement, parameters: Vec<(PgType, u32)>, columns: Vec<DescribedColumn>) -> Described {
     if !columns.iter().any(|column| column.as_text) {
-        return Ok(Described { parameters, columns, sql: Arc::clone(&whole.sql), shift: 0 });
+        return Described { parameters, columns, sql: Arc::clone(&whole.sql), shift: 0 };
     }
     let item = |(at, column): (usize, &DescribedColumn)| {
         if column.as_text { format!("\"c{at}\"::pg_catalog.text") } else { format!("\"c{at}\"") }
@@ -136,7 +152,7 @@ fn described(whole: &WholeStatement, parameters: &[u32], columns: &[relay::Colum
     let head = format!("SELECT {} FROM (", items.join(", "));
     let shift = u32::try_from(head.chars().count()).unwrap_or(u32::MAX);
     let sql = format!("{head}{}) AS \"q\" ({})", whole.sql, names.join(", "));
-    Ok(Described { parameters, columns, sql: sql.into(), shift })
+    Described { parameters, columns, sql: sql.into(), shift }
 }
 
 /// A parameter's type towards the client: what is not PostgreSQL's own is text.

@@ -26,6 +26,7 @@ mod type_name;
 mod value;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use super::literal::{quote_identifier, quote_literal};
 use super::{Dialect, refuse};
@@ -122,6 +123,40 @@ pub struct PrintedQuery {
     pub places: Vec<(u32, u32)>,
     /// Our names in it, and the client's.
     pub renamed: Vec<(String, String)>,
+    /// Where the client's constants stand in it (bytes), ascending, and what a source takes each for.
+    constants: Vec<(Range<usize>, Constant)>,
+}
+
+/// What a constant is taken for before anybody looks at its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Constant {
+    Text,
+    Int4,
+    Int8,
+    Numeric,
+}
+
+impl PrintedQuery {
+    /// The statement without the values of its constants: what a source says of it holds for every statement of the same skeleton, as far as
+    /// it does not look at the values already.
+    #[must_use]
+    pub fn skeleton(&self) -> String {
+        let mut skeleton = String::with_capacity(self.sql.len());
+        let mut at = 0;
+        for (range, constant) in &self.constants {
+            skeleton.push_str(self.sql.get(at..range.start).unwrap_or_default());
+            // No statement has a NUL.
+            skeleton.push_str(match constant {
+                Constant::Text => "\0t",
+                Constant::Int4 => "\0i",
+                Constant::Int8 => "\0l",
+                Constant::Numeric => "\0n",
+            });
+            at = range.end;
+        }
+        skeleton.push_str(self.sql.get(at..).unwrap_or_default());
+        skeleton
+    }
 }
 
 /// Prints a query for PostgreSQL.
@@ -179,6 +214,7 @@ struct Printer<'a> {
     narrow: bool,
     /// The target of what is printed, if that writes and not all of the target's columns may be seen.
     narrowed: Option<Narrowed>,
+    constants: Vec<(Range<usize>, Constant)>,
 }
 
 impl<'a> Printer<'a> {
@@ -201,12 +237,13 @@ impl<'a> Printer<'a> {
             targets: HashMap::new(),
             narrow: false,
             narrowed: None,
+            constants: Vec::new(),
         }
     }
 
     fn printed(self) -> PrintedQuery {
         let renamed = self.ctes.into_iter().map(|(name, number)| (cte_name(number), name)).collect();
-        PrintedQuery { sql: self.out, places: self.marks, renamed }
+        PrintedQuery { sql: self.out, places: self.marks, renamed, constants: self.constants }
     }
 }
 
@@ -247,6 +284,11 @@ impl Printer<'_> {
 
     fn idents(&mut self, idents: &[Ident]) -> Result<()> {
         self.separated(idents, ".", |printer, ident| printer.ident(ident))
+    }
+
+    /// What was printed from here on is a constant.
+    fn constant(&mut self, start: usize, constant: Constant) {
+        self.constants.push((start..self.out.len(), constant));
     }
 
     /// A string literal.

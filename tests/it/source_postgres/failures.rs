@@ -1,8 +1,11 @@
 //! Everything that goes wrong at a source: what clients read, how soon, and that the next statement works.
 //! Must not know: values, catalogs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int32Type;
 use futures::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -219,7 +222,8 @@ async fn errors_of_statements_keep_their_meaning_and_the_connection() {
             "source \"shop\" does not have this column any more",
         ),
         ("select nonsense(1)", SqlState::SYSTEM_ERROR, "source \"shop\" could not run its part of the statement"),
-        ("select 1, 2", SqlState::FEATURE_NOT_SUPPORTED, "the schema of source \"shop\" has changed"),
+        ("select 1, 2", SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"),
+        ("select 1::int8", SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"),
     ];
     for (select, state, message) in cases {
         let error = rows(&shop, select, &[("i", INT4)]).await.unwrap_err();
@@ -233,7 +237,7 @@ async fn errors_of_statements_keep_their_meaning_and_the_connection() {
         sql: "COPY (with w as (insert into public.secrets values (1) returning a) select a from w) TO STDOUT \
                                     (FORMAT binary)"
             .into(),
-        ..query("", &schema(&[("i", INT4)]))
+        ..query("select 1", &schema(&[("i", INT4)]))
     };
     let error = shop.read(write).try_collect::<Vec<_>>().await.unwrap_err();
     assert_eq!(error.state(), SqlState::READ_ONLY_SQL_TRANSACTION);
@@ -287,4 +291,52 @@ async fn hostile_servers_are_refused() {
         rows(&connector(&settings), "select 1", &[("t", TEXT)]).await.unwrap_err().state(),
         SqlState::CONNECT_FAILED
     );
+}
+
+/// An integer and a float are as long as each other: read as the other, a value would be another without anybody noticing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_that_changes_is_never_read_as_what_it_was() {
+    let postgres = server().await;
+    postgres.exec("create table t as select 7::int4 as v from generate_series(1, 10)").await;
+    let shop = Arc::new(connector(&settings(&postgres)));
+    let over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (shop, over) = (Arc::clone(&shop), Arc::clone(&over));
+            tokio::spawn(async move {
+                let (mut read, mut refused) = (0, 0);
+                while !over.load(Ordering::Relaxed) || read == 0 || refused == 0 {
+                    match rows(&shop, "select t.v as c0 from public.t as t", &[("v", INT4)]).await {
+                        Ok(batches) => {
+                            let values =
+                                batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int32Type>().values());
+                            assert_eq!(values.copied().collect::<Vec<_>>(), [7; 10]);
+                            read += 1;
+                        }
+                        Err(error) => {
+                            assert_eq!(error.message(), "cached plan must not change result type");
+                            refused += 1;
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        postgres.exec("alter table t alter v type float4 using v::float4").await;
+        postgres.exec("alter table t alter v type int4 using v::int4").await;
+    }
+    over.store(true, Ordering::Relaxed);
+    // Whoever has not met both meets them now.
+    let meets = tokio::spawn(async move {
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    });
+    while !meets.is_finished() {
+        postgres.exec("alter table t alter v type float4 using v::float4; select pg_sleep(0.01)").await;
+        postgres.exec("alter table t alter v type int4 using v::int4; select pg_sleep(0.01)").await;
+    }
+    meets.await.unwrap();
+    assert_eq!(shop.pool().unwrap().in_use, 0);
 }

@@ -60,6 +60,7 @@ async fn relayed(settings: &PostgresSettings, sql: &str) -> String {
     let statement = WholeStatement {
         sql: sql.into(),
         parameters: Vec::new(),
+        skeleton: None,
         session: sets.join("; ").into(),
         query_id: "q2".into(),
         words: Arc::default(),

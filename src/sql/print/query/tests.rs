@@ -41,6 +41,28 @@ fn sql(sql: &str) -> String {
 }
 
 #[test]
+fn skeletons_have_no_values() {
+    let skeleton = |sql: &str| printed_with(sql, &own()).unwrap().skeleton();
+    let same = skeleton("select a, 'x' from t where a = 5 and b in ('y', 'z') limit 3");
+    assert_eq!(
+        same,
+        "SELECT \"a\", \0t FROM \"s\"\"x\".\"t\" AS \"t\" WHERE (\"a\" = \0i) AND (\"b\" IN (\0t, \0t)) LIMIT \0i"
+    );
+    assert_eq!(skeleton("select a, 'it''s \\' from t where a = 77 and b in ('', 'é') limit 1"), same);
+    for (one, other) in [
+        ("select a from t where a = 5", "select a from t where a = 5000000000"),
+        ("select a from t where a = 5", "select a from t where a = 5.0"),
+        ("select a from t where a = 5", "select a from t where a = '5'"),
+        ("select a::numeric(5, 2) from t", "select a::numeric(5, 3) from t"),
+        ("select '1'::varchar(5) from t", "select '1'::varchar(6) from t"),
+        ("select b'1' from t", "select b'10' from t"),
+        ("select a from t where a = 5", "select a from t where a = $1"),
+    ] {
+        assert_ne!(skeleton(one), skeleton(other), "{one}");
+    }
+}
+
+#[test]
 fn names_and_literals_are_ours() {
     for (written, expected) in [
         ("select 1", "SELECT 1"),

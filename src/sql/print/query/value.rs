@@ -3,20 +3,24 @@
 
 use super::super::super::ast::{DateTimeField, Expr, Interval, Value, ValueWithSpan};
 use super::super::super::scope::folded;
-use super::{Printer, refuse};
+use super::{Constant, Printer, refuse};
 use crate::error::Result;
 
 impl Printer<'_> {
     pub(super) fn value(&mut self, value: &ValueWithSpan) -> Result<()> {
         self.mark_span(value.span);
+        let start = self.out.len();
         match &value.value {
             Value::Null => self.put("NULL"),
             Value::Boolean(true) => self.put("TRUE"),
             Value::Boolean(false) => self.put("FALSE"),
-            Value::SingleQuotedString(text) => self.text(text)?,
+            Value::SingleQuotedString(text) => {
+                self.text(text)?;
+                self.constant(start, Constant::Text);
+            }
             Value::Number(digits, false) if is_number(digits) => {
-                let digits = digits.clone();
-                self.put(&digits);
+                self.put(digits);
+                self.constant(start, number(digits));
             }
             Value::SingleQuotedByteStringLiteral(bits) if bits.bytes().all(|b| matches!(b, b'0' | b'1')) => {
                 self.put(&format!("B'{bits}'"));
@@ -64,6 +68,17 @@ fn is_number(text: &str) -> bool {
         && !(whole.is_empty() && fraction.is_empty())
         && digits(exponent)
         && !exponent.is_empty()
+}
+
+/// What PostgreSQL takes a number for.
+fn number(digits: &str) -> Constant {
+    if digits.parse::<i32>().is_ok() {
+        Constant::Int4
+    } else if digits.parse::<i64>().is_ok() {
+        Constant::Int8
+    } else {
+        Constant::Numeric
+    }
 }
 
 /// The field of EXTRACT, as PostgreSQL reads it: any word, of which it knows some.
