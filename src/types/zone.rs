@@ -105,6 +105,14 @@ impl TimeZone {
         Ok(zone)
     }
 
+    /// The zone that AT TIME ZONE means by a text: an abbreviation, a name of the tz database, or a POSIX zone, which a mere number is too
+    /// (`+03` is three hours west).
+    #[must_use]
+    pub fn of_name(text: &str) -> Option<TimeZone> {
+        let abbreviated = abbreviation_offset(&text.to_ascii_lowercase()).map(TimeZone::from_offset);
+        abbreviated.or_else(|| TimeZone::by_name(text)).or_else(|| posix(text))
+    }
+
     /// A zone of the tz database by its name, in any case.
     pub(super) fn by_name(text: &str) -> Option<TimeZone> {
         TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(text)).map(|zone| TimeZone::Named(*zone))

@@ -26,6 +26,7 @@ mod random;
 mod regression;
 mod roles;
 mod schema_cache;
+mod semantics;
 mod slt;
 mod source_files;
 mod source_postgres;

@@ -53,6 +53,9 @@ impl Context<'_> {
             }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => self.comparison(left, *op, right),
             Expr::Not(inner) => Some(Sql::Not(Box::new(self.predicate(inner)?))),
+            // What became of a test of a column that is never NULL; a NULL lets no row through.
+            Expr::Literal(ScalarValue::Boolean(Some(true)), _) => Some(Sql::And(Vec::new())),
+            Expr::Literal(ScalarValue::Boolean(_), _) => Some(Sql::Or(Vec::new())),
             Expr::IsNull(inner) => self.null_test(inner, false),
             Expr::IsNotNull(inner) => self.null_test(inner, true),
             Expr::InList(list) => self.in_list(list),

@@ -46,6 +46,8 @@ fn configured(mut config: SessionConfig) -> SessionConfig {
     "nulls_max".clone_into(&mut options.sql_parser.default_null_ordering);
     options.execution.time_zone = Some("+00:00".to_owned());
     options.optimizer.expand_views_at_output = false;
+    // It passes over aggregates whose argument is no column, and then keeps rows from them that they need.
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     // `x IS TRUE` is never NULL, and DataFusion's physical form of it says it may be: no reason to refuse the statement.
     options.execution.skip_physical_aggregate_schema_check = true;
     config

@@ -63,14 +63,17 @@ impl ScalarUDFImpl for Kernel {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = !args.args.is_empty() && args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        // What may be another on every row is computed for every row.
+        let constant = self.signature.volatility != Volatility::Volatile
+            && !args.args.is_empty()
+            && args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
         let arrays = args.args.into_iter().map(|arg| arg.into_array(rows)).collect::<Result<Vec<_>>>()?;
         let result = (self.body)(&arrays)?;
         if constant && stop::is_planning() {
             small(&arrays, &result).map_err(external)?;
         }
-        if constant && self.signature.volatility != Volatility::Volatile {
+        if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
         Ok(ColumnarValue::Array(result))

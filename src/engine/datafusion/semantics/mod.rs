@@ -17,6 +17,7 @@ mod evaluation;
 mod facts;
 mod fold;
 mod gather;
+mod held;
 mod install;
 mod json_rows;
 mod json_sets;

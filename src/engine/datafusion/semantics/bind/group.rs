@@ -5,10 +5,11 @@ use crate::sql::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier};
 use datafusion::common::Column;
 use datafusion::functions_aggregate::grouping::grouping_udaf;
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlanBuilder, lit};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
+use super::super::held::constants_held;
 use super::super::keys::group_key;
 use super::super::value::Bound;
 use super::from::ident;
@@ -159,10 +160,19 @@ impl Binder<'_> {
             self.check_grouping(aggregate, &keys)?;
         }
         let mut computed = aggregates.clone();
+        if computed.is_empty() && keys.is_empty() {
+            // HAVING alone makes one group of all rows.
+            computed.push(super::super::aggregates::any_value(lit(true)));
+        }
         computed.extend(carried.iter().map(|(_, first)| first.clone()));
         let named: Vec<Expr> =
             computed.iter().enumerate().map(|(at, expr)| expr.clone().alias(format!("?agg{at}?"))).collect();
-        let plan = LogicalPlanBuilder::from(selecting.plan.clone())
+        let rows = match &groups.sets {
+            // A key that is a constant is NULL in the sets without it.
+            Some(_) => constants_held(selecting.plan.clone()).map_err(from_datafusion)?,
+            None => selecting.plan.clone(),
+        };
+        let plan = LogicalPlanBuilder::from(rows)
             .aggregate(group_exprs, named)
             .and_then(LogicalPlanBuilder::build)
             .map_err(from_datafusion)?;

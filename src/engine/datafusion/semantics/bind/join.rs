@@ -6,6 +6,7 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
 use super::super::coerce::{AtPosition, common_type};
 use super::super::errors::from_datafusion;
+use super::super::held::constants_held;
 use super::super::pg::CastContext;
 use super::super::value::Bound;
 use super::from::{Source, parts};
@@ -102,6 +103,7 @@ impl Binder<'_> {
             JoinOperator::FullOuter(constraint) => (JoinType::Full, constraint),
             _ => return refuse("this kind of join"),
         };
+        let (left, right) = (maybe_missing(left, kind, JoinType::Right)?, maybe_missing(right, kind, JoinType::Left)?);
         match constraint {
             JoinConstraint::On(condition) => {
                 let scope = joined_scope(&left, &right, kind)?;
@@ -188,6 +190,14 @@ impl Binder<'_> {
         }
         self.typing.coerce(bound, PgType::BOOL, CastContext::Implicit)
     }
+}
+
+/// A side of a join; `missing`: the join in which its rows may be missing (they may be in a full one, too).
+fn maybe_missing(side: Source, kind: JoinType, missing: JoinType) -> Result<Source> {
+    if kind != missing && kind != JoinType::Full {
+        return Ok(side);
+    }
+    Ok(Source { plan: constants_held(side.plan).map_err(from_datafusion)?, scope: side.scope })
 }
 
 /// The names of both sides of a join.

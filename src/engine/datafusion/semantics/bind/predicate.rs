@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::InSubquery;
 
-use super::super::coerce::{can_coerce, category};
+use super::super::coerce::{can_coerce, category, common_type};
 use super::super::ops::implement;
 use super::super::pg::CastContext;
 use super::super::sets::all_fields;
@@ -93,6 +93,7 @@ impl Binder<'_> {
         }
         let value = self.expr(value)?;
         let items = list.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
+        let items = self.of_one_type(&value, items);
         let first = list.first().and_then(|item| self.position(item));
         let place = move |binder: &Self| binder.keyword_place("in", first);
         let joined = self.joined_list(&value, &items, negated).map_err(|error| match negated {
@@ -121,6 +122,21 @@ impl Binder<'_> {
             Some(expr) => Ok(Bound::new(expr, PgType::BOOL)),
             None => refuse("an empty IN list"),
         }
+    }
+
+    /// The items of a list as PostgreSQL compares them: several that read no column are of one type, if there is one for them and the value.
+    fn of_one_type(&mut self, value: &Bound, items: Vec<Bound>) -> Vec<Bound> {
+        let constant = |item: &&Bound| !item.expr.any_column_refs() && !item.expr.contains_outer();
+        let constants: Vec<&Bound> = items.iter().filter(constant).collect();
+        if constants.len() < 2 {
+            return items;
+        }
+        let Ok(common) = common_type([value].into_iter().chain(constants), "IN") else { return items };
+        let one = |item: Bound| match constant(&&item) {
+            true => self.typing.coerce(item.clone(), common.bare(), CastContext::Implicit).unwrap_or(item),
+            false => item,
+        };
+        items.into_iter().map(one).collect()
     }
 
     /// The list as one IN of DataFusion: where every comparison is a plain one of two values in the same form.

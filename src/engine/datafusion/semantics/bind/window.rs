@@ -189,6 +189,14 @@ fn frame_of(frame: &FrameAst, keys: usize) -> Result<WindowFrame> {
         }
         _ => {}
     }
+    let empty = match (&start, &end) {
+        (DfBound::Following(from), DfBound::Following(to)) => from > to,
+        (DfBound::Preceding(from), DfBound::Preceding(to)) => !from.is_null() && from < to,
+        _ => false,
+    };
+    if empty {
+        return refuse("a frame that ends before it starts");
+    }
     Ok(WindowFrame::new_bounds(units, start, end))
 }
 

@@ -76,6 +76,15 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
             plain(map::<UInt32Type, Int32Type>("oid_int4", value.expr, DataType::Int32, |v| Ok(v as i32)))
         }
         _ if value.arrow == DataType::UInt32 && from != 26 => unsupported(from, to),
+        // One byte, and a number in a byte.
+        (_, 18) | (18, 23) if from != to.oid => unsupported(from, to),
+        (869, 25 | 1042 | 1043) => {
+            let host = |text: &str| if text.contains(':') { 128 } else { 32 };
+            let masked = text_map("inet_text", value.expr, move |text| {
+                Ok(if text.contains('/') { text.to_owned() } else { format!("{text}/{}", host(text)) })
+            });
+            Ok(Bound::new(masked, to))
+        }
         (22 | 30, _) if to.is_array() => {
             let text = text_map("vector_array", value.expr, |text| Ok(vector_as_array(text)));
             text_io::from_text(Bound::new(text, PgType::TEXT), to, &facts.format)
@@ -110,10 +119,22 @@ fn array(value: Bound, to: PgType, facts: &SessionFacts) -> Result<Bound> {
     if text(value.pg) && text(to) {
         return Ok(Bound { pg: to, ..value });
     }
-    if value.arrow == DataType::Utf8View {
+    if value.arrow == DataType::Utf8View && by_text(value.pg, to) {
         return text_io::from_text(Bound { pg: PgType::TEXT, ..value }, to, &facts.format);
     }
     unsupported(value.pg.oid, to)
+}
+
+/// Whether the text of each element reads as what its cast makes of it.
+fn by_text(from: PgType, to: PgType) -> bool {
+    let (Some(from), Some(to)) = (from.element(), to.element()) else { return false };
+    match (from.oid, to.oid) {
+        // Casts that round, and texts that are another than the output.
+        (700 | 701 | 1700, 20 | 21 | 23) | (700 | 701, 1700) | (700, 701) => false,
+        (16 | 18 | 650 | 869 | 1042, 25 | 1042 | 1043) => false,
+        (16, 23) | (23, 16) => false,
+        _ => true,
+    }
 }
 
 fn narrow(value: Bound, to: PgType) -> Expr {

@@ -29,9 +29,9 @@ pub(super) fn apply(value: Bound, to: PgType, context: CastContext) -> Result<Bo
         1042 | 1043 => Ok(length(value, to, context == CastContext::Explicit)),
         1114 | 1184 => Ok(seconds(value, to)),
         1560 | 1562 => Ok(bits(value, to, context == CastContext::Explicit)),
+        1083 | 1186 | 1266 => by_input(value, to),
         // A literal was rounded by its input function; a length of an array's elements is not supported.
         _ if value.constant().is_some() => Ok(Bound { pg: to, ..value }),
-        1083 | 1186 | 1266 => by_input(value, to),
         // Elements that an explicit cast cuts to a length.
         1014 | 1015 | 1561 | 1563 => {
             Err(Error::unsupported(format!("a cast to type {} is not supported", to.display_name())))

@@ -33,6 +33,13 @@ pub(crate) enum Unit {
     ZoneMinute,
 }
 
+impl Unit {
+    /// It is a part of a day.
+    pub(crate) fn is_within_day(self) -> bool {
+        matches!(self, Unit::Microseconds | Unit::Milliseconds | Unit::Second | Unit::Minute | Unit::Hour)
+    }
+}
+
 /// A field's value: an unscaled number, and how many digits of it stand behind the point.
 pub(crate) type Part = (i64, u8);
 

@@ -3,7 +3,9 @@
 
 use arrow::datatypes::IntervalMonthDayNano;
 
-use super::{DAY, civil, days_from_civil, days_in_month, infinite, instant_to_local, local_to_instant, out_of_range};
+use super::{
+    DAY, civil, days_from_civil, days_in_month, infinite, instant_to_local, local_to_instant, out_of_range, possible,
+};
 use crate::error::{Error, Result, SqlState};
 use crate::types::TimeZone;
 
@@ -32,7 +34,7 @@ pub(crate) fn add_interval(timestamp: i64, interval: Interval) -> Result<i64> {
     }
     let wrong = || out_of_range("timestamp");
     let moved = add_months_and_days(timestamp, interval)?;
-    moved.checked_add(micros(interval)).filter(|t| !infinite(*t)).ok_or_else(wrong)
+    moved.checked_add(micros(interval)).filter(|t| possible(*t)).ok_or_else(wrong)
 }
 
 fn add_months_and_days(timestamp: i64, interval: Interval) -> Result<i64> {
@@ -45,7 +47,7 @@ fn add_months_and_days(timestamp: i64, interval: Interval) -> Result<i64> {
         day = days_from_civil(year, month, of_month.min(days_in_month(year, month)));
     }
     day += i64::from(interval.days);
-    day.checked_mul(DAY).and_then(|t| t.checked_add(time)).filter(|t| !infinite(*t)).ok_or_else(wrong)
+    day.checked_mul(DAY).and_then(|t| t.checked_add(time)).filter(|t| possible(*t)).ok_or_else(wrong)
 }
 
 /// `timestamptz + interval`: months and days pass in local time, hours in absolute time.
@@ -54,11 +56,14 @@ pub(crate) fn add_interval_in_zone(instant: i64, interval: Interval, zone: &Time
         return Ok(instant);
     }
     let mut instant = instant;
-    if interval.months != 0 || interval.days != 0 {
-        let local = instant_to_local(instant, zone)?;
-        instant = local_to_instant(add_months_and_days(local, interval)?, zone)?;
+    // Each by itself: where the months lead to a time that there is not, the days begin where the clocks are then.
+    for part in [Interval::new(interval.months, 0, 0), Interval::new(0, interval.days, 0)] {
+        if part.months != 0 || part.days != 0 {
+            let local = instant_to_local(instant, zone)?;
+            instant = local_to_instant(add_months_and_days(local, part)?, zone)?;
+        }
     }
-    instant.checked_add(micros(interval)).filter(|t| !infinite(*t)).ok_or_else(|| out_of_range("timestamp"))
+    instant.checked_add(micros(interval)).filter(|t| possible(*t)).ok_or_else(|| out_of_range("timestamp"))
 }
 
 /// `justify_hours`: whole days out of the time, both with one sign.

@@ -65,6 +65,14 @@ pub(super) fn infinite(micros: i64) -> bool {
     micros == i64::MAX || micros == i64::MIN
 }
 
+/// The first timestamp: 4714-11-24 BC, in microseconds since 1970.
+const FIRST: i64 = -210_866_803_200_000_000;
+
+/// Whether a number of microseconds is a timestamp.
+pub(super) fn possible(micros: i64) -> bool {
+    !infinite(micros) && micros >= FIRST
+}
+
 /// A date's midnight.
 pub(super) fn date_to_timestamp(day: i32) -> Result<i64> {
     match day {
@@ -91,7 +99,7 @@ pub(super) fn local_to_instant(local: i64, zone: &TimeZone) -> Result<i64> {
         return Ok(local);
     }
     let offset = i64::from(zone.offset_of_local(local.div_euclid(1_000_000)));
-    local.checked_sub(offset * 1_000_000).filter(|t| !infinite(*t)).ok_or_else(|| out_of_range("timestamp"))
+    local.checked_sub(offset * 1_000_000).filter(|t| possible(*t)).ok_or_else(|| out_of_range("timestamp"))
 }
 
 /// An instant as local time.
@@ -100,7 +108,7 @@ pub(super) fn instant_to_local(instant: i64, zone: &TimeZone) -> Result<i64> {
         return Ok(instant);
     }
     let offset = i64::from(zone.offset_at(instant.div_euclid(1_000_000)));
-    instant.checked_add(offset * 1_000_000).filter(|t| !infinite(*t)).ok_or_else(|| out_of_range("timestamp"))
+    instant.checked_add(offset * 1_000_000).filter(|t| possible(*t)).ok_or_else(|| out_of_range("timestamp"))
 }
 
 /// `date + integer`.

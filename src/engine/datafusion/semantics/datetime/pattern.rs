@@ -12,10 +12,48 @@ pub(crate) enum Piece {
 }
 
 /// The fields that are offered, longer ones before those they begin with.
-const FIELDS: [&str; 34] = [
-    "YYYY", "IYYY", "MONTH", "Month", "month", "HH24", "HH12", "DAY", "Day", "day", "DDD", "MON", "Mon", "mon", "DY",
-    "Dy", "dy", "YY", "MM", "DD", "HH", "MI", "SS", "MS", "US", "IW", "WW", "AM", "PM", "am", "pm", "ID", "Q", "D",
+const FIELDS: [&str; 36] = [
+    "SSSSS", "YYYY", "IYYY", "MONTH", "Month", "month", "HH24", "HH12", "SSSS", "DAY", "Day", "day", "DDD", "MON",
+    "Mon", "mon", "DY", "Dy", "dy", "YY", "MM", "DD", "HH", "MI", "SS", "MS", "US", "IW", "WW", "AM", "PM", "am", "pm",
+    "ID", "Q", "D",
 ];
+
+/// Numbers may be written in lower case, too.
+const NUMBERS: [(&str, &str); 18] = [
+    ("sssss", "SSSSS"),
+    ("yyyy", "YYYY"),
+    ("iyyy", "IYYY"),
+    ("hh24", "HH24"),
+    ("hh12", "HH12"),
+    ("ssss", "SSSS"),
+    ("ddd", "DDD"),
+    ("yy", "YY"),
+    ("mm", "MM"),
+    ("dd", "DD"),
+    ("hh", "HH"),
+    ("mi", "MI"),
+    ("ss", "SS"),
+    ("ms", "MS"),
+    ("us", "US"),
+    ("iw", "IW"),
+    ("ww", "WW"),
+    ("q", "Q"),
+];
+
+/// Fields that others begin with and that are not offered.
+const OTHERS: [&str; 8] = ["IDDD", "iddd", "IYY", "iyy", "YYY", "yyy", "Y,YYY", "y,yyy"];
+
+/// The field that a format begins with, and the format behind it.
+fn field(format: &str) -> Option<(&'static str, &str)> {
+    let four = ["YYYY", "yyyy", "IYYY", "iyyy"].iter().any(|field| format.starts_with(field));
+    if !four && OTHERS.iter().any(|other| format.starts_with(other)) {
+        return None;
+    }
+    let named = FIELDS.iter().map(|field| (*field, *field));
+    let numbers = NUMBERS.iter().copied();
+    let (written, field) = named.chain(numbers).find(|(written, _)| format.starts_with(written))?;
+    Some((field, format.get(written.len()..)?))
+}
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -45,8 +83,8 @@ pub(crate) fn pattern(format: &str) -> Option<Vec<Piece>> {
     // FM drops the blanks and zeros that pad the next field.
     while let Some(first) = rest.chars().next() {
         if let Some(after) = rest.strip_prefix("FM") {
-            let field = FIELDS.iter().find(|field| after.starts_with(**field))?;
-            let bare = match *field {
+            let (field, after) = field(after)?;
+            let bare = match field {
                 "Month" => "FMMonth",
                 "MONTH" => "FMMONTH",
                 "month" => "FMmonth",
@@ -59,9 +97,9 @@ pub(crate) fn pattern(format: &str) -> Option<Vec<Piece>> {
                 _ => return None,
             };
             pieces.push(Piece::Field(bare));
-            rest = after.get(field.len()..)?;
-        } else if let Some(field) = FIELDS.iter().find(|field| rest.starts_with(**field)) {
-            rest = rest.get(field.len()..)?;
+            rest = after;
+        } else if let Some((field, after)) = field(rest) {
+            rest = after;
             // A suffix makes an ordinal or something spelled: not offered.
             if ["TH", "th", "SP"].iter().any(|suffix| rest.starts_with(suffix)) {
                 return None;
@@ -122,6 +160,7 @@ fn shown(field: &str, local: i64) -> String {
         "HH" | "HH12" => format!("{:02}", (hour + 11) % 12 + 1),
         "MI" => format!("{minute:02}"),
         "SS" => format!("{second:02}"),
+        "SSSS" | "SSSSS" => (time / 1_000_000).to_string(),
         "MS" => format!("{:03}", time / 1000 % 1000),
         "US" => format!("{:06}", time % 1_000_000),
         "Q" => number(Unit::Quarter).to_string(),

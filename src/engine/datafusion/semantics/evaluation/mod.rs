@@ -16,6 +16,7 @@ mod conjuncts;
 mod constants;
 mod fallible;
 mod lazy;
+mod lists;
 mod pushdown;
 
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(in crate::engine::datafusion) fn optimizer_rules() -> Vec<Arc<dyn OptimizerR
         if rule.name() == "push_down_filter" {
             rules.push(Arc::new(pushdown::CarefulPushDown::default()));
             rules.push(Arc::new(conjuncts::OrderedConjuncts));
+        } else if rule.name() == "simplify_expressions" {
+            rules.push(Arc::new(lists::CarefulSimplify::default()));
         } else {
             rules.push(rule);
         }

@@ -83,8 +83,8 @@ fn constant(value: &Bound, what: &str) -> Result<String> {
 
 fn zone_of(zone: &Bound) -> Result<TimeZone> {
     let name = constant(zone, "a time zone")?;
-    TimeZone::parse(&name)
-        .map_err(|_| Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))
+    TimeZone::of_name(&name)
+        .ok_or_else(|| Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))
 }
 
 fn to_char(source: &str, value: &Bound, format: &Bound, typing: &mut Typing) -> Result<Option<Bound>> {
@@ -96,7 +96,7 @@ fn to_char(source: &str, value: &Bound, format: &Bound, typing: &mut Typing) -> 
     let expr = text_rows(&label, vec![value.expr.clone()], move |row| {
         let t = row.number::<Stamp>(0)?;
         // Infinite times have no text in any format: NULL.
-        if datetime::infinite(t) {
+        if datetime::infinite(t) || pieces.is_empty() {
             return Ok(None);
         }
         let local = match &zone {

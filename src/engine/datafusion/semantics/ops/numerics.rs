@@ -56,6 +56,9 @@ fn whole_quotient(a: &Bound, b: &Bound) -> Bound {
         let (x, y) = (numeric::reader(a)?, numeric::reader(b)?);
         let quotient = |row: usize| -> DfResult<Option<Numeric>> {
             let (Some(x), Some(y)) = (x.get(row)?, y.get(row)?) else { return Ok(None) };
+            if x.scale().is_none() || y.scale().is_none() {
+                return x.div(&y).and_then(|q| q.trunc(0)).map(Some).map_err(external);
+            }
             let rest = x.rem(&y).map_err(external)?;
             let whole = x.sub(&rest).and_then(|whole| whole.div(&y)).and_then(|q| q.trunc(0)).map_err(external)?;
             Ok(Some(whole))

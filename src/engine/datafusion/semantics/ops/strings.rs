@@ -12,6 +12,7 @@ use super::super::cast::{Typing, to_text};
 use super::super::ctype::Ctype;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::{number_rows, text_map, text_rows, truth_rows};
+use super::super::pg::CastContext;
 use super::super::text;
 use super::super::value::{Bound, ctype_of};
 use super::{exprs, under};
@@ -174,6 +175,8 @@ fn as_text(value: &Bound, typing: &mut Typing) -> Result<Bound> {
     let value = typing.settle(value.clone())?;
     match value.pg.oid {
         25 | 1043 => Ok(value),
+        // The cast tells the whole mask, which the output leaves out.
+        869 => typing.coerce(value, PgType::TEXT, CastContext::Explicit),
         _ => to_text(value, PgType::TEXT, &typing.facts.format),
     }
 }

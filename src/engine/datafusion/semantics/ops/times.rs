@@ -259,12 +259,15 @@ fn truncated(source: &str, field: &Bound, value: &Bound, zone: &TimeZone, return
         }
         _ => {
             let zone = zone.clone();
+            let within_day = unit.is_within_day();
             map::<Stamp, Stamp>(&format!("{label}[{}]", zone.name()), value.expr.clone(), out, move |t| {
                 if datetime::infinite(t) {
                     return Ok(t);
                 }
                 let local = datetime::instant_to_local(t, &zone)?;
-                datetime::local_to_instant(datetime::truncate(unit, local).unwrap_or(Ok(local))?, &zone)
+                let truncated = datetime::truncate(unit, local).unwrap_or(Ok(local))?;
+                // Within a day the offset stays: in an hour that comes twice, each is one of its own.
+                if within_day { Ok(t - (local - truncated)) } else { datetime::local_to_instant(truncated, &zone) }
             })
         }
     };
