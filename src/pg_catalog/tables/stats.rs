@@ -7,7 +7,7 @@ use crate::pg_catalog::relation::{Looking, Rows, Value};
 
 /// The tables of a looking role; `own`: without those of the system.
 fn tables<'a>(looking: &'a Looking<'_>, own: bool) -> impl Iterator<Item = &'a Class> {
-    let wanted = move |class: &&Class| matches!(kind(class), "r" | "m") && !(own && is_system(&class.schema));
+    let wanted = move |class: &&Class| matches!(kind(class), "r" | "p" | "m") && !(own && is_system(&class.schema));
     looking.objects.classes.iter().filter(wanted)
 }
 
@@ -46,6 +46,12 @@ pub(super) fn pg_statio_all_tables(looking: &Looking<'_>, rows: &mut Rows) {
 
 pub(super) fn pg_statio_user_tables(looking: &Looking<'_>, rows: &mut Rows) {
     tables(looking, true).for_each(|class| rows.push(&named(class)));
+}
+
+/// Sequences, of which nothing is counted either.
+pub(super) fn pg_statio_sequences(looking: &Looking<'_>, rows: &mut Rows) {
+    let sequences = looking.objects.classes.iter().filter(|class| kind(class) == "S");
+    sequences.for_each(|class| rows.push(&named(class)));
 }
 
 pub(super) fn pg_stat_indexes(looking: &Looking<'_>, rows: &mut Rows) {

@@ -16,6 +16,7 @@ mod introspect;
 mod kept;
 mod keys;
 mod line;
+mod lineage;
 mod load;
 mod pool;
 mod read;

@@ -6,6 +6,7 @@ mod calls;
 mod constructs;
 mod differential;
 mod json_rows;
+mod lineage;
 mod oids;
 mod probes;
 mod psql;
