@@ -14,8 +14,8 @@ use super::inheritance::Inheritance;
 use super::own_types::OwnTypes;
 use super::{INFORMATION_SCHEMA, Listed, PG_CATALOG, facts};
 use crate::catalog::{
-    DiskSize, RemoteColumn, RemoteConstraint, RemoteIndex, SequenceSchema, TableSchema, Viewer, VirtualTable, World,
-    Written, stable_oid,
+    ConstraintKind, DiskSize, RemoteColumn, RemoteConstraint, RemoteIndex, SequenceSchema, TableSchema, Viewer,
+    VirtualTable, World, Written, stable_oid,
 };
 use crate::error::Result;
 
@@ -234,6 +234,11 @@ impl Objects {
             };
             let of_index = target.as_ref().map_or(table, |(other, _)| other);
             let index = constraint.index.as_deref().map_or(0, |name| self.index_oid(of_index, name));
+            // With 0 for each expression, as its index has it.
+            let numbers = match self.index(index) {
+                Some(beneath) if constraint.kind == ConstraintKind::Exclusion => beneath.numbers.clone(),
+                _ => numbers,
+            };
             self.constraints_by_oid.insert(*oid, self.constraints.len());
             self.constraints_of.entry(table.oid).or_default().push(self.constraints.len());
             self.constraints.push(Constraint { oid: *oid, table: Arc::clone(table), at, numbers, target, index });

@@ -4,7 +4,6 @@
 use super::registered;
 use super::row_function::Cell;
 use crate::catalog::Viewer;
-use crate::names::quote_if_needed;
 use crate::pg_catalog::facts;
 use crate::pg_catalog::objects::{Class, Objects};
 use crate::pg_catalog::relation::Looking;
@@ -61,13 +60,13 @@ fn relation(viewer: &Viewer, objects: &Objects, class: &Class, column: i64) -> O
     }
     let looking = Looking { viewer, objects };
     let name = columns(&looking, class).into_iter().find(|known| known.number == column)?.name;
-    Some(format!("column {} of {whole}", quote_if_needed(&name)))
+    Some(format!("column {name} of {whole}"))
 }
 
 fn constraint(viewer: &Viewer, objects: &Objects, oid: u32) -> Option<String> {
     let Some(found) = objects.constraint(oid) else {
-        return objects.types.check_name(oid).map(|name| format!("constraint {}", quote_if_needed(name)));
+        return objects.types.check_name(oid).map(|name| format!("constraint {name}"));
     };
     let table = relation(viewer, objects, objects.class(found.table.oid)?, 0)?;
-    Some(format!("constraint {} on {table}", quote_if_needed(&found.remote()?.name)))
+    Some(format!("constraint {} on {table}", found.remote()?.name))
 }

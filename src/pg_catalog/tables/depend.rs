@@ -86,6 +86,12 @@ fn of_columns(looking: &Looking<'_>, class: &Class, table: &TableSchema, rows: &
         let generated = column.remote.is_some_and(|remote| remote.generated);
         let of_default = Object(PG_ATTRDEF, default_oid(table, &column.name), 0);
         push(rows, of_default, own, if generated { "i" } else { "a" });
+        if let Some((one, _)) = column.declared
+            && let Some(name) = looking.objects.types.name(looking.viewer, one.oid)
+            && text.contains(&format!("::{name}"))
+        {
+            push(rows, of_default, Object(PG_TYPE, one.oid, 0), "n");
+        }
         for sequence in sequences_of(looking, &text) {
             push(rows, of_default, Object(PG_CLASS, sequence, 0), "n");
         }
@@ -135,7 +141,7 @@ fn of_constraint(looking: &Looking<'_>, constraint: &Constraint, rows: &mut Rows
     let own = Object(PG_CONSTRAINT, constraint.oid, 0);
     let column = |number: &i64| Object(PG_CLASS, constraint.table.oid, *number);
     let check = constraint.remote().is_some_and(|remote| remote.kind == ConstraintKind::Check);
-    for number in &constraint.numbers {
+    for number in constraint.numbers.iter().filter(|number| **number != 0) {
         push(rows, own, column(number), "a");
         if check {
             push(rows, own, column(number), "n");
@@ -148,8 +154,12 @@ fn of_constraint(looking: &Looking<'_>, constraint: &Constraint, rows: &mut Rows
         }
     }
     let parent = looking.objects.inheritance.constraint(constraint.oid);
-    if parent != 0 {
-        push(rows, own, Object(PG_CONSTRAINT, parent, 0), "P");
+    let parent_of = Object(PG_CONSTRAINT, parent, 0);
+    if parent != 0 && constraint.table.is_partition() {
+        push(rows, own, parent_of, "P");
         push(rows, own, Object(PG_CLASS, constraint.table.oid, 0), "S");
+    } else if parent != 0 {
+        // A key to a partitioned table has one more for each partition.
+        push(rows, own, parent_of, "i");
     }
 }

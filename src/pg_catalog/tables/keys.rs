@@ -97,7 +97,8 @@ fn pg_constraint(looking: &Looking<'_>, rows: &mut Rows) {
         // `conbin` is a check's expression alone.
         let check = (remote.kind == ConstraintKind::Check)
             .then(|| condition(remote.definition.as_deref().unwrap_or_default()).to_owned());
-        let descends = !looking.objects.inheritance.parents(constraint.table.oid).is_empty();
+        let parent = looking.objects.inheritance.constraint(constraint.oid);
+        let descends = parent != 0 || !looking.objects.inheritance.parents(constraint.table.oid).is_empty();
         // `=` of the referenced column's type, for each column of a foreign key.
         let equal = target.and_then(|(table, numbers)| equality(table, numbers));
         rows.push(&[
@@ -114,7 +115,7 @@ fn pg_constraint(looking: &Looking<'_>, rows: &mut Rows) {
             ("confupdtype", of(references.map(|references| references.on_update)).into()),
             ("confdeltype", of(references.map(|references| references.on_delete)).into()),
             ("confmatchtype", of(references.map(|references| references.matching)).into()),
-            ("conparentid", looking.objects.inheritance.constraint(constraint.oid).into()),
+            ("conparentid", parent.into()),
             ("conislocal", (remote.origin.local || !descends).into()),
             ("coninhcount", i64::from(if descends { remote.origin.inherited } else { 0 }).into()),
             ("connoinherit", remote.no_inherit.into()),

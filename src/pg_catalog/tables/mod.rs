@@ -23,6 +23,12 @@ use super::relation::{Fill, Looking, Rows};
 /// What adds a relation's rows.
 type Add = fn(&Looking<'_>, &mut Rows);
 
+/// What names things as bare as the search path lets it.
+const BY_PATH: &[(&str, &str, Add)] = &[
+    ("information_schema", "columns", information_schema::columns),
+    ("pg_catalog", "pg_attrdef", attribute::pg_attrdef),
+];
+
 /// Who fills which relation.
 pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
     const CATALOG: &[(&str, Add)] = &[
@@ -92,11 +98,6 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("tables", information_schema::tables),
         ("usage_privileges", privileges::usage_privileges),
         ("views", information_schema::views),
-    ];
-    // What names things as bare as the search path lets it.
-    const BY_PATH: &[(&str, &str, Add)] = &[
-        ("information_schema", "columns", information_schema::columns),
-        ("pg_catalog", "pg_attrdef", attribute::pg_attrdef),
     ];
     // What is another for each session of a user, at each moment.
     const OF_SESSION: &[(&str, Add)] = &[("pg_settings", settings::pg_settings)];

@@ -2,7 +2,8 @@
 //! Must not know: who may see which table (`objects` holds only those).
 
 use super::class::kind;
-use crate::pg_catalog::objects::{Class, What, database_oid, is_system};
+use crate::pg_catalog::inheritance::partitioning;
+use crate::pg_catalog::objects::{Class, Index, What, database_oid, is_system};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
 
 /// The tables of a looking role; `own`: without those of the system.
@@ -55,7 +56,9 @@ pub(super) fn pg_statio_sequences(looking: &Looking<'_>, rows: &mut Rows) {
 }
 
 pub(super) fn pg_stat_indexes(looking: &Looking<'_>, rows: &mut Rows) {
-    for index in &looking.objects.indexes {
+    // An index of a partitioned table is none that could be read.
+    let read = |index: &&Index| partitioning(&index.table).is_none();
+    for index in looking.objects.indexes.iter().filter(read) {
         let Some(remote) = index.remote() else { continue };
         rows.push(&[
             ("relid", index.table.oid.into()),

@@ -119,7 +119,9 @@ impl Found {
         let places = self.places();
         for Of { schema, relation, numbers, mut what } in constraints {
             let Some(open) = places.get(&(schema, relation)).and_then(|at| self.tables.get_mut(*at)) else { continue };
-            if let Some(columns) = open.positions(&numbers) {
+            // What excludes by an expression has 0 for it; its index tells what it is made of.
+            let named: Vec<i32> = numbers.into_iter().filter(|number| *number != 0).collect();
+            if let Some(columns) = open.positions(&named) {
                 what.columns = columns;
                 open.table.constraints.push(what);
             }

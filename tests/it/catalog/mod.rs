@@ -14,6 +14,7 @@ mod rights;
 mod roles;
 mod sets;
 mod sizes;
+mod tools;
 mod views;
 
 use crate::harness::daemon::Daemon;

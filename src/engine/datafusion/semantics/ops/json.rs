@@ -28,7 +28,7 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
         "json_build_object_noargs" | "jsonb_build_object_noargs" => return constant("{}", returns, typing),
         "json_build_array" | "jsonb_build_array" => array(args, typing)?,
         "json_build_array_noargs" | "jsonb_build_array_noargs" => return constant("[]", returns, typing),
-        "to_json" | "to_jsonb" => match args {
+        "to_json" | "to_jsonb" | "array_to_json" => match args {
             [value] => json_text(value.clone(), typing)?,
             _ => return Ok(None),
         },
