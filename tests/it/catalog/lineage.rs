@@ -37,14 +37,13 @@ name = "finn"
 roles = ["filtered"]
 "#;
 
-pub(super) fn both() -> impl Future<Output = Both> {
-    async {
-        let postgres = TestPostgres::start();
-        postgres.exec(SCHEMA).await;
-        postgres.exec(LINEAGE).await;
-        let tusk = over(&postgres, "schemas = { public = \"public\" }", ROLES);
-        Both { postgres, tusk }
-    }
+/// Both over the schema of these tests.
+pub(super) async fn both() -> Both {
+    let postgres = TestPostgres::start();
+    postgres.exec(SCHEMA).await;
+    postgres.exec(LINEAGE).await;
+    let tusk = over(&postgres, "schemas = { public = \"public\" }", ROLES);
+    Both { postgres, tusk }
 }
 
 /// In the order of names, which no collation changes.
