@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::datatypes::SchemaRef;
 
 use super::VirtualTable;
+use super::lineage::{SequenceSchema, sees_sequence, settle_partitions};
 use super::mount::Mounts;
 use crate::config::SourceKind;
 use crate::error::Error;
@@ -65,6 +66,8 @@ pub struct CatalogSnapshot {
     pub order: Vec<String>,
     /// Their tables.
     pub schemas: HashMap<String, Tables>,
+    /// The sequences of the mounted schemas.
+    pub sequences: Vec<Arc<SequenceSchema>>,
     /// Sources that could not be asked.
     pub unavailable: Vec<Unavailable>,
     /// Sources that are served from their last good schema: their names.
@@ -104,6 +107,8 @@ pub struct World {
     pub order: Vec<String>,
     /// Visible tables.
     pub schemas: HashMap<String, Tables>,
+    /// Visible sequences.
+    pub sequences: Vec<Arc<SequenceSchema>>,
     /// What may be changed, by the oid of the table; a table of which nothing may is left out.
     pub writes: HashMap<u32, Writes>,
     /// Virtual tables by schema and name: the same for everybody, their rows differ.
@@ -192,6 +197,12 @@ impl TableSchema {
         self.is_whole() && self.remote.whole
     }
 
+    /// Whether it is a part of another table.
+    #[must_use]
+    pub fn is_partition(&self) -> bool {
+        self.remote.lineage.bound.is_some()
+    }
+
     /// Rows, as the source estimates them; none where that is not to be told.
     #[must_use]
     pub fn estimated_rows(&self) -> Option<u64> {
@@ -235,12 +246,15 @@ impl CatalogSnapshot {
                 schemas.insert(schema.clone(), seen);
             }
         }
+        settle_partitions(&mut schemas, &mut writes);
+        let sequences = self.sequences.iter().filter(|one| sees_sequence(one, &schemas, &nameable)).cloned().collect();
         let order = self.order.iter().filter(|schema| schemas.contains_key(*schema)).cloned().collect();
         let seen = |source: &Arc<str>| schemas.values().flat_map(Tables::values).any(|table| table.source == *source);
         let stale = self.stale.iter().filter(|source| seen(source)).cloned().collect();
         World {
             order,
             schemas,
+            sequences,
             writes,
             virtuals: Arc::clone(virtuals),
             unavailable: self.unavailable.iter().filter(|source| known(source)).cloned().collect(),

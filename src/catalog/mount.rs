@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{CatalogSnapshot, TableSchema, stable_oid};
+use super::{CatalogSnapshot, SequenceSchema, TableSchema, stable_oid};
 use crate::config::{SourceKind, SourceSettings, SourceSpec};
 use crate::names::TableName;
 use crate::source::RemoteSchema;
@@ -68,12 +68,7 @@ impl Mounts {
     ) {
         for remote in &schema.tables {
             let Some(seen) = self.seen_as(&remote.schema) else { continue };
-            if snapshot
-                .schemas
-                .get(&seen)
-                .and_then(|tables| tables.values().next())
-                .is_some_and(|table| table.source != *source)
-            {
+            if is_taken(snapshot, &seen, source) {
                 tracing::warn!(source = &**source, schema = seen, "not mounted: another source mounts this schema");
                 continue;
             }
@@ -109,12 +104,35 @@ impl Mounts {
             let table = Arc::new(table.narrowed((0..remote.columns.len()).collect()));
             snapshot.schemas.entry(seen).or_default().entry(remote.name.clone()).or_insert(table);
         }
+        for remote in &schema.sequences {
+            let Some(seen) = self.seen_as(&remote.schema).filter(|seen| !is_taken(snapshot, seen, source)) else {
+                continue;
+            };
+            let owner = match &remote.owner {
+                Some(owner) => match self.seen_as(&owner.schema) {
+                    Some(schema) => Some(TableName::new(schema, &owner.table)),
+                    None => continue,
+                },
+                None => None,
+            };
+            let name = TableName::new(&seen, &remote.name);
+            let oid = stable_oid("class", &format!("{seen}.{}", remote.name), |oid| oids.contains_key(&oid));
+            oids.insert(oid, name.clone());
+            let (source, remote) = (Arc::clone(source), Arc::clone(remote));
+            snapshot.sequences.push(Arc::new(SequenceSchema { name, oid, source, remote, owner }));
+        }
         for (remote, name, error) in &schema.broken {
             if let Some(seen) = self.seen_as(remote) {
                 snapshot.broken.insert(TableName::new(seen, name), error.clone());
             }
         }
     }
+}
+
+/// Whether another source mounts a schema already.
+fn is_taken(snapshot: &CatalogSnapshot, schema: &str, source: &Arc<str>) -> bool {
+    let first = snapshot.schemas.get(schema).and_then(|tables| tables.values().next());
+    first.is_some_and(|table| table.source != *source)
 }
 
 #[cfg(test)]

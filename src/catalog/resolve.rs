@@ -67,12 +67,28 @@ fn missing(world: &World, search_path: &[String], table: &TableRef) -> Error {
     if let Some(source) = unreached {
         return source.error.clone().with_position(table.position);
     }
+    if let Some(sequence) = sequence(world, search_path, table) {
+        let message = format!("permission denied for sequence {}", sequence.table);
+        return Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, message);
+    }
     let name = match &table.schema {
         Some(schema) => format!("{schema}.{}", table.table),
         None => table.table.clone(),
     };
     Error::client(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
         .with_position(table.position)
+}
+
+/// The sequence that a name means: it can be named, and nobody may read it.
+fn sequence<'w>(world: &'w World, search_path: &[String], table: &TableRef) -> Option<&'w TableName> {
+    let named = |schema: &str| {
+        let mut names = world.sequences.iter().map(|sequence| &sequence.name);
+        names.find(|name| name.schema == schema && name.table == table.table)
+    };
+    match &table.schema {
+        Some(schema) => named(schema),
+        None => search_path.iter().find_map(|schema| named(schema)),
+    }
 }
 
 /// The schemas of a search path that exist in this world, in order.

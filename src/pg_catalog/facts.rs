@@ -357,6 +357,11 @@ pub(super) fn collations() -> &'static [(u32, &'static str)] {
     &COLLATIONS
 }
 
+/// The oid of a collation, which is the same everywhere; 0 for one that there is none of here.
+pub(super) fn known_collation(oid: u32) -> u32 {
+    if collations().iter().any(|(known, _)| *known == oid) { oid } else { 0 }
+}
+
 /// The keywords: word, code, whether it can be a bare label, what the code and the label mean.
 pub(super) fn keywords() -> impl Iterator<Item = [&'static str; 5]> {
     KEYWORDS.lines().map(|line| {

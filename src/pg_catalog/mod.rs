@@ -5,10 +5,12 @@
 mod definitions;
 mod facts;
 mod functions;
+mod inheritance;
 mod objects;
 mod own;
 mod own_types;
 mod relation;
+mod renamed;
 mod rights;
 mod tables;
 

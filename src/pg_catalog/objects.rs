@@ -5,15 +5,17 @@
 //! a foreign key to a table or column out of sight.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
 
+use super::inheritance::Inheritance;
 use super::own_types::OwnTypes;
 use super::{INFORMATION_SCHEMA, Listed, PG_CATALOG, facts};
 use crate::catalog::{
-    DiskSize, RemoteColumn, RemoteConstraint, RemoteIndex, TableSchema, Viewer, VirtualTable, World, stable_oid,
+    ConstraintKind, DiskSize, RemoteColumn, RemoteConstraint, RemoteIndex, SequenceSchema, TableSchema, Viewer,
+    VirtualTable, World, Written, stable_oid,
 };
 use crate::error::Result;
 
@@ -23,6 +25,8 @@ pub(super) enum What {
     Table(Arc<TableSchema>),
     /// An index: its place in `Objects::indexes`.
     Index(usize),
+    /// A sequence of a source.
+    Sequence(Arc<SequenceSchema>),
     /// A relation of PostgreSQL's catalogs.
     System(&'static Listed),
     /// A view of Tusk's own.
@@ -95,7 +99,18 @@ pub(super) struct Objects {
     pub(super) sources: Vec<Arc<str>>,
     /// The enums and domains of the visible columns.
     pub(super) types: OwnTypes,
-    batches: Mutex<HashMap<u32, RecordBatch>>,
+    /// What descends from what.
+    pub(super) inheritance: Inheritance,
+    /// The sequences of columns, by table and number.
+    owned: HashMap<(u32, i64), Arc<SequenceSchema>>,
+    /// Relations by source, schema and name there.
+    by_origin: HashMap<(Arc<str>, String, String), u32>,
+    /// Table and number of columns, by the oids of their defaults.
+    defaults: OnceLock<HashMap<u32, (u32, i64)>>,
+    /// Of expressions whose form for people is another: that form, by the relation and the plain one.
+    pretty: OnceLock<HashMap<(u32, String), String>>,
+    /// Rows that were made, each with the search path that they are for, where they differ by it.
+    batches: Mutex<HashMap<u32, (Vec<String>, RecordBatch)>>,
 }
 
 impl Objects {
@@ -107,14 +122,19 @@ impl Objects {
         Arc::clone(derived).downcast().unwrap_or_else(|_| Arc::new(Objects::new(world)))
     }
 
-    /// The rows of a relation, made once.
-    pub(super) fn kept(&self, relation: u32, make: impl FnOnce() -> Result<RecordBatch>) -> Result<RecordBatch> {
-        if let Some(batch) = self.batches.lock().get(&relation) {
+    /// The rows of a relation for a search path (none: the same for each), made once, or again where the path has become another.
+    pub(super) fn kept(
+        &self,
+        relation: u32,
+        path: &[String],
+        make: impl FnOnce() -> Result<RecordBatch>,
+    ) -> Result<RecordBatch> {
+        if let Some((_, batch)) = self.batches.lock().get(&relation).filter(|(of, _)| of == path) {
             return Ok(batch.clone());
         }
         // Made without the lock: two at once make the same.
         let batch = make()?;
-        self.batches.lock().insert(relation, batch.clone());
+        self.batches.lock().insert(relation, (path.to_vec(), batch.clone()));
         Ok(batch)
     }
 
@@ -130,6 +150,11 @@ impl Objects {
             namespaces: schemas(world).into_iter().map(|name| (namespace_oid(&name), name)).collect(),
             sources: Vec::new(),
             types: OwnTypes::new(world),
+            inheritance: Inheritance::default(),
+            owned: HashMap::new(),
+            by_origin: HashMap::new(),
+            defaults: OnceLock::new(),
+            pretty: OnceLock::new(),
             batches: Mutex::default(),
         };
         for table in world.tables() {
@@ -146,6 +171,16 @@ impl Objects {
         for table in world.tables() {
             objects.add_constraints(table, &tables);
         }
+        for sequence in &world.sequences {
+            let (schema, name) = (sequence.name.schema.clone(), sequence.name.table.clone());
+            objects.add(Class { oid: sequence.oid, schema, name, what: What::Sequence(Arc::clone(sequence)) });
+            if let Some((table, place)) = sequence.owning_column(&world.schemas) {
+                let sequence = Arc::clone(sequence);
+                objects.owned.entry((table.oid, place as i64 + 1)).or_insert(sequence);
+            }
+        }
+        objects.by_origin = objects.origins();
+        objects.inheritance = Inheritance::of(&objects, world);
         for listed in facts::relations() {
             let (schema, name) = (listed.schema.to_owned(), listed.name.to_owned());
             objects.add(Class { oid: listed.oid, schema, name, what: What::System(listed) });
@@ -199,6 +234,11 @@ impl Objects {
             };
             let of_index = target.as_ref().map_or(table, |(other, _)| other);
             let index = constraint.index.as_deref().map_or(0, |name| self.index_oid(of_index, name));
+            // With 0 for each expression, as its index has it.
+            let numbers = match self.index(index) {
+                Some(beneath) if constraint.kind == ConstraintKind::Exclusion => beneath.numbers.clone(),
+                _ => numbers,
+            };
             self.constraints_by_oid.insert(*oid, self.constraints.len());
             self.constraints_of.entry(table.oid).or_default().push(self.constraints.len());
             self.constraints.push(Constraint { oid: *oid, table: Arc::clone(table), at, numbers, target, index });
@@ -228,6 +268,66 @@ impl Objects {
             What::Index(at) => self.indexes.get(*at),
             _ => None,
         }
+    }
+
+    /// A relation's source, and its schema and name there.
+    fn origin<'c>(&'c self, class: &'c Class) -> Option<(&'c Arc<str>, &'c str, &'c str)> {
+        match &class.what {
+            What::Table(table) => Some((&table.source, &table.remote.schema, &table.remote.name)),
+            What::Index(at) => {
+                let index = self.indexes.get(*at)?;
+                Some((&index.table.source, &index.table.remote.schema, &index.remote()?.name))
+            }
+            What::Sequence(sequence) => Some((&sequence.source, &sequence.remote.schema, &sequence.remote.name)),
+            What::System(_) | What::View(_) => None,
+        }
+    }
+
+    /// The relations by the names that they have at their sources.
+    fn origins(&self) -> HashMap<(Arc<str>, String, String), u32> {
+        let named = |class: &Class| {
+            let (source, schema, name) = self.origin(class)?;
+            Some(((Arc::clone(source), schema.to_owned(), name.to_owned()), class.oid))
+        };
+        self.classes.iter().filter_map(named).collect()
+    }
+
+    /// A relation by the name that it has at a source.
+    pub(super) fn class_at(&self, source: &Arc<str>, schema: &str, name: &str) -> Option<&Class> {
+        let found = self.by_origin.get(&(Arc::clone(source), schema.to_owned(), name.to_owned()))?;
+        self.class(*found)
+    }
+
+    /// The column whose default has an oid: the table's, and its number.
+    pub(super) fn column_of_default(&self, oid: u32) -> Option<(u32, i64)> {
+        let all = || {
+            let tables = self.classes.iter().filter_map(|class| match &class.what {
+                What::Table(table) => Some(table),
+                _ => None,
+            });
+            let numbered =
+                tables.flat_map(|table| (1..).zip(&table.columns).map(move |(number, at)| (table, number, at)));
+            let default = |(table, number, at): (&Arc<TableSchema>, i64, &usize)| {
+                let column = table.remote.columns.get(*at)?;
+                visible_default(table, column).map(|_| (default_oid(table, &column.name), (table.oid, number)))
+            };
+            numbered.filter_map(default).collect()
+        };
+        self.defaults.get_or_init(all).get(&oid).copied()
+    }
+
+    /// The sequence of a column, by table and number.
+    pub(super) fn owned_by(&self, table: u32, number: i64) -> Option<&SequenceSchema> {
+        self.owned.get(&(table, number)).map(Arc::as_ref)
+    }
+
+    /// The form for people of an expression over a relation, by its plain one; none where it is the same, or known to nobody.
+    pub(super) fn pretty(&self, relation: u32, plain: &str, all: impl FnOnce() -> Vec<(u32, Written)>) -> Option<&str> {
+        let known = self.pretty.get_or_init(|| {
+            let other = all().into_iter().filter(|(_, written)| written.plain != written.pretty);
+            other.map(|(relation, written)| ((relation, written.plain), written.pretty)).collect()
+        });
+        known.get(&(relation, plain.to_owned())).map(String::as_str)
     }
 
     /// A constraint by its oid.
@@ -283,17 +383,22 @@ fn by_remote_name(world: &World) -> ByRemoteName<'_> {
 }
 
 /// The number that a role gives to a column, from 1; none if it may not see it.
-fn number_of(table: &TableSchema, position: usize) -> Option<i64> {
+pub(super) fn number_of(table: &TableSchema, position: usize) -> Option<i64> {
     table.columns.binary_search(&position).ok().map(|at| at as i64 + 1)
 }
 
-fn sees_all(table: &TableSchema) -> bool {
+pub(super) fn sees_all(table: &TableSchema) -> bool {
     table.columns.len() == table.remote.columns.len()
 }
 
 /// A column's default. What a generated one is made from may name columns that the role may not see: it is not there then.
-pub(super) fn visible_default<'a>(table: &TableSchema, column: &'a RemoteColumn) -> Option<&'a str> {
-    column.default.as_deref().filter(|_| !column.generated || sees_all(table))
+pub(super) fn visible_default<'a>(table: &TableSchema, column: &'a RemoteColumn) -> Option<&'a Written> {
+    column.default.as_ref().filter(|_| !column.generated || sees_all(table))
+}
+
+/// The oid of a column's default.
+pub(super) fn default_oid(table: &TableSchema, column: &str) -> u32 {
+    stable_oid("attrdef", &format!("{}.{column}", table.name), |_| false)
 }
 
 /// Where a foreign key leads, if the role may see all of it.

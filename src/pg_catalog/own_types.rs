@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::catalog::{DeclaredKind, DeclaredType, Domain, RemoteColumn, TableSchema, Viewer, World, stable_oid};
+use crate::catalog::{
+    DeclaredKind, DeclaredType, Domain, RemoteColumn, TableSchema, Viewer, World, Written, stable_oid,
+};
 use crate::names::quote_if_needed;
 use crate::pg_catalog::objects::path;
 use crate::types::PgType;
@@ -65,26 +67,29 @@ fn type_oid(schema: &str, name: &str) -> u32 {
 
 /// The domains of the standard's schema, as PostgreSQL has them. The columns there are declared with what they stand on.
 fn standard() -> [DeclaredType; 5] {
-    let domain = |name: &str, base: PgType, default: Option<&str>, check: Option<&str>| DeclaredType {
+    let written = |plain: &str, pretty: &str| Written { plain: plain.to_owned(), pretty: pretty.to_owned() };
+    let domain = |name: &str, base: PgType, default: Option<&str>, check: Option<Written>| DeclaredType {
         schema: "information_schema".to_owned(),
         name: name.to_owned(),
         kind: DeclaredKind::Domain(Domain {
             base,
             not_null: false,
             default: default.map(str::to_owned),
-            checks: check.map(|check| (format!("{name}_domain_check"), check.to_owned())).into_iter().collect(),
+            checks: check.map(|check| (format!("{name}_domain_check"), check)).into_iter().collect(),
         }),
         comment: None,
     };
     const YES_OR_NO: &str =
         "CHECK (((VALUE)::text = ANY ((ARRAY['YES'::character varying, 'NO'::character varying])::text[])))";
+    const YES_OR_NO_PRETTY: &str =
+        "CHECK (VALUE::text = ANY (ARRAY['YES'::character varying, 'NO'::character varying]::text[]))";
     let mut yes_or_no = domain("yes_or_no", PgType { oid: PgType::VARCHAR.oid, typmod: 7 }, None, None);
     if let DeclaredKind::Domain(domain) = &mut yes_or_no.kind {
-        domain.checks.push(("yes_or_no_check".to_owned(), YES_OR_NO.to_owned()));
+        domain.checks.push(("yes_or_no_check".to_owned(), written(YES_OR_NO, YES_OR_NO_PRETTY)));
     }
     let moment = PgType { oid: PgType::TIMESTAMPTZ.oid, typmod: 2 };
     [
-        domain("cardinal_number", PgType::INT4, None, Some("CHECK ((VALUE >= 0))")),
+        domain("cardinal_number", PgType::INT4, None, Some(written("CHECK ((VALUE >= 0))", "CHECK (VALUE >= 0)"))),
         domain("character_data", PgType::VARCHAR, None, None),
         domain("sql_identifier", PgType::NAME, None, None),
         domain("time_stamp", moment, Some("CURRENT_TIMESTAMP(2)"), None),
@@ -147,12 +152,20 @@ impl OwnTypes {
     }
 
     /// The definition of a domain's check by its oid.
-    pub(super) fn check(&self, oid: u32) -> Option<&str> {
+    pub(super) fn check(&self, oid: u32) -> Option<&Written> {
         let checks = self.all.iter().flat_map(|one| {
             let checks = one.domain().map_or(&[][..], |domain| &domain.checks);
             checks.iter().map(move |(name, definition)| (one.check_oid(name), definition))
         });
-        checks.into_iter().find(|(known, _)| *known == oid).map(|(_, definition)| definition.as_str())
+        checks.into_iter().find(|(known, _)| *known == oid).map(|(_, definition)| definition)
+    }
+
+    /// The name of a domain's check by its oid.
+    pub(super) fn check_name(&self, oid: u32) -> Option<&str> {
+        let domains = self.all.iter().filter_map(|one| Some((one, one.domain()?)));
+        let checks =
+            domains.flat_map(|(one, domain)| domain.checks.iter().map(move |(name, _)| (one.check_oid(name), name)));
+        checks.into_iter().find(|(known, _)| *known == oid).map(|(_, name)| name.as_str())
     }
 
     /// A type by its name, as the viewer would find it; where a schema is named, there.

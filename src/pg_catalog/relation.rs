@@ -257,6 +257,8 @@ pub(super) struct Fill {
     pub(super) add: fn(&Looking<'_>, &mut Rows),
     /// The rows follow from the viewer's world alone, so that they can be kept with it.
     pub(super) kept: bool,
+    /// And from the search path, under which they are kept then.
+    pub(super) by_path: bool,
 }
 
 /// One relation.
@@ -351,6 +353,7 @@ impl VirtualTable for Relation {
         let Some(fill) = self.fill else { return self.fixed() };
         let objects = Objects::of(viewer);
         let make = || self.filled(viewer, &objects, fill);
-        if fill.kept { objects.kept(self.oid, make) } else { make() }
+        let path: &[String] = if fill.by_path { &viewer.search_path } else { &[] };
+        if fill.kept { objects.kept(self.oid, path, make) } else { make() }
     }
 }

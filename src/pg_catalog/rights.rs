@@ -37,10 +37,15 @@ fn writes<'a>(viewer: &'a Viewer, class: &'a Class) -> Option<(&'a TableSchema, 
     Some((&**table, viewer.world.writes.get(&class.oid)?))
 }
 
+/// Whether it may be read by those who see it: a sequence by nobody.
+fn is_readable(class: &Class) -> bool {
+    !matches!(class.what, What::Sequence(_))
+}
+
 /// Whether a privilege (in any case) is held on the whole of a relation, as far as the viewer sees it.
 pub(super) fn on_relation(viewer: &Viewer, class: &Class, privilege: &str) -> bool {
     if privilege.eq_ignore_ascii_case("select") {
-        return true;
+        return is_readable(class);
     }
     let Some((table, writes)) = writes(viewer, class) else { return false };
     if privilege.eq_ignore_ascii_case("delete") {
@@ -52,7 +57,7 @@ pub(super) fn on_relation(viewer: &Viewer, class: &Class, privilege: &str) -> bo
 /// Whether it is held on the column with this number, from 1.
 pub(super) fn on_column(viewer: &Viewer, class: &Class, number: i64, privilege: &str) -> bool {
     if privilege.eq_ignore_ascii_case("select") {
-        return true;
+        return is_readable(class);
     }
     let Some((table, writes)) = writes(viewer, class) else { return false };
     let position = usize::try_from(number - 1).ok().and_then(|at| table.columns.get(at));
@@ -61,7 +66,7 @@ pub(super) fn on_column(viewer: &Viewer, class: &Class, number: i64, privilege: 
 
 /// Whether it is held on some column.
 pub(super) fn on_any_column(viewer: &Viewer, class: &Class, privilege: &str) -> bool {
-    privilege.eq_ignore_ascii_case("select")
+    privilege.eq_ignore_ascii_case("select") && is_readable(class)
         || writes(viewer, class)
             .and_then(|(_, writes)| set_columns(writes, privilege))
             .is_some_and(|columns| !columns.is_empty())
@@ -80,6 +85,9 @@ fn set_columns<'a>(writes: &'a Writes, privilege: &str) -> Option<&'a [usize]> {
 pub(super) fn relation_acl(viewer: &Viewer, class: &Class) -> Option<String> {
     if matches!(class.what, What::System(_) | What::Index(_)) {
         return None;
+    }
+    if matches!(class.what, What::Sequence(_)) {
+        return Some(list(&[(OWNER_NAME, "rwU")], OWNER_NAME));
     }
     let held = |letter: &(char, &str)| on_relation(viewer, class, letter.1);
     let letters: String = LETTERS.iter().filter(|letter| held(letter)).map(|(letter, _)| letter).collect();

@@ -29,6 +29,8 @@ pub(super) fn facts(
         user: viewer.user.clone(),
         database: viewer.database.clone(),
         search_path: viewer.search_path.clone(),
+        client: session.client(),
+        server: session.server(),
         pid: session.pid(),
         setting: Arc::new(move |name| vars.shown(name).ok().map(|shown| shown.setting)),
         settings_change: scope.functions.iter().any(|function| function.name == "set_config"),

@@ -164,6 +164,10 @@ fn writes(statement: &Statement, tables: &[Arc<TableSchema>]) -> Result<Vec<(Tab
     let Some((targets, others)) = tables.split_at_checked(writers.len()) else {
         return Err(Error::internal("a target without a table"));
     };
+    let locked = others.iter().filter(|_| statement.locks().is_some());
+    if let Some(partition) = targets.iter().chain(locked).find(|table| table.is_partition()) {
+        return Err(no_writes(partition));
+    }
     let mut needed: Vec<_> =
         writers.into_iter().zip(targets).flat_map(|(modify, target)| written_by(modify, target)).collect();
     // As in PostgreSQL, who locks rows must be one who may change them.
@@ -171,6 +175,12 @@ fn writes(statement: &Statement, tables: &[Arc<TableSchema>]) -> Result<Vec<(Tab
         needed.extend(others.iter().map(|table| (table.name.clone(), Vec::new(), Privilege::Update)));
     }
     Ok(needed)
+}
+
+/// Rows of a partition are changed through the table that it is a part of, whose grants say what may be.
+pub(super) fn no_writes(partition: &TableSchema) -> Error {
+    let message = format!("permission denied for table {}", partition.name.table);
+    Error::policy(SqlState::INSUFFICIENT_PRIVILEGE, message)
 }
 
 fn written_by(modify: &Modify, target: &TableSchema) -> Vec<(TableName, Vec<String>, Privilege)> {

@@ -12,6 +12,7 @@ mod scroll;
 mod transaction;
 mod vars;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -117,6 +118,18 @@ impl Session {
         self.entry.client().map(|(address, _)| address.to_string()).unwrap_or_default()
     }
 
+    /// The client's end of its connection; `None`: a socket in the file system.
+    #[must_use]
+    pub fn client(&self) -> Option<(IpAddr, u16)> {
+        self.entry.client()
+    }
+
+    /// The server's end of it.
+    #[must_use]
+    pub fn server(&self) -> Option<(IpAddr, u16)> {
+        self.entry.server()
+    }
+
     /// The text of a variable, by its name in any case; empty for an unknown one.
     #[must_use]
     pub fn setting(&self, name: &str) -> String {
@@ -126,7 +139,9 @@ impl Session {
     /// The schemas in which unqualified names are looked for, in order.
     #[must_use]
     pub fn search_path(&self) -> Vec<String> {
-        self.vars.search_path()
+        let mut path = self.vars.search_path();
+        path.iter_mut().filter(|schema| schema.as_str() == "$user").for_each(|schema| self.user().clone_into(schema));
+        path
     }
 
     /// How long a statement may take: the stricter of `statement_timeout` and a ceiling. `None`: for ever.

@@ -56,6 +56,8 @@ pub struct NewSession {
     pub database: String,
     /// Where the client is; `None`: a socket in the file system.
     pub client: Option<(IpAddr, u16)>,
+    /// The end of that connection that is ours.
+    pub server: Option<(IpAddr, u16)>,
     /// Bytes of its cancel key.
     pub key_bytes: usize,
 }
@@ -184,6 +186,12 @@ impl SessionEntry {
     #[must_use]
     pub fn client(&self) -> Option<(IpAddr, u16)> {
         self.who.client
+    }
+
+    /// The end of its connection that is ours; `None`: a socket in the file system.
+    #[must_use]
+    pub fn server(&self) -> Option<(IpAddr, u16)> {
+        self.who.server
     }
 
     /// The secret that cancels it.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::Written;
 use crate::types::PgType;
 
 /// A type of a source's own.
@@ -37,7 +38,7 @@ pub struct Domain {
     /// Its default, as the source prints it.
     pub default: Option<String>,
     /// Its checks: name and definition, by name.
-    pub checks: Vec<(String, String)>,
+    pub checks: Vec<(String, Written)>,
 }
 
 /// How a column is declared where that is with a type of the source's own.

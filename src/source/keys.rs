@@ -1,6 +1,9 @@
 //! Constraints and indexes of a source's tables, as its introspection found them.
 //! Must not know: who may see them, how they are named on our side.
 
+use super::Written;
+use crate::types::PgType;
+
 /// What a constraint demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConstraintKind {
@@ -30,13 +33,38 @@ pub struct RemoteConstraint {
     /// Where a foreign key leads.
     pub references: Option<References>,
     /// Check and exclusion: the constraint as the source writes it.
-    pub definition: Option<String>,
+    pub definition: Option<Written>,
     /// DEFERRABLE.
     pub deferrable: bool,
     /// INITIALLY DEFERRED.
     pub deferred: bool,
     /// Whether rows that were there before were checked.
     pub validated: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// It holds for the table alone, not for those that inherit from it.
+    pub no_inherit: bool,
+}
+
+/// Where an index or a constraint comes from: each has a number at a source that numbers them, and may be a part of one of a partitioned table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its own number; 0 where there is none.
+    pub oid: u32,
+    /// That of the one it is a part of; 0 where it is of no other.
+    pub parent: u32,
+    /// `coninhcount`: how many of the tables that its table inherits from have it.
+    pub inherited: i16,
+    /// Its table was made with it.
+    pub local: bool,
+}
+
+impl Origin {
+    /// Of a source that numbers nothing and inherits nothing.
+    #[must_use]
+    pub fn own() -> Self {
+        Origin { oid: 0, parent: 0, inherited: 0, local: true }
+    }
 }
 
 /// Where a foreign key leads.
@@ -76,7 +104,13 @@ pub struct RemoteIndex {
     /// How many of the parts are its key.
     pub keys: usize,
     /// The rows that it is limited to: a condition as the source writes it.
-    pub predicate: Option<String>,
+    pub predicate: Option<Written>,
+    /// Its expressions in order, if it has any, as one list.
+    pub expressions: Option<Written>,
+    /// Its storage parameters: `name=value`.
+    pub options: Vec<String>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Rows, as the source estimates them.
     pub estimated_rows: Option<u64>,
 }
@@ -87,7 +121,15 @@ pub struct IndexPart {
     /// The position of the table's column; `None` for an expression.
     pub column: Option<usize>,
     /// The expression as the source writes it.
-    pub expression: Option<String>,
+    pub expression: Option<Written>,
+    /// The name and the type that an expression's values have in the index.
+    pub computed: Option<(String, PgType)>,
+    /// The collation by name, quoted where it must be; empty where it is the column's.
+    pub collation: String,
+    /// The collation by the number that it has at the source; none where nothing is known of it.
+    pub collation_oid: Option<u32>,
+    /// The operator class by name, whether it is the default or not; empty where it is not known.
+    pub class: String,
     /// The operator class by name; empty where it is the default of the column's type.
     pub operator_class: String,
     /// DESC.
@@ -103,6 +145,10 @@ impl IndexPart {
         IndexPart {
             column: Some(position),
             expression: None,
+            computed: None,
+            collation: String::new(),
+            collation_oid: None,
+            class: String::new(),
             operator_class: String::new(),
             descending: false,
             nulls_first: false,

@@ -4,11 +4,13 @@
 mod declared;
 pub mod files;
 mod keys;
+mod lineage;
 pub mod postgres;
 mod sizes;
 pub mod sqlite;
 mod transaction;
 mod whole;
+mod written;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -26,12 +28,14 @@ use datafusion::catalog::TableProvider;
 use futures::Stream;
 
 pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
-pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
+pub use keys::{ConstraintKind, IndexPart, Origin, References, RemoteConstraint, RemoteIndex};
+pub use lineage::{Lineage, Partitioning, RemoteSequence, SequenceOwner};
 pub use sizes::{DiskSize, DiskSizes};
 pub use transaction::{Failed, Opening, RemoteTransaction, Savepoint};
 pub use whole::{
     Argument, Described, DescribedColumn, RowStream, SESSION_SETTINGS, StatementRunner, Target, WholeStatement, Words,
 };
+pub use written::Written;
 
 use crate::config::SourceKind;
 use crate::error::{Error, Notices, Result};
@@ -211,6 +215,8 @@ impl ScanMeter {
 pub struct RemoteSchema {
     /// Its tables, ordered by schema and name.
     pub tables: Vec<Arc<RemoteTable>>,
+    /// Its sequences, ordered by schema and name.
+    pub sequences: Vec<Arc<RemoteSequence>>,
     /// What could not be mounted and why (a file that is corrupt, a column type that is refused): for the log and `tusk.events`.
     pub problems: Vec<String>,
     /// Tables that are known but cannot be read: remote schema, name, and what a statement that names them is told.
@@ -256,22 +262,15 @@ pub struct RemoteTable {
     /// What it takes on disk, as the source says.
     pub sizes: Arc<DiskSizes>,
     /// What a view is made of, where the source says.
-    pub definition: Option<Arc<ViewDefinition>>,
+    pub definition: Option<Arc<Written>>,
+    /// What it descends from, and what it is divided by.
+    pub lineage: Lineage,
     /// Its columns here are all that it has there, in the same order: a whole statement may read it as it stands.
     pub whole: bool,
     /// Its number at the source, where that numbers tables; 0 otherwise.
     pub oid: u32,
     /// What the connector needs to read it (its files, say); nobody else looks inside.
     pub handle: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-/// What a view is made of, under the names that things have at its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewDefinition {
-    /// The query, with all its parentheses.
-    pub plain: String,
-    /// The query as it is written for people.
-    pub pretty: String,
 }
 
 /// A column of a source's table.
@@ -288,7 +287,7 @@ pub struct RemoteColumn {
     /// Comparing and ordering this column's text at the source agrees with bytewise comparison (collation C or POSIX), or it is no text.
     pub bytewise: bool,
     /// Its default, as the source prints it; what a generated column is generated from.
-    pub default: Option<String>,
+    pub default: Option<Written>,
     /// The source computes it from other columns, as its default says: COPY leaves it out.
     pub generated: bool,
     /// `attidentity`: a always, d by default.
@@ -302,6 +301,12 @@ pub struct RemoteColumn {
     pub plain: bool,
     /// Its number at the source, where that numbers columns; 0 otherwise.
     pub number: i16,
+    /// `attinhcount`: how many of the tables that its table inherits from have it.
+    pub inherited: i16,
+    /// Its table was made with it, whatever that inherits.
+    pub local: bool,
+    /// The collation by the number that it has at the source; 0 where there is none, or nothing is known of it.
+    pub collation: u32,
 }
 
 impl RemoteSchema {
@@ -321,6 +326,7 @@ impl RemoteSchema {
         }
         let same = self.tables.len() == old.tables.len()
             && self.tables.iter().zip(&old.tables).all(|(new, before)| Arc::ptr_eq(new, before))
+            && self.sequences == old.sequences
             && self.problems == old.problems
             && self.broken.is_empty()
             && old.broken.is_empty();
@@ -341,6 +347,7 @@ impl RemoteTable {
             && self.estimated_rows == other.estimated_rows
             && self.whole == other.whole
             && self.comment == other.comment
+            && self.lineage == other.lineage
             && (other.definition.is_none() || self.definition == other.definition)
             && self.columns == other.columns
             && self.constraints == other.constraints

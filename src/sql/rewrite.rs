@@ -301,6 +301,7 @@ const COMPOSITE: &[&str] = &[
     "pg_lock_status",
     "pg_ls_dir",
     "pg_options_to_table",
+    "pg_partition_ancestors",
     "pg_partition_tree",
     "pg_prepared_statement",
     "pg_prepared_xact",

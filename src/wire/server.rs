@@ -102,7 +102,9 @@ impl Shared {
     fn vars(&self, identity: &Identity, login: &Login) -> Result<SessionVars> {
         let mut vars = self.vars.clone();
         // A schema of which nothing may be named must not be told of.
-        let path = self.path.iter().filter(|schema| identity.may_name_source(schema, |named| named == *schema));
+        let told =
+            |schema: &&String| *schema == OWN_SCHEMA || identity.may_name_source(schema, |named| named == *schema);
+        let path = self.path.iter().filter(told);
         vars.set_default("search_path", &join_identifiers(path.map(String::as_str)), Source::ConfigurationFile)?;
         vars.set_default("session_authorization", identity.user(), Source::ConfigurationFile)?;
         if login.peer.is_some() {
@@ -139,6 +141,7 @@ impl Shared {
             user: login.user.clone(),
             database: self.settings.database.clone(),
             client: login.peer.map(|peer| (peer.ip().to_canonical(), peer.port())),
+            server: login.stream.local_addr().map(|own| (own.ip().to_canonical(), own.port())),
             key_bytes: if login.startup.minor >= 2 { LONG_KEY } else { SHORT_KEY },
         })?;
         // Counted with itself in place, so that two at once cannot both be the last.
@@ -266,6 +269,9 @@ impl Server {
     }
 }
 
+/// Stands in a search path for the schema of the user's own name.
+const OWN_SCHEMA: &str = "$user";
+
 /// What every session begins with: the configuration's search path and time zone.
 fn initial_vars(settings: &Settings) -> Result<SessionVars> {
     let server = &settings.server;
@@ -279,7 +285,8 @@ fn initial_vars(settings: &Settings) -> Result<SessionVars> {
 /// The schemas that are searched at first: those configured, or all that are mounted in config order.
 fn initial_path(settings: &Settings) -> Vec<String> {
     if settings.server.search_path.is_empty() {
-        settings.sources.iter().flat_map(mounted).collect()
+        // As in PostgreSQL, the schema of the user's own name comes first, where there is one.
+        std::iter::once(OWN_SCHEMA.to_owned()).chain(settings.sources.iter().flat_map(mounted)).collect()
     } else {
         settings.server.search_path.clone()
     }

@@ -2,6 +2,7 @@
 //! Must not know: messages.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -136,6 +137,16 @@ impl ReadHalf {
 }
 
 impl WriteHalf {
+    /// Our end of the connection; `None`: it is no TCP.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &*self.0.lock() {
+            Stream::Tcp(io) => io.local_addr().ok(),
+            Stream::Tls(io) => io.get_ref().0.local_addr().ok(),
+            _ => None,
+        }
+    }
+
     /// Sets when the peer is taken for dead. Nothing happens where it is reached by other means than TCP.
     ///
     /// # Errors

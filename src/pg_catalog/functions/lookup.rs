@@ -7,8 +7,8 @@ use crate::catalog::Viewer;
 use crate::names::quote_if_needed;
 use crate::pg_catalog::facts::Procedure;
 use crate::pg_catalog::objects::{Objects, What, roles};
-use crate::pg_catalog::tables::class::{PG_CLASS, comment, kind};
-use crate::pg_catalog::{definitions, facts};
+use crate::pg_catalog::tables::class::{PG_CLASS, comment};
+use crate::pg_catalog::{definitions, facts, renamed};
 use crate::types::PgType;
 
 fn oid(arguments: &[Cell]) -> Option<u32> {
@@ -51,9 +51,33 @@ pub(super) fn format_type(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Text(Some(text))
 }
 
-/// Expressions are kept as text already.
-pub(super) fn expression(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    Cell::Text(arguments.first().and_then(Cell::text).map(str::to_owned))
+/// `pg_get_expr`: expressions are kept as text already, in the plain form.
+pub(super) fn expression(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let (Some(text), Some(relation)) = (arguments.first().and_then(Cell::text), number(arguments, 1)) else {
+        return Cell::Text(None);
+    };
+    if arguments.iter().any(Cell::is_null) {
+        return Cell::Text(None);
+    }
+    let objects = Objects::of(viewer);
+    let Ok(relation) = u32::try_from(relation) else { return Cell::Text(None) };
+    // What is over a relation that is gone, or was never there, is told to nobody.
+    if relation != 0 && objects.class(relation).is_none() {
+        return Cell::Text(None);
+    }
+    Cell::Text(Some(if truth(arguments, 2) { pretty(viewer, &objects, relation, text) } else { text.to_owned() }))
+}
+
+/// The form for people of an expression over a relation.
+fn pretty(viewer: &Viewer, objects: &Objects, relation: u32, text: &str) -> String {
+    if let Some(known) = objects.pretty(relation, text, || definitions::expressions(objects)) {
+        return known.to_owned();
+    }
+    let default = match objects.class(relation).map(|class| &class.what) {
+        Some(What::Table(table)) => renamed::defaults(viewer, objects, table).find(|default| default.plain == text),
+        _ => None,
+    };
+    default.map_or_else(|| text.to_owned(), |default| default.pretty)
 }
 
 pub(super) fn object_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
@@ -70,35 +94,6 @@ pub(super) fn object_description(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     }
     let of = facts::relations().iter().find(|listed| listed.schema == "pg_catalog" && listed.name == catalog);
     Cell::Text(of.and_then(|of| facts::description(of.oid, oid)).map(str::to_owned))
-}
-
-/// An object in words, by the oid of its catalog and its own.
-pub(super) fn described_object(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let (Some(catalog), Some(object)) = (oid(arguments), arguments.get(1).and_then(Cell::oid)) else {
-        return Cell::Text(None);
-    };
-    let objects = Objects::of(viewer);
-    let named = |body: fn(&Viewer, &[Cell]) -> Cell| match body(viewer, &[Cell::Int(Some(i64::from(object)))]) {
-        Cell::Text(name) => name,
-        _ => None,
-    };
-    Cell::Text(match catalog {
-        PG_CLASS => objects.class(object).and_then(|class| {
-            let what = match kind(class) {
-                "v" => "view",
-                "m" => "materialized view",
-                "i" => "index",
-                _ => "table",
-            };
-            Some(format!("{what} {}", named(super::registered::regclass_out)?))
-        }),
-        1247 => named(super::registered::regtype_out).map(|name| format!("type {name}")),
-        1255 => facts::procedure(object)
-            .filter(|procedure| procedure.listed)
-            .and_then(|_| Some(format!("function {}", named(super::registered::regprocedure_out)?))),
-        2615 => named(super::registered::regnamespace_out).map(|name| format!("schema {name}")),
-        _ => None,
-    })
 }
 
 /// Without a catalog: whatever has the oid.
@@ -132,17 +127,18 @@ pub(super) fn index_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     }
     Cell::Text(match usize::try_from(column) {
         Ok(0) => definitions::index(viewer, &objects, index, truth(arguments, 2)),
-        Ok(column) => Some(definitions::index_column(index, column).unwrap_or_default()),
+        Ok(column) => Some(definitions::index_column(index, column, truth(arguments, 2)).unwrap_or_default()),
         Err(_) => Some(String::new()),
     })
 }
 
 pub(super) fn constraint_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     let objects = Objects::of(viewer);
-    let Some(oid) = oid(arguments) else { return Cell::Text(None) };
+    let Some(oid) = oid(arguments).filter(|_| !arguments.iter().any(Cell::is_null)) else { return Cell::Text(None) };
+    let pretty = truth(arguments, 1);
     Cell::Text(match objects.constraint(oid) {
-        Some(constraint) => definitions::constraint(viewer, &objects, constraint),
-        None => objects.types.check(oid).map(str::to_owned),
+        Some(constraint) => definitions::constraint(viewer, &objects, constraint, pretty),
+        None => objects.types.check(oid).map(|check| check.form(pretty).to_owned()),
     })
 }
 
@@ -192,7 +188,6 @@ pub(super) fn function_definition(_viewer: &Viewer, arguments: &[Cell]) -> Cell 
     )))
 }
 
-/// Of objects that there are none of: triggers, rules, partitions, view texts, extended statistics, shared comments.
 /// `pg_get_viewdef(view, pretty or width)`.
 pub(super) fn view_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     if arguments.get(1).is_some_and(Cell::is_null) {
@@ -209,6 +204,7 @@ pub(super) fn view_definition(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Text(definition.map(|view| if pretty { view.pretty.clone() } else { view.plain.clone() }))
 }
 
+/// Of objects that there are none of: triggers, rules, extended statistics, shared comments.
 pub(super) fn nothing(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
     Cell::Text(None)
 }
@@ -219,11 +215,6 @@ pub(super) fn no(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
 
 pub(super) fn zero(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
     Cell::Int((!arguments.iter().any(Cell::is_null)).then_some(0))
-}
-
-/// Of a type that is an oid's: none.
-pub(super) fn no_oid(_viewer: &Viewer, _arguments: &[Cell]) -> Cell {
-    Cell::Int(None)
 }
 
 pub(super) fn empty_array(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
@@ -259,23 +250,4 @@ pub(super) fn multixact_age(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
         then => 1_u32.wrapping_sub(then).cast_signed(),
     };
     Cell::Int(Some(i64::from(age)))
-}
-
-/// What an index's access method can: the names that PostgreSQL knows.
-pub(super) fn method_property(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    let (Some(method), Some(property)) = (oid(arguments), arguments.get(1).and_then(Cell::text)) else {
-        return Cell::Bool(None);
-    };
-    let btree = method == facts::access_method("btree");
-    let (hash, gist, gin) = (facts::access_method("hash"), facts::access_method("gist"), facts::access_method("gin"));
-    let known = [btree, method == hash, method == gist, method == gin].contains(&true)
-        || [facts::access_method("spgist"), facts::access_method("brin")].contains(&method);
-    Cell::Bool(match property.to_ascii_lowercase().as_str() {
-        _ if !known => None,
-        "can_order" | "can_unique" => Some(btree),
-        "can_multi_col" => Some(method != hash && method != facts::access_method("spgist")),
-        "can_exclude" => Some(method != gin && method != facts::access_method("brin")),
-        "can_include" => Some(btree || method == gist || method == facts::access_method("spgist")),
-        _ => None,
-    })
 }

@@ -1,8 +1,11 @@
 //! The functions over the catalogs, bound to who asks: what a viewer may not name, they do not know.
 //! Must not know: statements.
 
+mod described;
+mod lineage;
 mod lookup;
 mod privileges;
+mod properties;
 mod registered;
 mod row_function;
 mod sets;
@@ -13,6 +16,8 @@ mod visible;
 use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
+
+pub(in crate::pg_catalog) use registered::{parts, relation, relation_name};
 
 use crate::catalog::Viewer;
 use row_function::{Argument, Body, Head, RowFunction};
@@ -31,7 +36,7 @@ const OBJECTS: &[(Head, Body)] = {
         (head("obj_description", &[Int, Text], 1, Text), lookup::description),
         (head("col_description", &[Int, Int], 2, Text), lookup::column_description),
         (head("shobj_description", &[Int, Text], 2, Text), lookup::nothing),
-        (head("pg_describe_object", &[Int, Int, Int4], 3, Text), lookup::described_object),
+        (head("pg_describe_object", &[Int, Int, Int4], 3, Text), described::object),
         (head("pg_get_indexdef", &[Int, Int, Bool], 1, Text), lookup::index_definition),
         (head("pg_get_constraintdef", &[Int, Bool], 1, Text), lookup::constraint_definition),
         (head("pg_get_function_arguments", &[Int], 1, Text), lookup::function_arguments),
@@ -42,12 +47,15 @@ const OBJECTS: &[(Head, Body)] = {
         (head("pg_get_viewdef", &[Argument::Any, Argument::Any], 1, Text), lookup::view_definition),
         (head("pg_get_triggerdef", &[Int, Bool], 1, Text), lookup::nothing),
         (head("pg_get_ruledef", &[Int, Bool], 1, Text), lookup::nothing),
-        (head("pg_get_partkeydef", &[Int], 1, Text), lookup::nothing),
-        (head("pg_get_partition_constraintdef", &[Int], 1, Text), lookup::nothing),
+        (head("pg_get_partkeydef", &[Int], 1, Text), lineage::partition_key),
+        (head("pg_get_partition_constraintdef", &[Int], 1, Text), lineage::partition_condition),
         (head("pg_get_statisticsobjdef", &[Int], 1, Text), lookup::nothing),
         (head("pg_get_statisticsobjdef_columns", &[Int], 1, Text), lookup::nothing),
-        (head("pg_get_serial_sequence", &[Text, Text], 2, Text), lookup::nothing),
-        (head("pg_indexam_has_property", &[Int, Text], 2, Bool), lookup::method_property),
+        (head("pg_get_serial_sequence", &[Text, Text], 2, Text), lineage::serial_sequence),
+        (head("pg_indexam_has_property", &[Int, Text], 2, Bool), properties::of_method),
+        (head("pg_index_has_property", &[Argument::Any, Text], 2, Bool), properties::of_index),
+        (head("pg_index_column_has_property", &[Argument::Any, Int4, Text], 3, Bool), properties::of_column),
+        (head("pg_sequence_last_value", &[Argument::Any], 1, Int), lineage::last_value),
         (head("pg_relation_is_publishable", &[Argument::Any], 1, Bool), lookup::no),
         (head("pg_is_other_temp_schema", &[Int], 1, Bool), lookup::no),
         (head("pg_my_temp_schema", &[], 0, Oid), lookup::zero),
@@ -63,7 +71,7 @@ const OBJECTS: &[(Head, Body)] = {
         (head("pg_stat_get_numscans", &[Int], 1, Int), lookup::zero),
         (head("pg_stat_get_live_tuples", &[Int], 1, Int), lookup::live_tuples),
         (head("pg_stat_get_dead_tuples", &[Int], 1, Int), lookup::zero),
-        (head("pg_partition_root", &[Argument::Any], 1, Argument::Reg(2205)), lookup::no_oid),
+        (head("pg_partition_root", &[Argument::Any], 1, Argument::Reg(2205)), lineage::root),
         (head("pg_blocking_pids", &[Int4], 1, Text), lookup::empty_array),
         (head("oidvectortypes", &[Text], 1, Text), lookup::vector_types),
         (head("mxid_age", &[Text], 1, Int4), lookup::multixact_age),
@@ -73,6 +81,8 @@ const OBJECTS: &[(Head, Body)] = {
         (head("_pg_numeric_precision_radix", &[Int, Int4], 2, Int4), standard::radix),
         (head("_pg_numeric_scale", &[Int, Int4], 2, Int4), standard::scale),
         (head("_pg_datetime_precision", &[Int, Int4], 2, Int4), standard::time_precision),
+        (head("_pg_index_position", &[Int, Int], 2, Int4), standard::index_position),
+        (head("_pg_interval_type", &[Int, Int4], 2, Text), standard::interval_type),
         (head("pg_relation_is_updatable", &[Argument::Any, Bool], 2, Int4), privileges::updatable),
         (head("pg_column_is_updatable", &[Argument::Any, Int, Bool], 3, Bool), privileges::column_updatable),
         (head("acldefault", &[Text, Int], 2, Text), privileges::default_acl),

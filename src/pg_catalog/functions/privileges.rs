@@ -5,7 +5,7 @@ use super::registered;
 use super::row_function::Cell;
 use crate::catalog::Viewer;
 use crate::error::{Error, SqlState};
-use crate::pg_catalog::objects::{Class, Objects, role_oid, roles};
+use crate::pg_catalog::objects::{Class, Objects, What, role_oid, roles};
 use crate::pg_catalog::rights;
 use crate::pg_catalog::tables::attribute::Column;
 
@@ -122,8 +122,25 @@ pub(super) fn on_any_column(viewer: &Viewer, arguments: &[Cell]) -> Cell {
     answer(on_relation(viewer, arguments, COLUMN, rights::on_any_column))
 }
 
+/// Nobody may do anything with a sequence.
 pub(super) fn on_sequence(viewer: &Viewer, arguments: &[Cell]) -> Cell {
-    answer(on_relation(viewer, arguments, SEQUENCE, |_, _, _| false))
+    answer(sequence(viewer, arguments))
+}
+
+fn sequence(viewer: &Viewer, arguments: &[Cell]) -> Result<Option<bool>, Box<Error>> {
+    let Some([object, privilege]) = object(viewer, arguments, 2)? else { return Ok(None) };
+    asked(privilege.text().unwrap_or_default(), SEQUENCE)?;
+    let Some(oid) = relation(viewer, object)? else { return Ok(None) };
+    let objects = Objects::of(viewer);
+    match objects.class(oid) {
+        Some(Class { what: What::Sequence(_), .. }) => Ok(Some(false)),
+        Some(class) => {
+            let name = object.text().unwrap_or(&class.name);
+            let message = format!("\"{name}\" is not a sequence");
+            Err(Box::new(Error::client(SqlState::WRONG_OBJECT_TYPE, message)))
+        }
+        None => Ok(None),
+    }
 }
 
 pub(super) fn on_column(viewer: &Viewer, arguments: &[Cell]) -> Cell {

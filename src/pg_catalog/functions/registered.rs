@@ -11,7 +11,7 @@ use crate::pg_catalog::{INFORMATION_SCHEMA, PG_CATALOG};
 use crate::types::PgType;
 
 /// The parts of a dotted name as it is written in SQL; `42602` where it is none.
-fn parts(text: &str) -> Result<Vec<String>> {
+pub(in crate::pg_catalog) fn parts(text: &str) -> Result<Vec<String>> {
     let invalid = || {
         let state = SqlState::from_code("42602").unwrap_or(SqlState::INVALID_PARAMETER_VALUE);
         Error::client(state, "invalid name syntax")
@@ -50,7 +50,7 @@ fn parts(text: &str) -> Result<Vec<String>> {
 }
 
 /// The relation that a name means, as SQL would find it.
-pub(super) fn relation(viewer: &Viewer, text: &str) -> Result<Option<u32>> {
+pub(in crate::pg_catalog) fn relation(viewer: &Viewer, text: &str) -> Result<Option<u32>> {
     let mut names = parts(text)?;
     let name = names.pop().unwrap_or_default();
     let objects = Objects::of(viewer);
@@ -74,7 +74,7 @@ pub(super) fn relation_of(viewer: &Viewer, argument: Option<&Cell>) -> Result<Op
     }
 }
 
-fn relation_name(viewer: &Viewer, oid: u32) -> Option<String> {
+pub(in crate::pg_catalog) fn relation_name(viewer: &Viewer, oid: u32) -> Option<String> {
     let objects = Objects::of(viewer);
     let class = objects.class(oid)?;
     let bare = quote_if_needed(&class.name);

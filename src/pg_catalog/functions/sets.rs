@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
 
+use super::lineage;
 use super::row_function::{Argument, Cell, Taken, signature};
 use crate::catalog::Viewer;
 use crate::pg_catalog::facts;
@@ -85,7 +86,12 @@ const FUNCTIONS: &[Head] = {
             columns: &[("option_name", PgType::TEXT), ("option_value", PgType::TEXT)],
             body: options,
         },
-        Head { name: "pg_partition_ancestors", arguments: &[Any], columns: &[("relid", REGCLASS)], body: nothing },
+        Head {
+            name: "pg_partition_ancestors",
+            arguments: &[Any],
+            columns: &[("relid", REGCLASS)],
+            body: lineage::ancestors,
+        },
         Head {
             name: "pg_partition_tree",
             arguments: &[Any],
@@ -95,12 +101,12 @@ const FUNCTIONS: &[Head] = {
                 ("isleaf", PgType::BOOL),
                 ("level", PgType::INT4),
             ],
-            body: nothing,
+            body: lineage::tree,
         },
     ]
 };
 
-/// Of what there is none: extensions, partitions of their own.
+/// Of what there is none: extensions.
 fn nothing(_viewer: &Viewer, _arguments: &[Cell], _rows: &mut Rows) {}
 
 fn keywords(_viewer: &Viewer, _arguments: &[Cell], rows: &mut Rows) {

@@ -5,7 +5,10 @@ use super::registered;
 use super::row_function::Cell;
 use crate::catalog::{DiskSize, Viewer};
 use crate::error::{Error, SqlState};
-use crate::pg_catalog::objects::{Objects, What, database_oid};
+use crate::pg_catalog::objects::{Class, Objects, What, database_oid};
+
+/// What PostgreSQL measures by.
+const PAGE: u64 = 8192;
 
 /// `pg_relation_size(relation, fork)`: the fork of the rows if none is named.
 pub(super) fn of_fork(viewer: &Viewer, arguments: &[Cell]) -> Cell {
@@ -62,11 +65,27 @@ fn measured(viewer: &Viewer, arguments: &[Cell], part: fn(DiskSize) -> u64) -> C
     };
     let objects = Objects::of(viewer);
     let size = found.and_then(|oid| objects.class(oid)).map(|class| match &class.what {
+        // What its partitions take is theirs, where they are seen.
+        What::Table(_) | What::Index(_) if is_divided(&objects, class) => None,
         What::Table(table) => table.disk_size(),
         What::Index(at) => objects.indexes.get(*at).and_then(|index| index.disk_size()),
-        What::System(_) | What::View(_) => None,
+        What::System(listed) if listed.is_table() => held(viewer, class),
+        What::Sequence(_) | What::System(_) | What::View(_) => None,
     });
     Cell::Int(size.map(|size| size.map_or(0, |size| bytes(part(size)))))
+}
+
+/// Whether a relation has partitions that the role sees.
+fn is_divided(objects: &Objects, class: &Class) -> bool {
+    let below = objects.inheritance.children(class.oid);
+    below.iter().any(|child| objects.inheritance.is_partition(*child))
+}
+
+/// The pages that the rows of a catalog would fill: they are held in memory.
+fn held(viewer: &Viewer, class: &Class) -> Option<DiskSize> {
+    let rows = viewer.world.virtuals.get(&class.schema, &class.name)?.rows(viewer).ok()?;
+    let bytes = u64::try_from(rows.get_array_memory_size()).unwrap_or(u64::MAX);
+    Some(DiskSize::of_rows(bytes.div_ceil(PAGE).saturating_mul(PAGE)))
 }
 
 /// `pg_database_size`: of all that the role sees of the database. `3D000` where there is none of this name.
@@ -79,7 +98,15 @@ pub(super) fn of_database(viewer: &Viewer, arguments: &[Cell]) -> Cell {
         Some(Cell::Text(name)) => name.is_some(),
         other => other.and_then(Cell::oid) == Some(database_oid(&viewer.database)),
     };
-    let all = || viewer.world.tables().filter_map(|table| table.disk_size()).map(total).fold(0, u64::saturating_add);
+    let all = || {
+        viewer
+            .world
+            .tables()
+            .filter(|table| !table.is_partition())
+            .filter_map(|table| table.disk_size())
+            .map(total)
+            .fold(0, u64::saturating_add)
+    };
     Cell::Int(here.then(|| bytes(all())))
 }
 

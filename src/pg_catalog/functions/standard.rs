@@ -3,6 +3,8 @@
 
 use super::row_function::Cell;
 use crate::catalog::Viewer;
+use crate::pg_catalog::objects::Objects;
+use crate::types::PgType;
 
 /// An oid of a type and a modifier; none where one of them is NULL.
 fn both(arguments: &[Cell]) -> Option<(i64, i64)> {
@@ -57,6 +59,28 @@ pub(super) fn scale(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
         1700 => (modifier != -1).then_some((modifier - 4) & 0xffff),
         _ => None,
     }))
+}
+
+/// The fields of an interval: `DAY TO SECOND`; none where it has all of them.
+pub(super) fn interval_type(_viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let fields = both(arguments).filter(|(of, _)| *of == 1186).and_then(|(_, modifier)| {
+        let typmod = i32::try_from(modifier).ok()?;
+        let written = PgType { oid: 1186, typmod }.display_name();
+        let behind =
+            written.strip_prefix("interval")?.trim_start_matches(|c: char| c.is_ascii_digit() || "()".contains(c));
+        behind.strip_prefix(' ').map(str::to_uppercase)
+    });
+    Cell::Text(fields)
+}
+
+/// Which of an index's columns, from 1, a table's column is.
+pub(super) fn index_position(viewer: &Viewer, arguments: &[Cell]) -> Cell {
+    let objects = Objects::of(viewer);
+    let place = both(arguments).and_then(|(index, column)| {
+        let index = objects.index(u32::try_from(index).ok()?)?;
+        index.numbers.iter().position(|number| *number == column)
+    });
+    Cell::Int(place.map(|place| place as i64 + 1))
 }
 
 pub(super) fn time_precision(_viewer: &Viewer, arguments: &[Cell]) -> Cell {

@@ -1,12 +1,11 @@
 //! Columns: `pg_attribute`, `pg_attrdef`.
 //! Must not know: relations beyond their columns.
 
-use crate::catalog::{RemoteColumn, TableSchema, stable_oid};
-use crate::names::quote_if_needed;
-use crate::pg_catalog::objects::{Class, Index, What, visible_default};
+use crate::catalog::{RemoteColumn, TableSchema};
+use crate::pg_catalog::objects::{Class, Index, What, default_oid};
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows};
-use crate::pg_catalog::rights;
+use crate::pg_catalog::{facts, renamed, rights};
 use crate::types::{self, PgType};
 
 /// A column as any relation has it.
@@ -49,7 +48,11 @@ impl Column<'_> {
     }
 
     /// The collation of its type.
-    fn collation(&self) -> u32 {
+    pub(in crate::pg_catalog) fn collation(&self) -> u32 {
+        let at_source = self.remote.map_or(0, |column| facts::known_collation(column.collation));
+        if at_source != 0 {
+            return at_source;
+        }
         match self.declared {
             Some((one, _)) => one.domain().map_or(0, |domain| collation(domain.base)),
             None => collation(self.ty),
@@ -69,6 +72,7 @@ pub(in crate::pg_catalog) fn columns<'a>(looking: &'a Looking<'_>, class: &'a Cl
             columns
         }
         What::Index(at) => looking.objects.indexes.get(*at).map(of_index).unwrap_or_default(),
+        What::Sequence(_) => of_sequence(),
         What::System(listed) => {
             let numbered = (1..).zip(listed.columns.iter().zip(&listed.not_null));
             let column = |(number, ((name, ty), not_null)): (i64, (&(String, PgType), &bool))| Column {
@@ -119,10 +123,26 @@ fn of_index(index: &Index) -> Vec<Column<'_>> {
         index.table.remote.columns.get(*index.table.columns.get(at)?)
     };
     let column = |(number, of): (i64, &i64)| {
-        let (name, ty) = named(*of).map_or(("expr", PgType::TEXT), |column| (column.name.as_str(), column.ty));
+        let computed = index.remote().and_then(|remote| remote.parts.get(number as usize - 1)?.computed.as_ref());
+        let computed = computed.map_or(("expr", PgType::TEXT), |(name, ty)| (name.as_str(), *ty));
+        let (name, ty) = named(*of).map_or(computed, |column| (column.name.as_str(), column.ty));
         Column { number, name: name.to_owned(), ty, remote: None, declared: None, not_null: false }
     };
     (1..).zip(&index.numbers).map(column).collect()
+}
+
+/// What a sequence holds.
+fn of_sequence() -> Vec<Column<'static>> {
+    let held = [("last_value", PgType::INT8), ("log_cnt", PgType::INT8), ("is_called", PgType::BOOL)];
+    let column = |(number, (name, ty)): (i64, (&str, PgType))| Column {
+        number,
+        name: name.to_owned(),
+        ty,
+        remote: None,
+        declared: None,
+        not_null: true,
+    };
+    (1..).zip(held).map(column).collect()
 }
 
 /// The collation of a type: text of any kind has the default one, name has "C".
@@ -156,6 +176,8 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
             let (length, byval, align, storage) = column.form();
             let (type_oid, modifier, collation) = (column.type_oid(), column.modifier(), column.collation());
             let default = default(looking, class, &column).is_some();
+            let descends = !looking.objects.inheritance.parents(class.oid).is_empty();
+            let inherited = remote.map_or(0, |column| column.inherited);
             rows.push(&[
                 ("attrelid", class.oid.into()),
                 ("attname", column.name.into()),
@@ -174,7 +196,8 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
                 ("atthasdef", default.into()),
                 ("attidentity", remote.and_then(|column| column.identity).map_or(String::new(), String::from).into()),
                 ("attgenerated", if remote.is_some_and(|column| column.generated) { "s" } else { "" }.into()),
-                ("attislocal", true.into()),
+                ("attislocal", remote.is_none_or(|column| column.local || !descends).into()),
+                ("attinhcount", i64::from(if descends { inherited } else { 0 }).into()),
                 ("attcollation", collation.into()),
                 ("attacl", rights::column_acl(looking.viewer, class, column.number).into()),
             ]);
@@ -182,19 +205,10 @@ pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
     }
 }
 
-/// A column's default. The source has written it without any schema to look in: a type of its own is told as the viewer finds it.
+/// A column's default, with all its parentheses.
 pub(in crate::pg_catalog) fn default(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Option<String> {
     let What::Table(table) = &class.what else { return None };
-    let default = visible_default(table, column.remote?)?.to_owned();
-    let Some((one, _)) = column.declared else { return Some(default) };
-    let written = format!("::{}.{}", quote_if_needed(&one.declared.schema), quote_if_needed(&one.declared.name));
-    let Some(found) = looking.objects.types.name(looking.viewer, one.oid) else { return Some(default) };
-    Some(default.replace(&written, &format!("::{found}")))
-}
-
-/// The oid of a column's default.
-fn default_oid(table: &TableSchema, column: &str) -> u32 {
-    stable_oid("attrdef", &format!("{}.{column}", table.name), |_| false)
+    renamed::default(looking.viewer, looking.objects, table, column.remote?).map(|default| default.plain)
 }
 
 pub(super) fn pg_attrdef(looking: &Looking<'_>, rows: &mut Rows) {

@@ -2,7 +2,8 @@
 //! Must not know: columns (`attribute` does).
 
 use crate::catalog::{TableKind, TableSchema};
-use crate::pg_catalog::objects::{Class, Constraint, What, is_system, namespace_oid};
+use crate::pg_catalog::inheritance::partitioning;
+use crate::pg_catalog::objects::{Class, Constraint, Index, What, is_system, namespace_oid};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
 use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts, rights};
 
@@ -18,20 +19,27 @@ pub(super) fn pg_namespace(looking: &Looking<'_>, rows: &mut Rows) {
     }
 }
 
-/// `pg_class.relkind` of a table: partitions are not shown, so a partitioned table is a table; foreign tables are what our tables are.
+/// `pg_class.relkind` of a table: a partitioned one of whose key the role does not see all is a table to it; foreign tables are what our tables are.
 pub(in crate::pg_catalog) fn relkind(table: &TableSchema) -> &'static str {
     match table.remote.kind {
         TableKind::View => "v",
         TableKind::MaterializedView => "m",
+        TableKind::Partitioned if partitioning(table).is_some() => "p",
         TableKind::Table | TableKind::Partitioned | TableKind::Foreign => "r",
     }
 }
 
-/// The same of any relation.
+/// `relkind` of an index: that of a partitioned table has one in each partition.
+fn relkind_of_index(index: &Index) -> &'static str {
+    if relkind(&index.table) == "p" { "I" } else { "i" }
+}
+
+/// The same of any relation; an index is one, whatever it is on.
 pub(in crate::pg_catalog) fn kind(class: &Class) -> &'static str {
     match &class.what {
         What::Table(table) => relkind(table),
         What::Index(_) => "i",
+        What::Sequence(_) => "S",
         What::System(listed) if listed.is_table() => "r",
         What::System(_) | What::View(_) => "v",
     }
@@ -41,25 +49,28 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
     let objects = looking.objects;
     let (indexed, triggered) = (objects.indexed(), objects.triggered());
     for class in &objects.classes {
-        let kind = kind(class);
+        let mut kind = kind(class);
         // -1: never counted, as PostgreSQL says of a table that was not analysed; or not to be told.
         let estimate = |rows: Option<u64>| rows.map_or(-1.0, |rows| rows as f64);
         let (columns, method, tuples) = match &class.what {
             What::Table(table) => {
-                let method = if kind == "v" { 0 } else { HEAP };
+                let method = if matches!(kind, "v" | "p") { 0 } else { HEAP };
                 (table.columns.len(), method, estimate(table.estimated_rows()))
             }
             What::Index(at) => match objects.indexes.get(*at).and_then(|index| Some((index, index.remote()?))) {
                 Some((index, remote)) => {
+                    kind = relkind_of_index(index);
                     let rows = remote.estimated_rows.filter(|_| index.table.is_whole());
                     let method = facts::access_method(&remote.method);
                     (index.numbers.len(), method, estimate(rows))
                 }
                 None => continue,
             },
+            What::Sequence(_) => (3, 0, 1.0),
             What::System(listed) => (listed.columns.len(), if kind == "v" { 0 } else { HEAP }, -1.0),
             What::View(view) => (view.schema().fields().len(), 0, -1.0),
         };
+        let inheritance = &objects.inheritance;
         rows.push(&[
             ("oid", class.oid.into()),
             ("relname", class.name.as_str().into()),
@@ -75,13 +86,36 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
             ("relnatts", (columns as i64).into()),
             ("relhastriggers", triggered.contains(&class.oid).into()),
             ("relchecks", checks(looking, class).into()),
+            ("relhassubclass", (!inheritance.children(class.oid).is_empty()).into()),
             ("relispopulated", true.into()),
-            ("relreplident", if kind == "r" { "d" } else { "n" }.into()),
+            ("relreplident", if matches!(kind, "r" | "p" | "m") { "d" } else { "n" }.into()),
+            ("relispartition", inheritance.is_partition(class.oid).into()),
+            ("relpartbound", bound(class).into()),
+            ("reloptions", options(looking, class).into()),
             ("relfrozenxid", "0".into()),
             ("relminmxid", "0".into()),
             ("relacl", rights::relation_acl(looking.viewer, class).into()),
         ]);
     }
+}
+
+/// `relpartbound`: of a partition.
+fn bound(class: &Class) -> Option<String> {
+    match &class.what {
+        What::Table(table) => table.remote.lineage.bound.clone(),
+        _ => None,
+    }
+}
+
+/// Storage parameters, which are told of indexes.
+fn options(looking: &Looking<'_>, class: &Class) -> Option<String> {
+    let What::Index(at) = &class.what else { return None };
+    let options = &looking.objects.indexes.get(*at)?.remote()?.options;
+    let quoted = |option: &String| format!("\"{}\"", option.replace('\\', "\\\\").replace('"', "\\\""));
+    let plain =
+        |option: &String| option.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '=' | '.' | '-'));
+    let item = |option: &String| if plain(option) { option.clone() } else { quoted(option) };
+    (!options.is_empty()).then(|| format!("{{{}}}", options.iter().map(item).collect::<Vec<_>>().join(",")))
 }
 
 fn checks(looking: &Looking<'_>, class: &Class) -> i64 {
@@ -93,7 +127,7 @@ fn checks(looking: &Looking<'_>, class: &Class) -> i64 {
 
 pub(super) fn pg_tables(looking: &Looking<'_>, rows: &mut Rows) {
     let (indexed, triggered) = (looking.objects.indexed(), looking.objects.triggered());
-    for class in looking.objects.classes.iter().filter(|class| kind(class) == "r") {
+    for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "p")) {
         rows.push(&[
             ("schemaname", class.schema.as_str().into()),
             ("tablename", class.name.as_str().into()),
@@ -144,6 +178,7 @@ pub(in crate::pg_catalog) fn comment(class: &Class, column: usize) -> Option<Str
             let position = table.columns.get(number - 1)?;
             table.remote.columns.get(*position)?.comment.clone()
         }
+        (What::Sequence(sequence), 0) => sequence.remote.comment.clone(),
         (What::View(view), 0) => Some(view.comment().to_owned()),
         _ => None,
     }

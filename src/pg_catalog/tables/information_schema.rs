@@ -3,6 +3,7 @@
 
 use super::attribute::{Column, columns as columns_of, default};
 use super::class::{kind, plain_definition};
+use crate::catalog::SequenceSchema;
 use crate::pg_catalog::objects::Class;
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows, Value};
@@ -66,7 +67,7 @@ fn yes(truth: bool) -> Value {
 
 /// The standard knows tables and views only: indexes are none, nor are materialized views.
 fn is_table(class: &Class) -> bool {
-    matches!(kind(class), "r" | "v")
+    matches!(kind(class), "r" | "p" | "v")
 }
 
 pub(super) fn tables(looking: &Looking<'_>, rows: &mut Rows) {
@@ -169,6 +170,7 @@ fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<
     let generated = remote.is_some_and(|column| column.generated);
     let default = default(looking, class, column);
     let identity = remote.and_then(|column| column.identity);
+    let sequence = identity.and_then(|_| looking.objects.owned_by(class.oid, column.number));
     let of_enum = column.declared.filter(|(one, array)| !array && one.domain().is_none()).map(|(one, _)| one);
     let mut row = vec![
         ("table_catalog", database(looking)),
@@ -183,11 +185,12 @@ fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<
         ("is_self_referencing", "NO".into()),
         ("is_identity", if identity.is_some() { "YES" } else { "NO" }.into()),
         ("identity_generation", identity.map(|letter| if letter == 'a' { "ALWAYS" } else { "BY DEFAULT" }).into()),
-        ("identity_cycle", "NO".into()),
         ("is_generated", if generated { "ALWAYS" } else { "NEVER" }.into()),
         ("generation_expression", default.filter(|_| generated).into()),
         ("is_updatable", yes(rights::on_column(looking.viewer, class, column.number, "update"))),
     ];
+    row.extend(identity_columns(sequence));
+    row.extend(collation_columns(looking, column.collation()));
     row.extend(match of_enum {
         Some(one) => udt(looking, one, one.declared.name.clone()),
         None => type_columns(looking, column.ty),
@@ -202,6 +205,56 @@ fn column_row(looking: &Looking<'_>, class: &Class, column: &Column<'_>) -> Vec<
         _ => {}
     }
     row
+}
+
+/// A collation that is not the default one.
+fn collation_columns(looking: &Looking<'_>, oid: u32) -> Vec<(&'static str, Value)> {
+    let named = facts::collations().iter().find(|(known, name)| *known == oid && *name != "default");
+    named.map_or_else(Vec::new, |(_, name)| {
+        vec![
+            ("collation_catalog", database(looking)),
+            ("collation_schema", "pg_catalog".into()),
+            ("collation_name", (*name).into()),
+        ]
+    })
+}
+
+/// What the columns that are arrays hold.
+pub(super) fn element_types(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in looking.objects.classes.iter().filter(|class| is_table(class)) {
+        let what = if kind(class) == "v" { "VIEW" } else { "TABLE" };
+        for column in columns_of(looking, class) {
+            let Some(element) = column.ty.element().filter(|_| column.ty.is_array()) else { continue };
+            let (data_type, schema, name) = match column.declared {
+                Some((one, true)) => ("USER-DEFINED".to_owned(), one.schema.as_str(), one.declared.name.clone()),
+                _ => (data_type(element), "pg_catalog", element.name().to_owned()),
+            };
+            rows.push(&[
+                ("object_catalog", database(looking)),
+                ("object_schema", class.schema.as_str().into()),
+                ("object_name", class.name.as_str().into()),
+                ("object_type", what.into()),
+                ("collection_type_identifier", column.number.to_string().into()),
+                ("data_type", data_type.into()),
+                ("udt_catalog", database(looking)),
+                ("udt_schema", schema.into()),
+                ("udt_name", name.into()),
+                ("dtd_identifier", format!("a{}", column.number).into()),
+            ]);
+        }
+    }
+}
+
+/// What an identity takes its values from.
+fn identity_columns(sequence: Option<&SequenceSchema>) -> Vec<(&'static str, Value)> {
+    let Some(remote) = sequence.map(|sequence| &sequence.remote) else { return vec![("identity_cycle", "NO".into())] };
+    vec![
+        ("identity_start", remote.start.to_string().into()),
+        ("identity_increment", remote.increment.to_string().into()),
+        ("identity_maximum", remote.greatest.to_string().into()),
+        ("identity_minimum", remote.least.to_string().into()),
+        ("identity_cycle", yes(remote.cycle)),
+    ]
 }
 
 /// A type of a source's own by its name. What comes later in a row holds.

@@ -3,8 +3,8 @@
 
 use super::attribute::collation;
 use super::types::domain_checks;
-use crate::catalog::ConstraintKind;
-use crate::pg_catalog::definitions::{self, column_name, rule};
+use crate::catalog::{ConstraintKind, IndexPart};
+use crate::pg_catalog::definitions::{self, column_name, condition, rule};
 use crate::pg_catalog::facts;
 use crate::pg_catalog::objects::{Constraint, Index, namespace_oid};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
@@ -30,13 +30,15 @@ pub(super) fn pg_index(looking: &Looking<'_>, rows: &mut Rows) {
         let Some(remote) = index.remote() else { continue };
         let method = facts::access_method(&remote.method);
         let keys = || index.numbers.iter().zip(&remote.parts).take(remote.keys);
-        let classes =
-            vector(keys().map(|(number, part)| {
-                facts::operator_class(method, &part.operator_class, type_of(index, *number).bare())
-            }));
+        let classes = vector(
+            keys().map(|(number, part)| facts::operator_class(method, &part.class, type_of(index, *number).bare())),
+        );
         let options = vector(keys().map(|(_, part)| i64::from(part.descending) + 2 * i64::from(part.nulls_first)));
-        let collations = vector(keys().map(|(number, _)| collation(type_of(index, *number))));
-        let expressions: Vec<&str> = remote.parts.iter().filter_map(|part| part.expression.as_deref()).collect();
+        let of_part = |(number, part): (&i64, &IndexPart)| match part.collation_oid {
+            Some(oid) => facts::known_collation(oid),
+            None => collation(type_of(index, *number)),
+        };
+        let collations = vector(keys().map(of_part));
         let excludes = looking.objects.constraints_of(index.table.oid).any(|constraint| {
             constraint.index == index.oid
                 && constraint.remote().is_some_and(|remote| remote.kind == ConstraintKind::Exclusion)
@@ -58,8 +60,8 @@ pub(super) fn pg_index(looking: &Looking<'_>, rows: &mut Rows) {
             ("indcollation", collations.into()),
             ("indclass", classes.into()),
             ("indoption", options.into()),
-            ("indexprs", (!expressions.is_empty()).then(|| expressions.join(", ")).into()),
-            ("indpred", remote.predicate.clone().into()),
+            ("indexprs", remote.expressions.as_deref().into()),
+            ("indpred", remote.predicate.as_deref().into()),
         ]);
     }
 }
@@ -93,10 +95,10 @@ fn pg_constraint(looking: &Looking<'_>, rows: &mut Rows) {
         let references = remote.references.as_ref().filter(|_| target.is_some());
         let of = |letter: Option<char>| letter.map_or(" ".to_owned(), String::from);
         // `conbin` is a check's expression alone.
-        let check = (remote.kind == ConstraintKind::Check).then(|| {
-            let whole = remote.definition.as_deref().unwrap_or_default();
-            whole.strip_prefix("CHECK ").unwrap_or(whole).to_owned()
-        });
+        let check = (remote.kind == ConstraintKind::Check)
+            .then(|| condition(remote.definition.as_deref().unwrap_or_default()).to_owned());
+        let parent = looking.objects.inheritance.constraint(constraint.oid);
+        let descends = parent != 0 || !looking.objects.inheritance.parents(constraint.table.oid).is_empty();
         // `=` of the referenced column's type, for each column of a foreign key.
         let equal = target.and_then(|(table, numbers)| equality(table, numbers));
         rows.push(&[
@@ -113,8 +115,10 @@ fn pg_constraint(looking: &Looking<'_>, rows: &mut Rows) {
             ("confupdtype", of(references.map(|references| references.on_update)).into()),
             ("confdeltype", of(references.map(|references| references.on_delete)).into()),
             ("confmatchtype", of(references.map(|references| references.matching)).into()),
-            ("conislocal", true.into()),
-            ("connoinherit", (remote.kind != ConstraintKind::Check).into()),
+            ("conparentid", parent.into()),
+            ("conislocal", (remote.origin.local || !descends).into()),
+            ("coninhcount", i64::from(if descends { remote.origin.inherited } else { 0 }).into()),
+            ("connoinherit", remote.no_inherit.into()),
             ("conkey", array(&constraint.numbers).into()),
             ("confkey", target.and_then(|(_, numbers)| array(numbers)).into()),
             ("conpfeqop", equal.clone().into()),

@@ -26,7 +26,7 @@ fn grant(looking: &Looking<'_>, class: &Class, privilege: &'static str) -> Vec<(
 }
 
 pub(super) fn table_privileges(looking: &Looking<'_>, rows: &mut Rows) {
-    for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "v")) {
+    for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "p" | "v")) {
         let held = |privilege: &&str| rights::on_relation(looking.viewer, class, privilege);
         for privilege in rights::ON_RELATIONS.into_iter().filter(held) {
             let mut row = grant(looking, class, privilege);
@@ -37,7 +37,7 @@ pub(super) fn table_privileges(looking: &Looking<'_>, rows: &mut Rows) {
 }
 
 pub(super) fn column_privileges(looking: &Looking<'_>, rows: &mut Rows) {
-    for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "v")) {
+    for class in looking.objects.classes.iter().filter(|class| matches!(kind(class), "r" | "p" | "v")) {
         for column in columns(looking, class) {
             let held = |privilege: &&str| rights::on_column(looking.viewer, class, column.number, privilege);
             for privilege in rights::ON_COLUMNS.into_iter().filter(held) {

@@ -2,12 +2,13 @@
 //! Must not know: who may see which table (`objects` holds only those).
 
 use super::class::kind;
-use crate::pg_catalog::objects::{Class, What, database_oid, is_system};
+use crate::pg_catalog::inheritance::partitioning;
+use crate::pg_catalog::objects::{Class, Index, What, database_oid, is_system};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
 
 /// The tables of a looking role; `own`: without those of the system.
 fn tables<'a>(looking: &'a Looking<'_>, own: bool) -> impl Iterator<Item = &'a Class> {
-    let wanted = move |class: &&Class| matches!(kind(class), "r" | "m") && !(own && is_system(&class.schema));
+    let wanted = move |class: &&Class| matches!(kind(class), "r" | "p" | "m") && !(own && is_system(&class.schema));
     looking.objects.classes.iter().filter(wanted)
 }
 
@@ -48,8 +49,16 @@ pub(super) fn pg_statio_user_tables(looking: &Looking<'_>, rows: &mut Rows) {
     tables(looking, true).for_each(|class| rows.push(&named(class)));
 }
 
+/// Sequences, of which nothing is counted either.
+pub(super) fn pg_statio_sequences(looking: &Looking<'_>, rows: &mut Rows) {
+    let sequences = looking.objects.classes.iter().filter(|class| kind(class) == "S");
+    sequences.for_each(|class| rows.push(&named(class)));
+}
+
 pub(super) fn pg_stat_indexes(looking: &Looking<'_>, rows: &mut Rows) {
-    for index in &looking.objects.indexes {
+    // An index of a partitioned table is none that could be read.
+    let read = |index: &&Index| partitioning(&index.table).is_none();
+    for index in looking.objects.indexes.iter().filter(read) {
         let Some(remote) = index.remote() else { continue };
         rows.push(&[
             ("relid", index.table.oid.into()),

@@ -4,6 +4,7 @@
 use super::attribute::{align, collation, storage};
 use super::information_schema::{data_type, type_columns};
 use crate::catalog::stable_oid;
+use crate::pg_catalog::definitions::condition;
 use crate::pg_catalog::objects::{What, namespace_oid};
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows, Value};
@@ -149,7 +150,7 @@ pub(super) fn domain_checks(looking: &Looking<'_>, rows: &mut Rows) {
                 ("confdeltype", " ".into()),
                 ("confmatchtype", " ".into()),
                 ("conislocal", true.into()),
-                ("conbin", definition.strip_prefix("CHECK ").unwrap_or(definition).into()),
+                ("conbin", condition(definition).into()),
             ]);
         }
     }

@@ -71,6 +71,9 @@ pub(super) async fn load(
 ) -> Result<CopyIn> {
     let Relation::Table(schema) = &table.relation else { return Err(read_only()) };
     upstream::may_write(query, session, &schema.source, "COPY FROM")?;
+    if schema.is_partition() {
+        return Err(crate::query::prepare::no_writes(schema));
+    }
     let columns = table.names();
     let permitted = policy::authorize_insert(identity, &schema.name, &columns, ())?;
     let options = super::options(copy)?;

@@ -3,7 +3,7 @@
 use super::*;
 
 fn who(user: &str) -> NewSession {
-    NewSession { user: user.to_owned(), database: "tusk".to_owned(), client: None, key_bytes: 4 }
+    NewSession { user: user.to_owned(), database: "tusk".to_owned(), client: None, server: None, key_bytes: 4 }
 }
 
 #[test]

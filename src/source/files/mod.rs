@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 
-use super::{Access, Connector, DiskSize, DiskSizes, FileReader, RemoteSchema, RemoteTable, TableKind};
+use super::{Access, Connector, DiskSize, DiskSizes, FileReader, Lineage, RemoteSchema, RemoteTable, TableKind};
 use crate::config::{FilesSettings, Patterns, SourceKind};
 use crate::error::{Error, Result, SqlState};
 use find::{Candidate, Finds};
@@ -202,6 +202,7 @@ impl Introspection {
             estimated_rows: Some(rows),
             sizes: Arc::new(DiskSizes::new(Some(DiskSize::of_rows(table.bytes)), Vec::new())),
             definition: None,
+            lineage: Lineage::default(),
             whole: false,
             oid: 0,
             handle: Some(Arc::new(table)),

@@ -299,5 +299,8 @@ fn remote(name: String, ty: PgType, not_null: bool) -> RemoteColumn {
         declared: None,
         plain: false,
         number: 0,
+        inherited: 0,
+        local: true,
+        collation: 0,
     }
 }

@@ -65,6 +65,10 @@ select n.nspname::text as schema,
            else false
        end as bytewise,
        pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default_text,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid, true) as default_pretty,
+       a.attinhcount::int2 as inherited,
+       a.attislocal as local,
+       a.attcollation as collation,
        coalesce(a.attgenerated <> '', false) as generated,
        coalesce(a.attidentity::text, '') as identity,
        pg_catalog.col_description(c.oid, a.attnum) as comment
@@ -81,7 +85,6 @@ left join resolved e on e.oid = r.typelem and r.typlen = -1 and r.typelem <> 0
 left join pg_catalog.pg_collation o on o.oid = a.attcollation
 left join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
 where c.relkind in ('r', 'v', 'm', 'p', 'f')
-  and not c.relispartition
   and n.nspname !~ '^pg_'
   and n.nspname <> 'information_schema'
   and ($1::text[] is null or n.nspname = any ($1::text[]))

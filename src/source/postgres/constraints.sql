@@ -17,7 +17,13 @@ select n.nspname::text as schema,
        k.confupdtype::text as on_update,
        k.confdeltype::text as on_delete,
        k.confmatchtype::text as matching,
-       case when k.contype in ('c', 'x') then pg_catalog.pg_get_constraintdef(k.oid, false) end as definition
+       case when k.contype in ('c', 'x') then pg_catalog.pg_get_constraintdef(k.oid, false) end as definition,
+       case when k.contype in ('c', 'x') then pg_catalog.pg_get_constraintdef(k.oid, true) end as definition_pretty,
+       k.oid as oid,
+       k.conparentid as parent,
+       k.coninhcount::int2 as inherited,
+       k.conislocal as local,
+       k.connoinherit as no_inherit
 from pg_catalog.pg_constraint k
 join pg_catalog.pg_class c on c.oid = k.conrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -25,9 +31,6 @@ left join pg_catalog.pg_class i on i.oid = k.conindid
 left join pg_catalog.pg_class f on f.oid = k.confrelid
 left join pg_catalog.pg_namespace fn on fn.oid = f.relnamespace
 where k.contype in ('p', 'u', 'f', 'c', 'x')
-  and not c.relispartition
-  -- A key to a partitioned table has one more for each partition.
-  and k.conparentid = 0
   and n.nspname !~ '^pg_'
   and n.nspname <> 'information_schema'
   and ($1::text[] is null or n.nspname = any ($1::text[]))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_postgres::{Client, Row};
 
-use crate::source::{DeclaredKind, DeclaredType, Domain};
+use crate::source::{DeclaredKind, DeclaredType, Domain, Written};
 use crate::types::PgType;
 
 const TYPES: &str = include_str!("types.sql");
@@ -40,11 +40,13 @@ fn found(row: &Row) -> Result<Found, tokio_postgres::Error> {
         _ => {
             let names: Vec<String> = row.try_get("check_names")?;
             let checks: Vec<String> = row.try_get("checks")?;
+            let pretty: Vec<String> = row.try_get("checks_pretty")?;
+            let written = checks.into_iter().zip(pretty).map(|(plain, pretty)| Written { plain, pretty });
             DeclaredKind::Domain(Domain {
                 base: PgType::TEXT,
                 not_null: row.try_get("not_null")?,
                 default: row.try_get("default_text")?,
-                checks: names.into_iter().zip(checks).collect(),
+                checks: names.into_iter().zip(written).collect(),
             })
         }
     };

@@ -4,16 +4,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::try_join;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
 use super::declared;
 use super::keys::{self, Of};
+use super::lineage;
 use super::sizes::{self, Sizes};
 use super::views::{self, Definitions};
 use crate::config::Patterns;
 use crate::names::quote;
 use crate::source::{
-    Declared, DeclaredType, RemoteColumn, RemoteConstraint, RemoteIndex, RemoteSchema, RemoteTable, TableKind,
+    Declared, DeclaredType, Lineage, RemoteColumn, RemoteConstraint, RemoteIndex, RemoteSchema, RemoteSequence,
+    RemoteTable, TableKind, Written,
 };
 use crate::types::PgType;
 
@@ -41,10 +45,16 @@ pub(super) async fn read(
     tables: &Patterns,
 ) -> Result<RemoteSchema, tokio_postgres::Error> {
     client.batch_execute(BEGIN).await?;
-    let rows = client.query(CATALOG, &[&schemas]).await?;
-    let constraints = keys::constraints(client, &schemas).await?;
-    let indexes = keys::indexes(client, &schemas).await?;
-    let types = declared::read(client).await?;
+    let asked: [&(dyn ToSql + Sync); 1] = [&schemas];
+    // All at once: each goes out before the answer to the one before it is there.
+    let (rows, constraints, indexes, types, lineages, sequences) = try_join!(
+        client.query(CATALOG, &asked),
+        keys::constraints(client, &schemas),
+        keys::indexes(client, &schemas),
+        declared::read(client),
+        lineage::lineages(client, &schemas),
+        lineage::sequences(client, &schemas),
+    )?;
     let sizes = sizes::read(client, &schemas).await?;
     let definitions = views::read(client, &schemas).await?;
     client.batch_execute("COMMIT").await?;
@@ -53,6 +63,9 @@ pub(super) async fn read(
         found.row(row, tables)?;
     }
     found.keys(constraints, indexes);
+    found.lineages(lineages);
+    found.sequences =
+        sequences.into_iter().filter(|sequence| sequence.owner.is_some() || tables.matches(&sequence.name)).collect();
     Ok(found.close())
 }
 
@@ -65,6 +78,7 @@ struct Found {
     definitions: Definitions,
     problems: Vec<String>,
     tables: Vec<Open>,
+    sequences: Vec<RemoteSequence>,
 }
 
 /// A relation whose columns are coming.
@@ -102,15 +116,12 @@ impl Found {
 
     /// Puts constraints and indexes to their relations; those with a column that cannot be read are none for us.
     fn keys(&mut self, constraints: Vec<Of<RemoteConstraint>>, indexes: Vec<Of<RemoteIndex>>) {
-        let places: HashMap<(String, String), usize> = self
-            .tables
-            .iter()
-            .enumerate()
-            .map(|(at, open)| ((open.table.schema.clone(), open.table.name.clone()), at))
-            .collect();
+        let places = self.places();
         for Of { schema, relation, numbers, mut what } in constraints {
             let Some(open) = places.get(&(schema, relation)).and_then(|at| self.tables.get_mut(*at)) else { continue };
-            if let Some(columns) = open.positions(&numbers) {
+            // What excludes by an expression has 0 for it; its index tells what it is made of.
+            let named: Vec<i32> = numbers.into_iter().filter(|number| *number != 0).collect();
+            if let Some(columns) = open.positions(&named) {
                 what.columns = columns;
                 open.table.constraints.push(what);
             }
@@ -126,6 +137,27 @@ impl Found {
         }
     }
 
+    /// Puts to their relations what they descend from and are divided by. A key with a column that cannot be read is none for us.
+    fn lineages(&mut self, lineages: Vec<Of<Lineage>>) {
+        let places = self.places();
+        for Of { schema, relation, numbers, mut what } in lineages {
+            let Some(open) = places.get(&(schema, relation)).and_then(|at| self.tables.get_mut(*at)) else { continue };
+            what.partitioning = what.partitioning.and_then(|mut by| {
+                let named: Vec<i32> = numbers.iter().copied().filter(|number| *number != 0).collect();
+                let mut columns = open.positions(&named)?.into_iter();
+                by.columns = numbers.iter().map(|number| if *number == 0 { None } else { columns.next() }).collect();
+                Some(by)
+            });
+            open.table.lineage = what;
+        }
+    }
+
+    /// Where the tables stand.
+    fn places(&self) -> HashMap<(String, String), usize> {
+        let name = |open: &Open| (open.table.schema.clone(), open.table.name.clone());
+        self.tables.iter().enumerate().map(|(at, open)| (name(open), at)).collect()
+    }
+
     fn close(self) -> RemoteSchema {
         let (sizes, mut definitions) = (self.sizes, self.definitions);
         let closed = self.tables.into_iter().map(|mut open| {
@@ -136,7 +168,12 @@ impl Found {
             table.definition = definitions.remove(&(table.schema.clone(), table.name.clone()));
             Arc::new(open.table)
         });
-        RemoteSchema { tables: closed.collect(), problems: self.problems, broken: Vec::new() }
+        RemoteSchema {
+            tables: closed.collect(),
+            sequences: self.sequences.into_iter().map(Arc::new).collect(),
+            problems: self.problems,
+            broken: Vec::new(),
+        }
     }
 }
 
@@ -170,6 +207,7 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
         estimated_rows,
         sizes: Arc::default(),
         definition: None,
+        lineage: Lineage::default(),
         whole: false,
         oid: row.try_get("relation_oid")?,
         handle: None,
@@ -217,13 +255,16 @@ fn column(
         // A type of the source's own (an enum, say) has an order of its own, whatever its text is.
         bytewise: bytewise && remote_type.is_empty(),
         remote_type,
-        default: row.try_get("default_text")?,
+        default: Written::of(row.try_get("default_text")?, row.try_get("default_pretty")?),
         generated: row.try_get("generated")?,
         identity: row.try_get::<_, &str>("identity")?.chars().next(),
         comment: row.try_get("comment")?,
         declared: declared.map(|of| Declared { of: Arc::clone(of), array }),
         plain,
         number: i16::try_from(row.try_get::<_, i32>("number")?).unwrap_or_default(),
+        inherited: row.try_get("inherited")?,
+        local: row.try_get("local")?,
+        collation: row.try_get("collation")?,
     }))
 }
 

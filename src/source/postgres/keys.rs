@@ -3,7 +3,8 @@
 
 use tokio_postgres::{Client, Row};
 
-use crate::source::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
+use crate::source::{ConstraintKind, IndexPart, Origin, References, RemoteConstraint, RemoteIndex, Written};
+use crate::types::PgType;
 
 const CONSTRAINTS: &str = include_str!("constraints.sql");
 const INDEXES: &str = include_str!("indexes.sql");
@@ -71,10 +72,17 @@ fn constraint(row: &Row) -> Result<Of<RemoteConstraint>, tokio_postgres::Error> 
             columns: Vec::new(),
             index: row.try_get("index")?,
             references,
-            definition: row.try_get("definition")?,
+            definition: Written::of(row.try_get("definition")?, row.try_get("definition_pretty")?),
             deferrable: row.try_get("deferrable")?,
             deferred: row.try_get("deferred")?,
             validated: row.try_get("validated")?,
+            origin: Origin {
+                oid: row.try_get("oid")?,
+                parent: row.try_get("parent")?,
+                inherited: row.try_get("inherited")?,
+                local: row.try_get("local")?,
+            },
+            no_inherit: row.try_get("no_inherit")?,
         },
     })
 }
@@ -84,12 +92,28 @@ fn index(row: &Row) -> Result<Of<RemoteIndex>, tokio_postgres::Error> {
     let options: Vec<i32> = row.try_get("options")?;
     let classes: Vec<String> = row.try_get("classes")?;
     let expressions: Vec<Option<String>> = row.try_get("expressions")?;
+    let pretty: Vec<Option<String>> = row.try_get("expressions_pretty")?;
+    let collations: Vec<Option<String>> = row.try_get("collations")?;
+    let at_of = |texts: &[Option<String>], at: usize| texts.get(at).cloned().flatten();
+    let parent: u32 = row.try_get("parent")?;
+    let (names, types): (Vec<String>, Vec<u32>) = (row.try_get("names")?, row.try_get("types")?);
+    let typmods: Vec<i32> = row.try_get("typmods")?;
+    let class_names: Vec<String> = row.try_get("class_names")?;
+    let collation_oids: Vec<u32> = row.try_get("collation_oids")?;
+    let computed = |at: usize| {
+        let ty = PgType { oid: *types.get(at)?, typmod: *typmods.get(at)? };
+        Some((names.get(at)?.clone(), if ty.row().is_some() { ty } else { PgType::TEXT }))
+    };
     let part = |at: usize| {
         // What is only stored has neither options nor a class.
         let options = options.get(at).copied().unwrap_or(0);
         IndexPart {
             column: None,
-            expression: expressions.get(at).cloned().flatten(),
+            expression: Written::of(at_of(&expressions, at), at_of(&pretty, at)),
+            computed: computed(at).filter(|_| at_of(&expressions, at).is_some()),
+            collation: at_of(&collations, at).unwrap_or_default(),
+            collation_oid: collation_oids.get(at).copied(),
+            class: class_names.get(at).cloned().unwrap_or_default(),
             operator_class: classes.get(at).cloned().unwrap_or_default(),
             descending: options & DESCENDING != 0,
             nulls_first: options & NULLS_FIRST != 0,
@@ -110,7 +134,10 @@ fn index(row: &Row) -> Result<Of<RemoteIndex>, tokio_postgres::Error> {
             nulls_not_distinct: row.try_get("nulls_not_distinct")?,
             parts: (0..numbers.len()).map(part).collect(),
             keys: usize::try_from(row.try_get::<_, i32>("keys")?).unwrap_or(0),
-            predicate: row.try_get("predicate")?,
+            predicate: Written::of(row.try_get("predicate")?, row.try_get("predicate_pretty")?),
+            expressions: Written::of(row.try_get("list")?, row.try_get("list_pretty")?),
+            options: row.try_get("storage")?,
+            origin: Origin { oid: row.try_get("oid")?, parent, inherited: i16::from(parent != 0), local: parent == 0 },
             estimated_rows,
         },
         numbers,

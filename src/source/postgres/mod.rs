@@ -17,6 +17,7 @@ mod kept;
 mod keys;
 mod lease;
 mod line;
+mod lineage;
 mod load;
 mod pool;
 mod read;

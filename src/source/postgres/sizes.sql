@@ -6,7 +6,6 @@ with recursive relations as (
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'm', 'p')
-      and not c.relispartition
       and n.nspname !~ '^pg_'
       and n.nspname <> 'information_schema'
       and ($1::text[] is null or n.nspname = any ($1::text[]))

@@ -13,6 +13,8 @@ select t.oid as oid,
                  from pg_catalog.pg_constraint c where c.contypid = t.oid and c.contype = 'c'), '{}') as check_names,
        coalesce((select pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid) order by c.conname)
                  from pg_catalog.pg_constraint c where c.contypid = t.oid and c.contype = 'c'), '{}') as checks,
+       coalesce((select pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid, true) order by c.conname)
+                 from pg_catalog.pg_constraint c where c.contypid = t.oid and c.contype = 'c'), '{}') as checks_pretty,
        pg_catalog.obj_description(t.oid, 'pg_type') as comment
 from pg_catalog.pg_type t
 join pg_catalog.pg_namespace n on n.oid = t.typnamespace

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_postgres::Client;
 
-use crate::source::ViewDefinition;
+use crate::source::Written;
 
 const VIEWS: &str = include_str!("views.sql");
 
@@ -14,7 +14,7 @@ const VIEWS: &str = include_str!("views.sql");
 const LONGEST: usize = 256 << 10;
 
 /// Definitions by schema and name.
-pub(super) type Definitions = HashMap<(String, String), Arc<ViewDefinition>>;
+pub(super) type Definitions = HashMap<(String, String), Arc<Written>>;
 
 /// Reads them, at the end of a transaction and within its bounds, as the sizes are: where the source refuses, none is known.
 ///
@@ -35,7 +35,7 @@ pub(super) async fn read(client: &Client, schemas: &Option<Vec<String>>) -> Resu
         if let (Some(plain), Some(pretty)) = texts
             && plain.len().max(pretty.len()) <= LONGEST
         {
-            let definition = Arc::new(ViewDefinition { plain, pretty });
+            let definition = Arc::new(Written { plain, pretty });
             found.insert((row.try_get("schema")?, row.try_get("relation")?), definition);
         }
     }

@@ -12,7 +12,7 @@ use super::open::{Database, Opened};
 use super::{collate, declared};
 use crate::config::Patterns;
 use crate::error::Result;
-use crate::source::{RemoteColumn, RemoteSchema, RemoteTable, TableKind};
+use crate::source::{Lineage, RemoteColumn, RemoteSchema, RemoteTable, TableKind, Written};
 use crate::types::PgType;
 
 /// A table as `sqlite_schema` and `table_list` name it.
@@ -78,6 +78,7 @@ fn read_schema(connection: &Connection, patterns: &Patterns) -> rusqlite::Result
             // Which pages are whose only SQLite's optional tables tell.
             sizes: Arc::default(),
             definition: None,
+            lineage: Lineage::default(),
             whole: false,
             oid: 0,
             handle: None,
@@ -164,13 +165,16 @@ fn read_columns(connection: &Connection, table: &Found, bytewise: bool) -> rusql
             not_null: row.get(2)?,
             remote_type: String::new(),
             bytewise: bytewise || !is_text(ty),
-            default: row.get(3)?,
+            default: row.get::<_, Option<String>>(3)?.map(Written::once),
             generated: false,
             identity: None,
             comment: None,
             declared: None,
             plain: false,
             number: 0,
+            inherited: 0,
+            local: true,
+            collation: 0,
         });
     }
     key.sort_by_key(|(position, ..)| *position);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use crate::source::{ConstraintKind, IndexPart, References, RemoteColumn, RemoteConstraint, RemoteIndex};
+use crate::source::{ConstraintKind, IndexPart, Origin, References, RemoteColumn, RemoteConstraint, RemoteIndex};
 
 /// The table whose keys are read: its columns stand already.
 pub(super) struct Keyed<'a> {
@@ -63,6 +63,9 @@ fn plain(name: String, parts: Vec<IndexPart>) -> RemoteIndex {
         keys: parts.len(),
         parts,
         predicate: None,
+        expressions: None,
+        options: Vec::new(),
+        origin: Origin::own(),
         estimated_rows: None,
     }
 }
@@ -78,6 +81,8 @@ fn constraint(name: String, kind: ConstraintKind) -> RemoteConstraint {
         deferrable: false,
         deferred: false,
         validated: true,
+        origin: Origin::own(),
+        no_inherit: true,
     }
 }
 

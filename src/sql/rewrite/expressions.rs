@@ -1,6 +1,7 @@
 //! One expression at a time, its children already done.
 //! Must not know: the query around it.
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Value,
@@ -27,6 +28,20 @@ pub(super) const REG_TYPES: &[&str] = &[
     "regtype",
 ];
 
+/// `f(t.*)` takes the row of a table as one value. That of ROW is all of its columns, which the binder is not to see here.
+fn whole_rows(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if parts(&function.name).last().is_some_and(|name| name == "row") {
+        return;
+    }
+    for arg in &mut list.args {
+        if let FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) = arg {
+            let row = Expr::QualifiedWildcard(name.clone(), AttachedToken::empty());
+            *arg = FunctionArg::Unnamed(FunctionArgExpr::Expr(row));
+        }
+    }
+}
+
 /// Rewrites an expression in place.
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     match expr {
@@ -46,6 +61,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         Expr::Cast { .. } => cast(expr),
         Expr::Function(function) => {
             strip_catalog(&mut function.name);
+            whole_rows(function);
             Ok(())
         }
         Expr::BinaryOp { .. } => {

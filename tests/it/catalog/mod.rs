@@ -6,6 +6,7 @@ mod calls;
 mod constructs;
 mod differential;
 mod json_rows;
+mod lineage;
 mod oids;
 mod probes;
 mod psql;
@@ -13,6 +14,7 @@ mod rights;
 mod roles;
 mod sets;
 mod sizes;
+mod tools;
 mod views;
 
 use crate::harness::daemon::Daemon;

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::Both;
-use crate::harness::federation::Federation;
+use crate::harness::federation::{Federation, over};
+use crate::harness::postgres::TestPostgres;
 
 /// What both must answer the same, of relations that were counted.
 const QUERIES: &[&str] = &[
@@ -40,10 +41,14 @@ async fn sizes_are_those_of_the_source() {
     }
 }
 
+/// Who sees a partitioned table and none of its partitions.
+const PETE: &str = "[[role]]\nname = \"parts\"\n[[role.grant]]\ntables = [\"public.parts\"]\nprivileges = [\"select\"]\n\
+                    [[user]]\nname = \"pete\"\nroles = [\"parts\"]\n";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partitioned_table_is_as_large_as_its_partitions() {
-    let both = Both::start().await;
-    both.postgres
+async fn a_partitioned_table_takes_what_its_partitions_take() {
+    let postgres = TestPostgres::start();
+    postgres
         .exec(
             "create table parts(a int primary key, t text) partition by range (a); \
              create table parts_1 partition of parts for values from (0) to (1000); \
@@ -51,17 +56,26 @@ async fn a_partitioned_table_is_as_large_as_its_partitions() {
              insert into parts select i, repeat('x', 300) from generate_series(1, 3000) i; analyze parts",
         )
         .await;
-    both.tusk("root", "select tusk.refresh('shop')");
+    let tusk = over(&postgres, "schemas = { public = \"public\" }", PETE);
+    let both = Both { postgres, tusk };
+    // Where they are seen, it is theirs, as in PostgreSQL.
+    both.say_the_same(&[
+        "select relname, pg_relation_size(oid), pg_total_relation_size(oid), pg_indexes_size(oid) from pg_class where relname ~ '^parts' order by 1",
+    ]);
+    // Where they are not, nothing of it is lost.
     let theirs = both.oracle(
         "select sum(pg_relation_size(oid)), sum(pg_total_relation_size(oid)), sum(reltuples) from pg_class where relname in ('parts_1', 'parts_2')",
     );
     let ours = both.tusk(
-        "ana",
+        "pete",
         "select pg_relation_size(oid), pg_total_relation_size(oid), reltuples from pg_class where relname = 'parts'",
     );
     assert_eq!(ours, theirs);
     let theirs = both.oracle("select pg_relation_size('parts_1_pkey') + pg_relation_size('parts_2_pkey')");
-    assert_eq!(both.tusk("ana", "select pg_relation_size('parts_pkey')"), theirs);
+    assert_eq!(both.tusk("pete", "select pg_relation_size('parts_pkey')"), theirs);
+    // Each is counted once.
+    let sizes = ["ana", "pete"].map(|user| both.tusk(user, "select pg_database_size(current_database())"));
+    assert_eq!(sizes[0], sizes[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

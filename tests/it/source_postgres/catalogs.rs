@@ -62,6 +62,7 @@ async fn what_the_account_may_read_is_found_as_it_is() {
             ("public", "kinds"),
             ("public", "partly"),
             ("public", "parts"),
+            ("public", "parts_1"),
             ("public", "seen"),
         ]
     );

@@ -2,6 +2,7 @@
 //! Must not know: sessions themselves; it is given the facts.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::error::{Notices, Result};
@@ -57,6 +58,10 @@ pub struct SessionFacts {
     pub transaction: u64,
     /// When the server started: microseconds since 1970-01-01 00:00:00 UTC.
     pub started_micros: i64,
+    /// The client's end of the connection; none of a socket in the file system.
+    pub client: Option<(IpAddr, u16)>,
+    /// The server's end.
+    pub server: Option<(IpAddr, u16)>,
     /// What `pg_backend_pid()` answers.
     pub pid: i32,
     /// Looks up a setting (`current_setting`), by lower-case name.

@@ -65,6 +65,9 @@ pub(super) fn is_set_of_json(source: &str) -> bool {
 
 /// What the function calls the column of its rows, if it does and they have one.
 pub(super) fn column_of_set(source: &str) -> Option<&'static str> {
+    if source == "pg_partition_ancestors" {
+        return Some("relid");
+    }
     known(source).filter(|function| function.rows == Rows::Elements).map(|_| "value")
 }
 

@@ -35,6 +35,8 @@ pub fn offered() -> Offered {
         user: String::new(),
         database: String::new(),
         search_path: Vec::new(),
+        client: None,
+        server: None,
         transaction: 0,
         started_micros: 0,
         pid: 0,
@@ -107,7 +109,7 @@ fn has_function(function: &Function, typing: &mut Typing) -> bool {
     match function.kind {
         b'w' => true,
         b'a' => {
-            let json = matches!(function.source, "json_agg" | "jsonb_agg");
+            let json = matches!(function.source, "json_agg" | "jsonb_agg" | "json_object_agg" | "jsonb_object_agg");
             let aggregate = Aggregate { args, distinct: false, order: Vec::<SortExpr>::new(), filter: None };
             json || build(function.source, aggregate, returns).is_ok_and(|found| found.is_some())
         }

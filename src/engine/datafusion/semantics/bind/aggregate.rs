@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, SortExpr};
 use super::super::aggregates::{Aggregate, build, over_sorted};
 use super::super::coerce::AtPosition;
 use super::super::keys::sort_key;
-use super::super::ops::json::{gathered_array, gathered_value};
+use super::super::ops::json::{gathered_array, gathered_object, gathered_pair, gathered_value};
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
 use super::call::{Call, no_function, returned, signature};
@@ -43,13 +43,18 @@ impl Binder<'_> {
         if json {
             args = args.into_iter().map(|arg| gathered_value(arg, &mut self.typing)).collect::<Result<Vec<_>>>()?;
         }
+        let object = matches!(build_as.0, "json_object_agg" | "jsonb_object_agg") && !call.distinct;
+        if object && let [key, value] = args.as_slice() {
+            args = vec![gathered_pair(key.clone(), value.clone(), &mut self.typing)?];
+        }
         if args.iter().any(|arg| reads_only_outer(&arg.expr)) {
             return refuse("an aggregate over columns of an outer query");
         }
         let aggregate = Aggregate { args, distinct: call.distinct, order, filter };
         let types: Vec<u32> = aggregate.args.iter().map(|arg| arg.pg.oid).collect();
-        let name = if json { "array_agg" } else { build_as.0 };
+        let name = if json || object { "array_agg" } else { build_as.0 };
         match build(name, aggregate, build_as.1)? {
+            Some(list) if object => gathered_object(list.expr, build_as.1, &mut self.typing),
             Some(list) if json => gathered_array(list.expr, build_as.1, parted, &mut self.typing),
             Some(bound) => Ok(bound),
             None => Err(Error::unsupported(format!("function {} is not supported", signature(&call.name, &types)))

@@ -240,6 +240,11 @@ impl Binder<'_> {
         let full = format!("{schema}.{name}");
         let call = written_call(full.clone(), ast)?;
         let args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
+        if schema == "information_schema"
+            && let Some(found) = self.true_type(name, &args)
+        {
+            return Ok(found.at(position));
+        }
         if let Some(set) = self.set_call(&full, &args)? {
             return self.set_value(set, position);
         }

@@ -41,6 +41,7 @@ impl Binder<'_> {
                 self.without_sets("CASE", |b| b.case(operand.as_deref(), conditions, else_result.as_deref()))
             }
             Ast::Function(function) => self.function(function),
+            Ast::QualifiedWildcard(name, _) => self.starred_row(name),
             Ast::Exists { subquery, negated } => self.exists(subquery, *negated),
             Ast::Subquery(query) => self.scalar_subquery(query),
             Ast::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated),

@@ -6,16 +6,20 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::scalar::ScalarValue;
 
+use super::super::coerce::AtPosition;
 use super::super::kernel::call;
-use super::super::sets::record;
+use super::super::sets::{field_at, record};
 use super::super::value::{Bound, Unknown};
+use super::from::parts;
 use super::scope::Table;
+use super::targets::missing_table;
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
-use crate::sql::ast::Expr as Ast;
+use crate::sql::ast::{Expr as Ast, ObjectName};
 use crate::types::{META_OID, META_TYPMOD, PgType, field};
 
 impl Binder<'_> {
@@ -44,6 +48,38 @@ impl Binder<'_> {
 }
 
 impl Binder<'_> {
+    /// `t.*` where a value is wanted: the record of a table's columns.
+    pub(super) fn starred_row(&mut self, name: &ObjectName) -> Result<Bound> {
+        let position = self.position(name);
+        let mut names = parts(name)?;
+        let (table, schema) = (names.pop().unwrap_or_default(), names.pop());
+        for (out, scope) in self.scopes.iter().rev().enumerate() {
+            if let Some(found) = scope.table(schema.as_deref(), &table).map_err(|e| e.with_position_if(position))? {
+                return Ok(self.whole_row(found, out > 0)?.at(position));
+            }
+        }
+        Err(missing_table(&table).with_position_if(position))
+    }
+
+    /// The type that a column is declared with, by the rows of `pg_attribute` and `pg_type` for it: of a domain, what it stands on.
+    pub(super) fn true_type(&self, name: &str, args: &[Bound]) -> Option<Bound> {
+        let (own, base, returns) = match name {
+            "_pg_truetypid" => ("atttypid", "typbasetype", PgType::OID),
+            "_pg_truetypmod" => ("atttypmod", "typtypmod", PgType::INT4),
+            _ => return None,
+        };
+        let [attribute, ty] = args else { return None };
+        let of = |row: &Bound, column: &str| {
+            let DataType::Struct(fields) = &row.arrow else { return None };
+            let at = fields.iter().position(|field| field.name() == column)?;
+            field_at(row.expr.clone(), fields, at)
+        };
+        let ((own, arrow), (base, _), (kind, _)) = (of(attribute, own)?, of(ty, base)?, of(ty, "typtype")?);
+        let domain = kind.clone().eq(lit(ScalarValue::Utf8View(Some("d".to_owned()))));
+        let cases = vec![(Box::new(domain), Box::new(base)), (Box::new(kind.is_not_null()), Box::new(own))];
+        Some(Bound::with_arrow(Expr::Case(Case::new(None, cases, None)), returns, arrow))
+    }
+
     /// A table of FROM as the record of its columns. `outer`: it stands in a query around.
     pub(super) fn whole_row(&self, table: &Table, outer: bool) -> Result<Bound> {
         let seen = |value: &Bound| if outer { self.outer_value(value.clone()) } else { Ok(value.clone()) };

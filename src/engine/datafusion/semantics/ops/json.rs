@@ -28,7 +28,7 @@ pub(super) fn implement(source: &str, args: &[Bound], returns: PgType, typing: &
         "json_build_object_noargs" | "jsonb_build_object_noargs" => return constant("{}", returns, typing),
         "json_build_array" | "jsonb_build_array" => array(args, typing)?,
         "json_build_array_noargs" | "jsonb_build_array_noargs" => return constant("[]", returns, typing),
-        "to_json" | "to_jsonb" => match args {
+        "to_json" | "to_jsonb" | "array_to_json" => match args {
             [value] => json_text(value.clone(), typing)?,
             _ => return Ok(None),
         },
@@ -165,13 +165,7 @@ fn object(args: &[Bound], binary: bool, typing: &mut Typing) -> Result<Expr> {
             parts.push(json_value(arg.clone(), typing)?);
             continue;
         }
-        let key = typing.settle(arg.clone())?;
-        if key.pg.is_array() || matches!(key.pg.oid, JSON | JSONB | 2249) {
-            return Err(Error::client(
-                SqlState::INVALID_PARAMETER_VALUE,
-                "key value must be scalar, not array, composite, or json",
-            ));
-        }
+        let key = scalar_key(arg.clone(), typing)?;
         parts.push(json_text(key, typing)?);
     }
     let name = if binary { "jsonb_object" } else { "json_object" };
@@ -184,6 +178,16 @@ fn object(args: &[Bound], binary: bool, typing: &mut Typing) -> Result<Expr> {
         }
         Ok(Some(format!("{{{}}}", pairs.join(", "))))
     }))
+}
+
+/// A value that can be a key.
+fn scalar_key(key: Bound, typing: &mut Typing) -> Result<Bound> {
+    let key = typing.settle(key)?;
+    if key.pg.is_array() || matches!(key.pg.oid, JSON | JSONB | 2249) {
+        let message = "key value must be scalar, not array, composite, or json";
+        return Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, message));
+    }
+    Ok(key)
 }
 
 fn null_key(pair: usize, binary: bool) -> Error {
@@ -208,17 +212,34 @@ pub(in super::super) fn gathered_value(value: Bound, typing: &mut Typing) -> Res
     json_value(value, typing).map(|expr| Bound::new(expr, PgType::TEXT))
 }
 
-/// The array of what was gathered; NULL where nothing was.
-///
-/// `parted`: rows and arrays stand on lines of their own.
-pub(in super::super) fn gathered_array(
+/// What `json_object_agg` gathers of each row: a key and its value; NULL where the key is.
+pub(in super::super) fn gathered_pair(key: Bound, value: Bound, typing: &mut Typing) -> Result<Bound> {
+    let key = scalar_key(key, typing)?;
+    let parts = vec![json_text(key, typing)?, json_value(value, typing)?];
+    let pair = super::super::arrays::as_text("json_pair", parts, |values| {
+        let [Some(key), value] = values else { return Ok(None) };
+        let quotes = if key.starts_with('"') { "" } else { "\"" };
+        Ok(Some(format!("{quotes}{key}{quotes} : {}", value.unwrap_or("null"))))
+    });
+    Ok(Bound::new(pair, PgType::TEXT))
+}
+
+/// The object of the pairs that were gathered; NULL where none was.
+pub(in super::super) fn gathered_object(list: Expr, returns: PgType, typing: &mut Typing) -> Result<Bound> {
+    let text = joined("json_object_agg", list, ("{ ", ", ", " }"), || {
+        Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, "field name must not be null"))
+    });
+    as_json(text, returns, typing)
+}
+
+/// Lists of texts as one text each, between these words; a text that is NULL is what `missing` says.
+fn joined(
+    name: &str,
     list: Expr,
-    returns: PgType,
-    parted: bool,
-    typing: &mut Typing,
-) -> Result<Bound> {
-    let between = if parted { ", \n " } else { ", " };
-    let text = call(format!("json_agg({parted})"), vec![list], DataType::Utf8View, |args| {
+    (open, between, close): (&'static str, &'static str, &'static str),
+    missing: fn() -> Result<&'static str>,
+) -> Expr {
+    call(format!("{name}({between:?})"), vec![list], DataType::Utf8View, move |args| {
         let [lists] = args else { return Err(wrong_type("json_agg")) };
         let lists = lists.as_list_opt::<i32>().ok_or_else(|| wrong_type("json_agg"))?;
         let mut texts = Vec::with_capacity(lists.len());
@@ -230,10 +251,23 @@ pub(in super::super) fn gathered_array(
             let values = list.as_string_view_opt().ok_or_else(|| wrong_type("json_agg"))?;
             let bytes = values.iter().flatten().map(|text| text.len() + between.len()).sum();
             super::strings::bounded(bytes).map_err(external)?;
-            let values: Vec<&str> = values.iter().map(|text| text.unwrap_or("null")).collect();
-            texts.push(Some(format!("[{}]", values.join(between))));
+            let values = values.iter().map(|text| text.map_or_else(missing, Ok)).collect::<Result<Vec<&str>>>();
+            texts.push(Some(format!("{open}{}{close}", values.map_err(external)?.join(between))));
         }
         Ok(Arc::new(texts.into_iter().collect::<StringViewArray>()))
-    });
+    })
+}
+
+/// The array of what was gathered; NULL where nothing was.
+///
+/// `parted`: rows and arrays stand on lines of their own.
+pub(in super::super) fn gathered_array(
+    list: Expr,
+    returns: PgType,
+    parted: bool,
+    typing: &mut Typing,
+) -> Result<Bound> {
+    let between = if parted { ", \n " } else { ", " };
+    let text = joined("json_agg", list, ("[", between, "]"), || Ok("null"));
     as_json(text, returns, typing)
 }

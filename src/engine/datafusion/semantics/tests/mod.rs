@@ -30,6 +30,8 @@ fn facts() -> SessionFacts {
         search_path: vec!["shop".to_owned()],
         transaction: 3,
         started_micros: 0,
+        client: None,
+        server: None,
         pid: 42,
         setting: Arc::new(|name| (name == "timezone").then(|| "UTC".to_owned())),
         settings_change: false,
