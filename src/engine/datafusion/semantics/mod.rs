@@ -43,6 +43,7 @@ mod text;
 mod value;
 mod windows;
 
+pub(super) use self::bind::NAMED_OID;
 pub use self::coerce::can_assign;
 pub use self::errors::from_datafusion;
 pub(super) use self::evaluation::optimizer_rules;

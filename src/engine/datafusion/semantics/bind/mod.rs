@@ -45,6 +45,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 
 use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
+pub(crate) use self::registered::NAMED_OID;
 use self::registered::Registered;
 use self::scope::{Forms, Scope};
 use self::set_function::SetColumn;
