@@ -50,7 +50,7 @@ pub(super) use self::evaluation::optimizer_rules;
 pub use self::facts::{SessionActs, SessionFacts, SettingLookup};
 pub use self::gather::gathered;
 pub use self::install::install;
-pub use self::offered::{Offered, offered};
+pub use self::offered::offered;
 pub use self::plan::{Bound, bind_parameters, plan, with_facts};
 pub(super) use self::session_functions::no_setting;
 pub(super) use self::spread::spreads;
