@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use tokio_postgres::{Client, Row};
 
 use super::declared;
@@ -31,23 +34,45 @@ const MONEY_ARRAY: u32 = 791;
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL lock_timeout = '1s'";
 
-/// Reads the catalogs. `schemas`: only these (all but the system's where it is `None`).
+/// Why catalogs could not be read.
+pub(super) enum Failed {
+    /// The source says so, or the connection ended.
+    Said(tokio_postgres::Error),
+    /// A query was not answered in its time.
+    Silent,
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Failed::Said(error)
+    }
+}
+
+impl From<Elapsed> for Failed {
+    fn from(_: Elapsed) -> Self {
+        Failed::Silent
+    }
+}
+
+/// Reads the catalogs. `schemas`: only these (all but the system's where it is `None`). `each`: time for each query; together they have as
+/// many times that.
 ///
 /// # Errors
-/// Whatever the source answers with.
+/// Whatever the source answers with, or that it does not.
 pub(super) async fn read(
     client: &Client,
     schemas: Option<Vec<String>>,
     tables: &Patterns,
-) -> Result<RemoteSchema, tokio_postgres::Error> {
-    client.batch_execute(BEGIN).await?;
-    let rows = client.query(CATALOG, &[&schemas]).await?;
-    let constraints = keys::constraints(client, &schemas).await?;
-    let indexes = keys::indexes(client, &schemas).await?;
-    let types = declared::read(client).await?;
-    let sizes = sizes::read(client, &schemas).await?;
-    let definitions = views::read(client, &schemas).await?;
-    client.batch_execute("COMMIT").await?;
+    each: Duration,
+) -> Result<RemoteSchema, Failed> {
+    timeout(each, client.batch_execute(BEGIN)).await??;
+    let rows = timeout(each, client.query(CATALOG, &[&schemas])).await??;
+    let constraints = timeout(each, keys::constraints(client, &schemas)).await??;
+    let indexes = timeout(each, keys::indexes(client, &schemas)).await??;
+    let types = timeout(each, declared::read(client)).await??;
+    let sizes = timeout(each, sizes::read(client, &schemas)).await??;
+    let definitions = timeout(each, views::read(client, &schemas)).await??;
+    timeout(each, client.batch_execute("COMMIT")).await??;
     let mut found = Found { types, sizes, definitions, ..Found::default() };
     for row in &rows {
         found.row(row, tables)?;
