@@ -21,6 +21,16 @@ pub fn version() -> String {
 /// The longest identifier in bytes (`max_identifier_length`).
 pub const MAX_IDENTIFIER_BYTES: usize = 63;
 
+/// A name as long as names may be: what is beyond that is cut off between characters.
+#[must_use]
+pub fn cut(name: &str) -> &str {
+    let mut end = MAX_IDENTIFIER_BYTES.min(name.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or(name)
+}
+
 /// A table as clients name it: the schema that a source mounts, and the table in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableName {
@@ -77,6 +87,13 @@ pub fn fold(identifier: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"n".repeat(70)).len(), 63);
+        assert_eq!(cut(&"ä".repeat(40)), "ä".repeat(31));
+    }
 
     #[test]
     fn quotes_double_quotes() {

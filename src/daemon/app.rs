@@ -104,8 +104,7 @@ fn virtual_tables(
     kept: (&Running, &Events),
 ) -> Vec<Arc<dyn VirtualTable>> {
     let mut all = views::all(catalog, registry, kept);
-    let semantics::Offered { functions, operators, casts } = semantics::offered();
-    all.extend(pg_catalog::all(pg_catalog::Offered { functions, operators, casts }, registry));
+    all.extend(pg_catalog::all(semantics::offered(), registry));
     all
 }
 

@@ -59,6 +59,13 @@ impl Notices {
         self.push(Notice { severity: "WARNING", state, message: message.into(), detail: None, hint: None });
     }
 
+    /// Adds that a name was cut.
+    pub fn cut(&self, name: &str, short: &str) {
+        let message = format!("identifier \"{name}\" will be truncated to \"{short}\"");
+        let state = SqlState::NAME_TOO_LONG;
+        self.push(Notice { severity: "NOTICE", state, message, detail: None, hint: None });
+    }
+
     /// Those that were added since it was last asked.
     #[must_use]
     pub fn take(&self) -> Vec<Notice> {

@@ -212,7 +212,7 @@ sql_states! {
     INVALID_NAME = "42602";
     /// A name that stands for another kind of object than is wanted.
     WRONG_OBJECT_TYPE = "42809";
-    /// A name that is too long where it may not be cut.
+    /// A name that is too long, cut or refused.
     NAME_TOO_LONG = "42622";
     /// A cast that does not exist.
     CANNOT_COERCE = "42846";

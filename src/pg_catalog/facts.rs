@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use super::{Listed, OFFERED, Offered};
+use super::{Listed, OFFERED};
 use crate::types::PgType;
 
 /// Schema, relation, its oid, column, the column's type, whether it is NOT NULL.
@@ -25,10 +25,8 @@ const KEYWORDS: &str = include_str!("data/keywords.tsv");
 /// The columns of `pg_proc`.
 const PROC_COLUMNS: usize = 30;
 
-/// Oids of the catalogs that hold what is described.
+/// The oid of the catalog that holds procedures.
 const PG_PROC: u32 = 1255;
-const PG_OPERATOR: u32 = 2617;
-const PG_CAST: u32 = 2605;
 
 static RELATIONS: LazyLock<Vec<Listed>> = LazyLock::new(|| {
     let mut all: Vec<Listed> = Vec::new();
@@ -83,18 +81,11 @@ struct Known {
     /// Functions of this room, whatever their arguments.
     own: HashSet<&'static str>,
     functions: HashSet<(String, Vec<u32>)>,
-    operators: HashSet<(String, u32, u32)>,
-    casts: HashSet<(u32, u32)>,
 }
 
-static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let Offered { functions, operators, casts } = OFFERED.get().cloned().unwrap_or_default();
-    Known {
-        own: super::function_names().into_iter().collect(),
-        functions: functions.into_iter().collect(),
-        operators: operators.into_iter().collect(),
-        casts: casts.into_iter().collect(),
-    }
+static KNOWN: LazyLock<Known> = LazyLock::new(|| Known {
+    own: super::function_names().into_iter().collect(),
+    functions: OFFERED.get().cloned().unwrap_or_default().into_iter().collect(),
 });
 
 /// The rows of a relation of `pg_catalog` that are the same for everybody.
@@ -102,11 +93,6 @@ pub(super) fn lines(relation: &str) -> Vec<&'static str> {
     let all = |name: &str| FIXED.get(name).cloned().unwrap_or_default();
     match relation {
         "pg_proc" => PROCS.rows.iter().filter(|procedure| procedure.listed).map(|procedure| procedure.line).collect(),
-        "pg_operator" => all(relation).into_iter().filter(|line| is_operator(line)).collect(),
-        "pg_cast" => {
-            let known = |line: &&'static str| KNOWN.casts.contains(&(number(line, 1), number(line, 2)));
-            all(relation).into_iter().filter(known).collect()
-        }
         "pg_aggregate" => {
             let listed = |line: &&'static str| procedure(number(line, 0)).is_some_and(|procedure| procedure.listed);
             all(relation).into_iter().filter(listed).collect()
@@ -116,25 +102,9 @@ pub(super) fn lines(relation: &str) -> Vec<&'static str> {
     }
 }
 
-fn is_operator(line: &'static str) -> bool {
-    KNOWN.operators.contains(&(field(line, 1).to_owned(), number(line, 7), number(line, 8)))
-}
-
-static OPERATORS: LazyLock<HashSet<u32>> =
-    LazyLock::new(|| lines("pg_operator").into_iter().map(|line| number(line, 0)).collect());
-
-static CASTS: LazyLock<HashSet<u32>> =
-    LazyLock::new(|| lines("pg_cast").into_iter().map(|line| number(line, 0)).collect());
-
 /// Whether what a row of `pg_description` describes is there.
 fn is_described(line: &'static str) -> bool {
-    let object = number(line, 0);
-    match number(line, 1) {
-        PG_PROC => procedure(object).is_some_and(|procedure| procedure.listed),
-        PG_OPERATOR => OPERATORS.contains(&object),
-        PG_CAST => CASTS.contains(&object),
-        _ => true,
-    }
+    number(line, 1) != PG_PROC || procedure(number(line, 0)).is_some_and(|procedure| procedure.listed)
 }
 
 static DESCRIBED: LazyLock<HashMap<(u32, u32), &'static str>> = LazyLock::new(|| {
@@ -178,7 +148,7 @@ struct Procs {
 static PROCS: LazyLock<Procs> = LazyLock::new(|| {
     // From typinput to typanalyze, and typsubscript.
     let of_type = |line: &'static str| (15..=21).chain([12]).map(move |at| number(line, at));
-    // A cast that there is runs its function.
+    // A cast runs its function.
     let casts = lines("pg_cast").into_iter().map(|line| number(line, 3));
     let handlers = FIXED.get("pg_am").into_iter().flatten().copied().map(|line| number(line, 2));
     let pointed_to: HashSet<u32> = FIXED

@@ -53,23 +53,14 @@ impl Listed {
     }
 }
 
-/// What the engine can run: decides which procedures, operators and casts are listed.
-#[derive(Debug, Clone, Default)]
-pub struct Offered {
-    /// Functions, aggregates and window functions: name and argument types.
-    pub functions: Vec<(String, Vec<u32>)>,
-    /// Operators: name, left (0: none) and right type.
-    pub operators: Vec<(String, u32, u32)>,
-    /// Casts: from and to.
-    pub casts: Vec<(u32, u32)>,
-}
+/// Name and argument types of the functions, aggregates and window functions that the engine can run: decides which procedures are
+/// listed. Types, operators and casts are all listed: what the engine does not have of them, a PostgreSQL source runs.
+static OFFERED: OnceLock<Vec<(String, Vec<u32>)>> = OnceLock::new();
 
-static OFFERED: OnceLock<Offered> = OnceLock::new();
-
-/// All relations of `pg_catalog` and `information_schema`. `offered`: what the engine can run; `registry` has what sessions have
+/// All relations of `pg_catalog` and `information_schema`. `offered`: the functions that the engine can run; `registry` has what sessions have
 /// prepared and declared.
 #[must_use]
-pub fn all(offered: Offered, registry: &Arc<SessionRegistry>) -> Vec<Arc<dyn VirtualTable>> {
+pub fn all(offered: Vec<(String, Vec<u32>)>, registry: &Arc<SessionRegistry>) -> Vec<Arc<dyn VirtualTable>> {
     // One engine for the daemon: what was said first holds.
     let _ = OFFERED.set(offered);
     let fills = tables::fills();

@@ -39,6 +39,7 @@ use crate::engine::passthrough::Passthrough;
 use crate::error::{Error, Notices, Result};
 use crate::history::{Begun, Events, Running};
 use crate::metrics::Metrics;
+use crate::names::cut;
 use crate::policy::{Admission, Identity};
 use crate::rows::{Answer, Bounds, CommandTag, deadline_after};
 use crate::session::{Open, PreparedStatement, Session};
@@ -296,11 +297,16 @@ impl Service for Query {
     }
 
     async fn parse(&self, running: &RunningStatement, text: &str) -> Result<Vec<Statement>> {
-        if text.len() <= SHORT {
-            return crate::sql::parse(text);
+        let statements = if text.len() <= SHORT {
+            crate::sql::parse(text)?
+        } else {
+            let text = text.to_owned();
+            self.deep(running, async move { crate::sql::parse(&text) }).await?
+        };
+        for name in statements.iter().flat_map(|statement| &statement.shortened) {
+            running.bounds().notices.cut(name, cut(name));
         }
-        let text = text.to_owned();
-        self.deep(running, async move { crate::sql::parse(&text) }).await
+        Ok(statements)
     }
 
     async fn prepare(

@@ -29,7 +29,7 @@ pub use scroll::{Cursor, Scroll};
 pub use transaction::{CommitOutcome, LAST_ID, Transaction, TransactionStatus};
 pub use vars::{
     Check, Context, Kind, Planning, Scope, SessionVars, Shown, Source, Unit, VARIABLES, Value, Variable,
-    find as find_variable, is_encoding, join_identifiers, quoted_name, split_identifiers,
+    find as find_variable, is_cut, is_encoding, join_identifiers, quoted_name, split_identifiers,
 };
 
 use crate::error::Result;

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use super::scroll::Cursor;
 use super::{Objects, Prepared};
 use crate::error::{Error, Result, SqlState};
+use crate::names::cut;
 use crate::rows::{BatchStream, CommandTag, RowShape, Rows};
 
 /// Portals that one session may have open at once.
@@ -213,7 +214,7 @@ impl Portals {
     /// # Errors
     /// `42P03`.
     pub fn check_new(&self, name: &str) -> Result<()> {
-        if !name.is_empty() && self.by_name.contains_key(name) {
+        if !name.is_empty() && self.by_name.contains_key(cut(name)) {
             return Err(Error::client(SqlState::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
         }
         Ok(())
@@ -225,6 +226,7 @@ impl Portals {
     /// `42P03` for a name that is taken, `53400` beyond 10,000 portals or 64 MiB of parameters.
     pub fn insert(&mut self, name: &str, portal: Portal) -> Result<()> {
         self.check_new(name)?;
+        let name = cut(name);
         if self.by_name.len() >= MAX_PORTALS {
             return Err(Error::resource(
                 SqlState::CONFIGURATION_LIMIT_EXCEEDED,
@@ -253,7 +255,7 @@ impl Portals {
     /// # Errors
     /// `34000`.
     pub fn get(&self, name: &str) -> Result<&Portal> {
-        self.by_name.get(name).ok_or_else(|| missing("portal", name))
+        self.by_name.get(cut(name)).ok_or_else(|| missing("portal", name))
     }
 
     /// The cursor of this name: any portal.
@@ -261,19 +263,19 @@ impl Portals {
     /// # Errors
     /// `34000`, in the words for cursors.
     pub fn cursor(&self, name: &str) -> Result<&Portal> {
-        self.by_name.get(name).ok_or_else(|| missing("cursor", name))
+        self.by_name.get(cut(name)).ok_or_else(|| missing("cursor", name))
     }
 
     /// The columns of the portal of this name, if there is one and it has any.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<Arc<RowShape>> {
-        self.by_name.get(name).and_then(|portal| portal.prepared.shape().cloned())
+        self.by_name.get(cut(name)).and_then(|portal| portal.prepared.shape().cloned())
     }
 
     /// Whether this is a BINARY cursor.
     #[must_use]
     pub fn is_binary(&self, name: &str) -> bool {
-        let declared = self.by_name.get(name).and_then(|portal| portal.declared.as_ref());
+        let declared = self.by_name.get(cut(name)).and_then(|portal| portal.declared.as_ref());
         declared.is_some_and(|declared| declared.binary)
     }
 
@@ -282,7 +284,7 @@ impl Portals {
     /// # Errors
     /// `34000`.
     pub fn take(&mut self, name: &str) -> Result<Portal> {
-        let portal = self.by_name.get_mut(name).ok_or_else(|| missing("portal", name))?;
+        let portal = self.by_name.get_mut(cut(name)).ok_or_else(|| missing("portal", name))?;
         let active = Portal {
             prepared: portal.prepared.clone(),
             parameters: Vec::new(),
@@ -297,11 +299,12 @@ impl Portals {
 
     /// Puts back what [`Portals::take`] gave.
     pub fn put_back(&mut self, name: &str, portal: Portal) {
-        self.by_name.insert(name.to_owned(), portal);
+        self.by_name.insert(cut(name).to_owned(), portal);
     }
 
     /// Closes a portal; false: there was none.
     pub fn close(&mut self, name: &str) -> bool {
+        let name = cut(name);
         self.shown.cursors.lock().remove(name);
         self.by_name.remove(name).is_some()
     }
@@ -364,7 +367,7 @@ impl Portals {
 
     /// A cursor is held: from now on it lives until it is closed. `keeper` replaces what it kept.
     pub fn hold(&mut self, name: &str, keeper: Arc<dyn Any + Send + Sync>) {
-        let Some(portal) = self.by_name.get_mut(name) else { return };
+        let Some(portal) = self.by_name.get_mut(cut(name)) else { return };
         portal.held = true;
         portal.depth = 0;
         if let PortalState::Open(open) = &mut portal.state {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::{Moment, Session};
 use crate::error::{Error, Result, SqlState};
+use crate::names::cut;
 use crate::rows::RowShape;
 use crate::sql::Statement;
 use crate::types::PgType;
@@ -80,7 +81,7 @@ impl PreparedStatement {
     /// The same statement by another name. Their plan is one.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
-        PreparedStatement { name: name.to_owned(), created_at: SystemTime::now(), ..self.clone() }
+        PreparedStatement { name: cut(name).to_owned(), created_at: SystemTime::now(), ..self.clone() }
     }
 
     /// The same statement without a name, for a session that has moved on since its plan was made, or another one.
@@ -202,6 +203,7 @@ impl Named {
     }
 
     fn remove(&mut self, name: &str) -> bool {
+        let name = cut(name);
         match self.by_name.remove(name) {
             Some(prepared) => {
                 self.bytes -= prepared.bytes() + name.len();
@@ -234,7 +236,7 @@ impl PreparedStatements {
     /// # Errors
     /// `42P05`.
     pub fn check_new(&self, name: &str) -> Result<()> {
-        if !name.is_empty() && self.named.lock().by_name.contains_key(name) {
+        if !name.is_empty() && self.named.lock().by_name.contains_key(cut(name)) {
             return Err(Error::client(
                 SqlState::DUPLICATE_PREPARED_STATEMENT,
                 format!("prepared statement \"{name}\" already exists"),
@@ -249,6 +251,7 @@ impl PreparedStatements {
     /// `42P05` for a name that is taken; `53400` beyond 10,000 statements or 64 MiB.
     pub fn insert(&mut self, name: &str, prepared: Prepared) -> Result<()> {
         self.check_new(name)?;
+        let name = cut(name);
         let mut named = self.named.lock();
         named.remove(name);
         if named.by_name.len() >= MAX_STATEMENTS {
@@ -268,7 +271,7 @@ impl PreparedStatements {
     /// # Errors
     /// `26000`.
     pub fn get(&self, name: &str) -> Result<Prepared> {
-        self.named.lock().by_name.get(name).cloned().ok_or_else(|| {
+        self.named.lock().by_name.get(cut(name)).cloned().ok_or_else(|| {
             let message = if name.is_empty() {
                 "unnamed prepared statement does not exist".to_owned()
             } else {

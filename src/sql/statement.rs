@@ -21,6 +21,8 @@ pub struct Statement {
     pub kind: StatementKind,
     /// The highest `$n` in it.
     pub(super) parameters: u16,
+    /// Names of what a session makes (statements, cursors, savepoints, channels) as they were written, where they had to be cut.
+    pub shortened: Vec<String>,
 }
 
 /// The statements that Tusk executes, and [`StatementKind::Refused`] for those that it does not.

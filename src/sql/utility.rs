@@ -9,7 +9,6 @@ mod set;
 mod transaction;
 
 use crate::error::{Error, Result, SqlState};
-use crate::names::MAX_IDENTIFIER_BYTES;
 
 use super::cursor::Cursor;
 use super::lexer::Kind;
@@ -44,12 +43,12 @@ pub(super) fn statement(mut cursor: Cursor<'_>) -> Result<StatementKind> {
         "fetch" => cursors::fetch(&mut cursor).map(StatementKind::Fetch),
         "move" => cursors::fetch(&mut cursor).map(StatementKind::Move),
         "close" => all_or_name(&mut cursor).map(StatementKind::ClosePortal),
-        "listen" => channel(&mut cursor).map(StatementKind::Listen),
+        "listen" => cursor.name().map(StatementKind::Listen),
         "unlisten" => {
             if cursor.eat_symbol("*") {
                 Ok(StatementKind::Unlisten(None))
             } else {
-                channel(&mut cursor).map(|name| StatementKind::Unlisten(Some(name)))
+                cursor.name().map(|name| StatementKind::Unlisten(Some(name)))
             }
         }
         "notify" => notify(&mut cursor),
@@ -160,17 +159,6 @@ pub(super) fn boolean(name: &str, value: Option<&str>) -> Result<bool> {
     }
 }
 
-/// The name of a channel, cut as every name.
-fn channel(cursor: &mut Cursor<'_>) -> Result<String> {
-    let mut name = cursor.name()?;
-    let mut end = MAX_IDENTIFIER_BYTES.min(name.len());
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.truncate(end);
-    Ok(name)
-}
-
 fn all_or_name(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
     if cursor.eat("all") { Ok(None) } else { cursor.name().map(Some) }
 }
@@ -246,7 +234,7 @@ fn execute(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
 }
 
 fn notify(cursor: &mut Cursor<'_>) -> Result<StatementKind> {
-    let channel = channel(cursor)?;
+    let channel = cursor.name()?;
     let payload = if cursor.eat_symbol(",") {
         match cursor.text() {
             Some(text) => text,

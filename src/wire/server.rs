@@ -13,11 +13,12 @@ use super::io::Io;
 use super::listener::{Listener, Login, Serve, Terms, Wire};
 use super::stream::Liveness;
 use crate::config::{Secret, ServerSettings, Settings, SourceSettings, SourceSpec};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::metrics::Metrics;
+use crate::names::cut;
 use crate::policy::{Identity, Policy};
 use crate::query::Service;
-use crate::session::{NewSession, Session, SessionRegistry, SessionVars, Source, join_identifiers};
+use crate::session::{NewSession, Session, SessionRegistry, SessionVars, Source, is_cut, join_identifiers};
 use crate::shutdown::Shutdown;
 
 /// Bytes of a cancel key before protocol 3.2, and from then on.
@@ -161,10 +162,14 @@ impl Serve for Served {
     async fn serve(&self, login: Login) {
         let shared = Arc::clone(&self.0);
         let made = shared.session(&login);
-        let Login { reader, writer, mut stream, .. } = login;
+        let Login { reader, mut writer, mut stream, startup, .. } = login;
         match made {
             Ok((session, identity)) => {
                 let _counted = Counted::new(&shared.metrics);
+                let told = Notices::default();
+                let cuts = startup.params.iter().filter(|(name, text)| is_cut(name, text));
+                cuts.for_each(|(_, text)| told.cut(text, cut(text)));
+                super::respond::notices(&mut writer, &told, &session.vars);
                 let entry = session.entry.shared();
                 let io = Io { reader, out: writer, stream, entry, shutdown: shared.shutdown.clone() };
                 Connection::new(io, session, Arc::clone(&shared), identity).run().await;

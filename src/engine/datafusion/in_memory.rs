@@ -4,15 +4,19 @@
 //! DataFusion runs its rules over a plan again and again until nothing changes, and has many that only pay where much is read. Here each
 //! rule runs once, with those left out that have nothing to work on.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use datafusion::common::Result;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{JoinType, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::prelude::SessionConfig;
 
 use super::{semantics, yielding};
@@ -20,6 +24,8 @@ use super::{semantics, yielding};
 /// Rules of the physical plan that spare work where much is read, or part it among threads.
 const LEFT_OUT: &[&str] = &[
     "aggregate_statistics",
+    // `LeadingFirst` stands in its place.
+    "join_selection",
     "FilterPushdown",
     "FilterPushdown(Post)",
     "HashJoinBuffering",
@@ -57,6 +63,34 @@ pub(super) fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules
 }
 
+/// Keeps rows in the order of the relation that a query names first: a hash join gives them in that of its right side. What asks for
+/// columns without ORDER BY finds each table's by number then, as PostgreSQL's plans bring them.
+#[derive(Debug)]
+struct LeadingFirst;
+
+impl PhysicalOptimizerRule for LeadingFirst {
+    fn name(&self) -> &'static str {
+        "leading_first"
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let swapped = plan.transform_up(|plan| {
+            let any: &dyn Any = plan.as_ref();
+            match any.downcast_ref::<HashJoinExec>() {
+                Some(join) if matches!(join.join_type(), JoinType::Inner | JoinType::Left) => {
+                    Ok(Transformed::yes(join.swap_inputs(PartitionMode::CollectLeft)?))
+                }
+                _ => Ok(Transformed::no(plan)),
+            }
+        })?;
+        Ok(swapped.data)
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
 /// The rules of the physical plan.
 pub(super) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut projections = 0;
@@ -65,7 +99,8 @@ pub(super) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
         // It comes twice: once for what lies between.
         !LEFT_OUT.contains(&rule.name()) && (rule.name() != "ProjectionPushdown" || projections > 1)
     };
-    yielding::rules().into_iter().filter(needed).collect()
+    let leading: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(LeadingFirst);
+    std::iter::once(leading).chain(yielding::rules().into_iter().filter(needed)).collect()
 }
 
 /// An optimised plan, whatever its state is for. Where a run has left a subquery that wants to be a join, there is another.

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
+use datafusion::common::Column;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 
 use super::secured::SecuredTable;
+use super::semantics::NAMED_OID;
 use super::tables::downcast;
+use super::virtual_scan::VirtualProvider;
 use crate::catalog::TableSchema;
 use crate::rows::{ColumnShape, RowShape};
 use crate::types;
@@ -47,9 +50,13 @@ pub(super) fn with_layout(shape: &RowShape, layout: &[DataType]) -> RowShape {
 /// The table column that an output column is, if it is one unchanged, as PostgreSQL tracks it.
 fn origin(plan: &LogicalPlan, index: usize) -> Option<(u32, i16)> {
     match plan {
+        // What a table's columns are made of for plans stands column by column over its scan.
+        LogicalPlan::Projection(projection) if matches!(&*projection.input, LogicalPlan::TableScan(_)) => {
+            origin(&projection.input, index)
+        }
         LogicalPlan::Projection(projection) => {
-            let Expr::Column(column) = projection.expr.get(index)?.clone().unalias() else { return None };
-            origin(&projection.input, projection.input.schema().maybe_index_of_column(&column)?)
+            let column = column_of(projection.expr.get(index)?)?;
+            origin(&projection.input, projection.input.schema().maybe_index_of_column(column)?)
         }
         LogicalPlan::TableScan(scan) => scan_origin(scan, index),
         LogicalPlan::SubqueryAlias(alias) => origin(&alias.input, index),
@@ -64,12 +71,26 @@ fn origin(plan: &LogicalPlan, index: usize) -> Option<(u32, i16)> {
     }
 }
 
+/// The column that an expression passes on: an oid with its name is still the oid.
+fn column_of(expr: &Expr) -> Option<&Column> {
+    match expr {
+        Expr::Alias(alias) => column_of(&alias.expr),
+        Expr::Column(column) => Some(column),
+        Expr::ScalarFunction(call) if call.name() == NAMED_OID => column_of(call.args.first()?),
+        _ => None,
+    }
+}
+
 fn scan_origin(scan: &TableScan, index: usize) -> Option<(u32, i16)> {
-    let table = table_of(scan)?;
     let position = match &scan.projection {
         Some(projection) => *projection.get(index)?,
         None => index,
     };
+    let provider = source_as_provider(&scan.source).ok()?;
+    if let Some(seen) = downcast::<VirtualProvider>(&provider) {
+        return seen.origin(position);
+    }
+    let table = table_of(scan)?;
     // Columns are numbered as this role sees them: a gap would tell of a hidden one.
     Some((table.oid, i16::try_from(position + 1).ok()?))
 }

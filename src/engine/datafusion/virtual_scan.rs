@@ -61,6 +61,17 @@ impl VirtualProvider {
         }
     }
 
+    /// The relation and the number in it of the column at a place; system columns have PostgreSQL's numbers.
+    pub(super) fn origin(&self, place: usize) -> Option<(u32, i16)> {
+        let field = self.schema.fields().get(place)?;
+        let number = if types::is_system_column(field) {
+            system_number(field.name())?
+        } else {
+            i16::try_from(place + 1).ok()?
+        };
+        Some((self.table.oid(), number))
+    }
+
     fn rows(&self) -> Result<RecordBatch> {
         if let Some(batch) = self.held.as_ref().and_then(|held| held.get()) {
             return Ok(batch.clone());
@@ -108,6 +119,19 @@ impl VirtualProvider {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(schema, places.iter().map(column).collect(), &options)?)
     }
+}
+
+/// `pg_attribute.attnum` of a system column.
+fn system_number(name: &str) -> Option<i16> {
+    Some(match name {
+        "ctid" => -1,
+        "xmin" => -2,
+        "cmin" => -3,
+        "xmax" => -4,
+        "cmax" => -5,
+        "tableoid" => -6,
+        _ => return None,
+    })
 }
 
 /// A condition that rows are picked by before they are read: a column is equal to a value.

@@ -8,8 +8,9 @@ use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Notices, Result, SqlState};
+use crate::names::cut;
 use crate::rows::{RowShape, Rows};
-use crate::session::{Check, Kind, Scope, Session, VARIABLES, Variable, find_variable};
+use crate::session::{Check, Kind, Scope, Session, VARIABLES, Variable, find_variable, is_cut};
 use crate::sql::{Assignment, SetScope, SetValue};
 use crate::types::{self, PgType};
 
@@ -28,7 +29,12 @@ pub(super) fn set(session: &mut Session, assignments: &[Assignment], notices: &N
             check_transaction_setting(session, &assignment.name, text)?;
         }
         match text {
-            Some(text) => session.vars.set(&assignment.name, &text, scope)?,
+            Some(text) => {
+                if is_cut(&assignment.name, &text) {
+                    notices.cut(&text, cut(&text));
+                }
+                session.vars.set(&assignment.name, &text, scope)?;
+            }
             None => session.vars.reset(&assignment.name, scope)?,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::names::split_identifiers;
 use super::{Check, Context, Slot, Value, Variable};
 use crate::error::{Error, Result, SqlState};
+use crate::names::cut;
 use crate::types::{ByteaOutput, DateStyle, FormatOptions, IntervalStyle, TimeZone};
 
 /// Prefixes whose names are all in the table, or that must not look as if they did something.
@@ -197,14 +198,22 @@ fn invalid(name: &str, text: &str) -> Error {
     Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{name}\": \"{text}\""))
 }
 
+/// Whether a value is a name that is too long and is cut.
+#[must_use]
+pub fn is_cut(name: &str, text: &str) -> bool {
+    let variable = super::find(name).and_then(|index| super::VARIABLES.get(index));
+    variable.is_some_and(|variable| matches!(variable.kind, super::Kind::Text(Check::Ascii))) && cut(text) != text
+}
+
 /// A text by its rules, as it is kept.
 pub(super) fn text(variable: &Variable, check: Check, text: &str, format: &FormatOptions) -> Result<String> {
     match check {
         Check::Any => Ok(text.to_owned()),
         // PostgreSQL replaces each byte.
-        Check::Ascii => {
-            Ok(text.bytes().map(|byte| if (b' '..=b'~').contains(&byte) { char::from(byte) } else { '?' }).collect())
-        }
+        Check::Ascii => Ok(cut(text)
+            .bytes()
+            .map(|byte| if (b' '..=b'~').contains(&byte) { char::from(byte) } else { '?' })
+            .collect()),
         Check::Identifiers => match split_identifiers(text) {
             Some(_) => Ok(text.to_owned()),
             None => Err(invalid(variable.name, text).with_detail("List syntax is invalid.")),

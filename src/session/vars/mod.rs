@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-pub use check::is_encoding;
+pub use check::{is_cut, is_encoding};
 pub use names::{join_identifiers, quoted_name, split_identifiers};
 pub use planning::Planning;
 pub use table::VARIABLES;

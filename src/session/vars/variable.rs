@@ -100,7 +100,7 @@ impl Unit {
 pub enum Check {
     /// None.
     Any,
-    /// Anything but printable ASCII becomes `?`.
+    /// A name, cut as one; anything but printable ASCII becomes `?`.
     Ascii,
     /// A list of identifiers.
     Identifiers,

@@ -3,8 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::try_join;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
@@ -35,29 +38,57 @@ const MONEY_ARRAY: u32 = 791;
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL lock_timeout = '1s'";
 
-/// Reads the catalogs. `schemas`: only these (all but the system's where it is `None`).
+/// Queries that are asked at once.
+const TOGETHER: u32 = 6;
+
+/// Why catalogs could not be read.
+pub(super) enum Failed {
+    /// The source says so, or the connection ended.
+    Said(tokio_postgres::Error),
+    /// A query was not answered in its time.
+    Silent,
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Failed::Said(error)
+    }
+}
+
+impl From<Elapsed> for Failed {
+    fn from(_: Elapsed) -> Self {
+        Failed::Silent
+    }
+}
+
+/// Reads the catalogs. `schemas`: only these (all but the system's where it is `None`). `each`: time for each query; together they have as
+/// many times that.
 ///
 /// # Errors
-/// Whatever the source answers with.
+/// Whatever the source answers with, or that it does not.
 pub(super) async fn read(
     client: &Client,
     schemas: Option<Vec<String>>,
     tables: &Patterns,
-) -> Result<RemoteSchema, tokio_postgres::Error> {
-    client.batch_execute(BEGIN).await?;
+    each: Duration,
+) -> Result<RemoteSchema, Failed> {
+    timeout(each, client.batch_execute(BEGIN)).await??;
     let asked: [&(dyn ToSql + Sync); 1] = [&schemas];
     // All at once: each goes out before the answer to the one before it is there.
-    let (rows, constraints, indexes, types, lineages, sequences) = try_join!(
-        client.query(CATALOG, &asked),
-        keys::constraints(client, &schemas),
-        keys::indexes(client, &schemas),
-        declared::read(client),
-        lineage::lineages(client, &schemas),
-        lineage::sequences(client, &schemas),
-    )?;
-    let sizes = sizes::read(client, &schemas).await?;
-    let definitions = views::read(client, &schemas).await?;
-    client.batch_execute("COMMIT").await?;
+    let asking = async {
+        try_join!(
+            client.query(CATALOG, &asked),
+            keys::constraints(client, &schemas),
+            keys::indexes(client, &schemas),
+            declared::read(client),
+            lineage::lineages(client, &schemas),
+            lineage::sequences(client, &schemas),
+        )
+    };
+    let (rows, constraints, indexes, types, lineages, sequences) = timeout(each * TOGETHER, asking).await??;
+    let sizes = timeout(each, sizes::read(client, &schemas)).await??;
+    let definitions = timeout(each, views::read(client, &schemas)).await??;
+    timeout(each, client.batch_execute("COMMIT")).await??;
     let mut found = Found { types, sizes, definitions, ..Found::default() };
     for row in &rows {
         found.row(row, tables)?;

@@ -41,6 +41,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 pub use self::ask::{Answer, ask};
+use self::introspect::Failed;
 pub use self::lease::Lease;
 use self::pool::Pool;
 use super::{
@@ -50,7 +51,7 @@ use super::{
 use crate::config::{Patterns, PostgresSettings, SourceKind};
 use crate::error::Result;
 
-/// Time for an introspection where the source has no `statement_timeout`.
+/// Time for each query of an introspection where the source has no `statement_timeout`.
 const INTROSPECTION_TIME: Duration = Duration::from_secs(30);
 
 /// One PostgreSQL source. Connects when it is first needed.
@@ -113,9 +114,11 @@ impl Connector for PostgresConnector {
 
     async fn introspect(&self) -> Result<RemoteSchema> {
         let mut lease = self.pool.lease_beside("introspection").await?;
-        let reading = introspect::read(lease.client()?, self.schemas.clone(), &self.tables);
-        let Ok(found) = timeout(self.introspection_time, reading).await else {
-            return Err(errors::silent(self.name(), self.introspection_time));
+        let each = self.introspection_time;
+        let found = match introspect::read(lease.client()?, self.schemas.clone(), &self.tables, each).await {
+            Err(Failed::Silent) => return Err(errors::silent(self.name(), each)),
+            Err(Failed::Said(error)) => Err(error),
+            Ok(found) => Ok(found),
         };
         let found = errors::checked(self.name(), found, lease.end())?;
         lease.finish();

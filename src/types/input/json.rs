@@ -11,10 +11,13 @@ pub(crate) use self::find::{JsonStep, json_at, json_kind, json_length};
 pub(crate) use self::parts::{JsonPart, json_elements, json_part, json_scalar, json_string};
 pub(crate) use self::tree::JsonTree;
 use crate::error::{Error, Result, SqlState};
-use crate::types::numeric::Numeric;
+use crate::types::numeric::text_of_number;
 
 /// Deeper nesting is refused: it would be followed on the stack.
 const MAX_DEPTH: usize = 1000;
+
+/// Bytes that the numbers of one jsonb may have: a few letters stand for a number of a hundred thousand digits.
+const MAX_NUMBERS: usize = 64 * 1024 * 1024;
 
 struct Reader<'a> {
     text: &'a str,
@@ -27,6 +30,8 @@ struct Reader<'a> {
     escapes: bool,
     /// Whether numbers are brought to numeric's text; else they are only checked.
     numbers: bool,
+    /// Bytes of the numbers so far.
+    digits: usize,
 }
 
 /// Checks that a text is JSON.
@@ -55,7 +60,7 @@ const SHOWN: usize = 50;
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, keep: bool) -> Reader<'a> {
-        Reader { text, at: 0, line: (1, 0), keep, escapes: keep, numbers: keep }
+        Reader { text, at: 0, line: (1, 0), keep, escapes: keep, numbers: keep, digits: 0 }
     }
 
     /// The error of a token that ends at `end`, with what PostgreSQL shows of the line before it.
@@ -133,6 +138,7 @@ impl<'a> Reader<'a> {
         let mut items = Vec::new();
         self.each_element(|reader| {
             let item = reader.value(depth + 1)?;
+            reader.bounded("array")?;
             if reader.keep {
                 items.push(item);
             }
@@ -145,6 +151,7 @@ impl<'a> Reader<'a> {
         let mut entries = Vec::new();
         self.each_member(|reader, key| {
             let value = reader.value(depth + 1)?;
+            reader.bounded("object")?;
             if reader.keep {
                 entries.push((key.into_owned(), value));
             }
@@ -233,7 +240,18 @@ impl<'a> Reader<'a> {
         if number != Some(end) || !is_number(token.as_bytes()) {
             return Err(self.wrong(self.at, format!("Token \"{token}\" is invalid.")));
         }
-        Ok(JsonTree::Plain(if self.numbers { Numeric::parse(token)?.to_string() } else { String::new() }))
+        let shown = if self.numbers { text_of_number(token)? } else { String::new() };
+        self.digits += shown.len();
+        Ok(JsonTree::Plain(shown))
+    }
+
+    /// PostgreSQL has numbers in few bytes and says this of what is still too long then; here it is their text that counts.
+    fn bounded(&self, what: &str) -> Result<()> {
+        if self.digits <= MAX_NUMBERS {
+            return Ok(());
+        }
+        let message = format!("total size of jsonb {what} elements exceeds the maximum of {MAX_NUMBERS} bytes");
+        Err(Error::client(SqlState::PROGRAM_LIMIT_EXCEEDED, message))
     }
 
     /// The error of a string that has no end.
@@ -401,6 +419,16 @@ fn is_number(token: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_numbers_do_not_grow_without_bounds() {
+        let many = |count: usize| format!("{{\"a\": [{}1]}}", "1e99999, ".repeat(count));
+        assert_eq!(jsonb_text(&many(2)).map(|text| text.len()).ok(), Some(200_000 + 15));
+        let error = jsonb_text(&many(700)).unwrap_err();
+        assert_eq!(error.state(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+        assert!(error.message().contains("jsonb array elements"), "{error}");
+        assert!(check_json(&many(700)).is_ok());
+    }
 
     #[test]
     fn jsonb_is_brought_to_order() {

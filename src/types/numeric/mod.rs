@@ -205,7 +205,17 @@ fn read_exponent(text: &str) -> Option<i64> {
     text.parse::<i64>().ok().filter(|e| e.abs() < i64::from(i32::MAX / 2))
 }
 
-fn finite(negative: bool, whole: &str, fraction: &str, exponent: i64) -> Result<Numeric> {
+/// A number that numeric can hold, still as it is written.
+struct Written<'t> {
+    /// The digits before the point, without leading zeros.
+    significant: &'t str,
+    fraction: &'t str,
+    exponent: i64,
+    is_zero: bool,
+    scale: u32,
+}
+
+fn written<'t>(whole: &'t str, fraction: &'t str, exponent: i64) -> Result<Written<'t>> {
     let scale = (fraction.len() as i64 - exponent).max(0);
     let significant = whole.trim_start_matches('0');
     // Digits before the point, once the exponent has moved it.
@@ -218,15 +228,49 @@ fn finite(negative: bool, whole: &str, fraction: &str, exponent: i64) -> Result<
     if scale > MAX_SCALE || (!is_zero && before > MAX_WHOLE_DIGITS) {
         return Err(overflow());
     }
+    Ok(Written { significant, fraction, exponent, is_zero, scale: scale as u32 })
+}
+
+fn finite(negative: bool, whole: &str, fraction: &str, exponent: i64) -> Result<Numeric> {
+    let Written { significant, scale, is_zero, .. } = written(whole, fraction, exponent)?;
     let shift = exponent - fraction.len() as i64;
-    let mut unscaled = digits_to_int(significant, fraction);
     if is_zero {
-        return Ok(Numeric::Finite { unscaled: BigInt::zero(), scale: scale as u32 });
+        return Ok(Numeric::Finite { unscaled: BigInt::zero(), scale });
     }
+    let mut unscaled = digits_to_int(significant, fraction);
     if shift > 0 {
         unscaled *= ten_to(shift as u32);
     }
-    Ok(Numeric::Finite { unscaled: if negative { -unscaled } else { unscaled }, scale: scale as u32 })
+    Ok(Numeric::Finite { unscaled: if negative { -unscaled } else { unscaled }, scale })
+}
+
+/// The text that numeric shows for a number in JSON's grammar: put together of its digits, for a short one may stand for many.
+pub(super) fn text_of_number(token: &str) -> Result<String> {
+    let (sign, body) = token.strip_prefix('-').map_or(("", token), |body| ("-", body));
+    let (mantissa, exponent) = match body.find(['e', 'E']) {
+        Some(at) => (body.get(..at).unwrap_or_default(), body.get(at + 1..).map(read_exponent)),
+        None => (body, Some(Some(0))),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let Some(exponent) = exponent.flatten() else { return Numeric::parse(token).map(|number| number.to_string()) };
+    let Written { significant, fraction, exponent, is_zero, scale } = written(whole, fraction, exponent)?;
+    let scale = scale as usize;
+    if is_zero {
+        return Ok(if scale == 0 { "0".to_owned() } else { format!("0.{:0>scale$}", "") });
+    }
+    let zeros = usize::try_from(exponent - fraction.len() as i64).unwrap_or(0);
+    let mut digits = String::with_capacity(significant.len() + fraction.len() + zeros);
+    digits.push_str(significant);
+    digits.push_str(if significant.is_empty() { fraction.trim_start_matches('0') } else { fraction });
+    digits.extend(std::iter::repeat_n('0', zeros));
+    Ok(match digits.len().checked_sub(scale) {
+        _ if scale == 0 => format!("{sign}{digits}"),
+        Some(before @ 1..) => {
+            let (whole, fraction) = digits.split_at(before);
+            format!("{sign}{whole}.{fraction}")
+        }
+        _ => format!("{sign}0.{digits:0>scale$}"),
+    })
 }
 
 /// The integer of digits (ASCII, checked) in two parts.
@@ -315,6 +359,22 @@ impl Hash for Numeric {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_json_are_shown_as_numeric_shows_them() {
+        let tokens = [
+            "0", "-0", "0.00", "-0.0e1", "0e5", "0e-3", "1e10", "-1.50e1", "1.5e-3", "12.345e2", "12.345e3",
+            "12.345e7", "0.0012e2", "0.0012e4", "0.0012e9", "123e-2", "123e-3", "123e-9", "1E+3", "9.99", "1e131071",
+            "1e-16383",
+        ];
+        for token in tokens {
+            assert_eq!(text_of_number(token).unwrap(), Numeric::parse(token).unwrap().to_string(), "{token}");
+        }
+        for token in ["1e131072", "1e-16384", "1e9999999999", "0.1e131073"] {
+            let (ours, known) = (text_of_number(token).unwrap_err(), Numeric::parse(token).unwrap_err());
+            assert_eq!((ours.state(), ours.message()), (known.state(), known.message()), "{token}");
+        }
+    }
 
     #[test]
     fn reads_and_shows_as_postgresql() {

@@ -80,6 +80,14 @@ impl Servers {
             ))
             .await
             .unwrap();
+        // To Tusk every source is a foreign server.
+        for (source, kind) in [("shop", "postgres"), ("lake", "files")] {
+            let server = format!(
+                "create foreign data wrapper {kind}; create server {source} type '{kind}' foreign data wrapper {kind}; \
+                 alter server {source} owner to tusk"
+            );
+            oracle.batch_execute(&server).await.unwrap();
+        }
         let tusk = Daemon::start(&Setup { config: config(&postgres, &lake), ..Setup::default() });
         Servers { postgres, tusk, _files: files }
     }

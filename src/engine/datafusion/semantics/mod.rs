@@ -44,13 +44,14 @@ mod text;
 mod value;
 mod windows;
 
+pub(super) use self::bind::NAMED_OID;
 pub use self::coerce::can_assign;
 pub use self::errors::from_datafusion;
 pub(super) use self::evaluation::optimizer_rules;
 pub use self::facts::{SessionActs, SessionFacts, SettingLookup};
 pub use self::gather::gathered;
 pub use self::install::install;
-pub use self::offered::{Offered, offered};
+pub use self::offered::offered;
 pub use self::plan::{Bound, bind_parameters, plan, with_facts};
 pub(super) use self::session_functions::no_setting;
 pub(super) use self::spread::spreads;

@@ -1,4 +1,4 @@
-//! What of PostgreSQL's functions, operators and casts is offered here, found out by asking for each of them.
+//! What of PostgreSQL's functions is offered here, found out by asking for each of them.
 //! Must not know: who wants to know.
 
 use std::sync::Arc;
@@ -10,25 +10,14 @@ use super::cast::Typing;
 use super::facts::{Nowhere, SessionFacts};
 use super::json_sets::is_set_of_json;
 use super::ops::implement;
-use super::pg::{self, CastContext, Function};
+use super::pg::{self, Function};
 use super::session_functions;
 use super::value::Bound;
 use crate::types::{FormatOptions, PgType};
 
-/// What is offered.
-#[derive(Debug, Clone, Default)]
-pub struct Offered {
-    /// Functions of any kind: name and argument types as PostgreSQL declares them.
-    pub functions: Vec<(String, Vec<u32>)>,
-    /// Operators: name, left (0: none) and right type.
-    pub operators: Vec<(String, u32, u32)>,
-    /// Casts: from and to.
-    pub casts: Vec<(u32, u32)>,
-}
-
-/// What is offered, the functions that a session registers aside.
+/// The functions of any kind that are offered, those that a session registers aside: name and argument types as PostgreSQL declares them.
 #[must_use]
-pub fn offered() -> Offered {
+pub fn offered() -> Vec<(String, Vec<u32>)> {
     let facts = SessionFacts {
         now_micros: 0,
         format: FormatOptions::default(),
@@ -47,19 +36,7 @@ pub fn offered() -> Offered {
     };
     let mut typing = Typing::new(Arc::new(facts), &[]);
     let functions = pg::all_functions().filter(|function| has_function(function, &mut typing));
-    let functions = functions.map(|function| (function.name.to_owned(), function.args.clone())).collect();
-    let mut has_operator = |left: u32, right: u32, source: &str, returns: u32| {
-        let operands = [left, right].into_iter().filter(|oid| *oid != 0);
-        implement(source, arguments(operands), concrete(returns), &mut typing).is_ok_and(|found| found.is_some())
-    };
-    let operators = pg::all_operators()
-        .filter(|(_, operator)| has_operator(operator.left, operator.right, operator.source, operator.returns))
-        .map(|(name, operator)| (name.to_owned(), operator.left, operator.right))
-        .collect();
-    let mut has_cast =
-        |from: u32, to: u32| typing.coerce(value_of(from, 0), PgType::new(to), CastContext::Explicit).is_ok();
-    let casts = pg::all_casts().filter(|(from, to)| has_cast(*from, *to)).collect();
-    Offered { functions, operators, casts }
+    functions.map(|function| (function.name.to_owned(), function.args.clone())).collect()
 }
 
 /// A type that a declared one may stand for.
@@ -125,12 +102,9 @@ mod tests {
     #[test]
     fn what_runs_is_offered_and_nothing_else() {
         let offered = offered();
-        let has =
-            |name: &str, args: &[u32]| offered.functions.iter().any(|(known, types)| known == name && types == args);
+        let has = |name: &str, args: &[u32]| offered.iter().any(|(known, types)| known == name && types == args);
         assert!(has("lower", &[25]) && has("count", &[2276]) && has("row_number", &[]) && has("now", &[]));
         assert!(!has("pg_read_file", &[25]) && !has("lo_import", &[25]) && !has("pg_reload_conf", &[]));
-        assert!(offered.operators.iter().any(|(name, left, right)| name == "+" && (*left, *right) == (23, 23)));
-        assert!(offered.casts.contains(&(23, 20)));
-        assert!(offered.functions.len() > 300 && offered.operators.len() > 200, "{offered:?}");
+        assert!(offered.len() > 300, "{offered:?}");
     }
 }

@@ -56,7 +56,7 @@ impl JsonTree {
     pub(crate) fn text(&self) -> Result<String> {
         let mut out = BytesMut::new();
         self.write(&mut out);
-        String::from_utf8(out.to_vec()).map_err(|_| Error::internal("jsonb text is not UTF-8"))
+        String::from_utf8(out.into()).map_err(|_| Error::internal("jsonb text is not UTF-8"))
     }
 
     fn write(&self, out: &mut BytesMut) {

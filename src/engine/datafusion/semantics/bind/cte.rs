@@ -41,11 +41,18 @@ impl Binder<'_> {
                 .with_position_if(crate::sql::position(cte.alias.name.span)));
             }
             let recursive = with.recursive && mentions(&cte.query, &name);
-            let relation = if recursive { self.recursive(cte, &name)? } else { self.query(&cte.query, true)? };
-            let relation = renamed(relation, cte)?;
+            self.ranges.enter();
+            let relation = if recursive { self.recursive(cte, &name) } else { self.query(&cte.query, true) };
+            self.ranges.leave();
+            let relation = renamed(relation?, cte)?;
             self.ctes.push(Cte { name, relation, work: None });
         }
         Ok(())
+    }
+
+    /// Whether WITH has given this name to a query.
+    pub(super) fn names_cte(&self, name: &str) -> bool {
+        self.ctes.iter().any(|cte| cte.name == name)
     }
 
     /// The query that a name of WITH stands for.

@@ -11,8 +11,7 @@ use super::super::pg::CastContext;
 use super::super::resolve::{Resolved, binary_operator, prefix_operator};
 use super::super::value::{Bound, type_name};
 use super::from::ident;
-use super::scope::as_outer;
-use super::targets::missing_table;
+use super::scope::{Scope, as_outer};
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -77,8 +76,21 @@ impl Binder<'_> {
                 return Ok(row.at(position));
             }
         }
-        Err(Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
-            .with_position_if(position))
+        Err(self.missing_column(&name).with_position_if(position))
+    }
+
+    /// `42703` for a name that no column here has.
+    pub(super) fn missing_column(&self, name: &str) -> Error {
+        let error = Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
+        self.hinting(error, None, name)
+    }
+
+    /// An error about a column with what PostgreSQL would suggest.
+    fn hinting(&self, error: Error, table: Option<&str>, column: &str) -> Error {
+        match self.ranges.column_hint(table, column) {
+            Some(hint) if error.state() == SqlState::UNDEFINED_COLUMN => error.with_hint(hint),
+            _ => error,
+        }
     }
 
     /// A value of a query around, as the query inside sees it.
@@ -100,23 +112,38 @@ impl Binder<'_> {
         let schema = parts.pop();
         for (out, scope) in self.scopes.iter().rev().enumerate() {
             if let Some(found) = scope.table(schema.as_deref(), &table).map_err(|e| e.with_position_if(position))? {
-                let found = found.column(&column).map_err(|e| e.with_position_if(position))?;
+                let found = found.column(&column).map_err(|e| self.hinting(e, Some(&table), &column));
+                let found = found.map_err(|e| e.with_position_if(position))?;
                 let found = if out == 0 { found } else { self.outer_value(found)? };
                 return Ok(found.at(position));
             }
         }
-        let aliased = self.scopes.iter().rev().flat_map(|scope| &scope.tables);
-        let aliased =
-            aliased.filter(|known| known.hidden.as_deref() == Some(table.as_str())).map(|known| &known.name).next();
-        Err(match aliased {
-            Some(alias) => Error::client(
-                SqlState::UNDEFINED_TABLE,
-                format!("invalid reference to FROM-clause entry for table \"{table}\""),
-            )
-            .with_hint(format!("Perhaps you meant to reference the table alias \"{alias}\".")),
-            None => missing_table(&table),
-        }
-        .with_position_if(position))
+        Err(self.missing_table(schema.as_deref(), &table).with_position_if(position))
+    }
+
+    /// `42P01` for a qualifier that no table has that can be reached from here.
+    pub(super) fn missing_table(&self, schema: Option<&str>, table: &str) -> Error {
+        let path = &self.typing.facts.search_path;
+        let own = |of: Option<&str>, name: &str| match (of, schema) {
+            (Some(of), Some(schema)) => of == schema,
+            // Found by its bare name, wherever that was.
+            (Some(of), None) if of.starts_with('\0') => !self.names_cte(name),
+            (Some(of), None) => !self.names_cte(name) && (of == "pg_catalog" || path.iter().any(|known| known == of)),
+            (None, schema) => schema.is_none(),
+        };
+        let Some(range) = self.ranges.unreached(table, own) else {
+            let message = format!("missing FROM-clause entry for table \"{table}\"");
+            return Error::client(SqlState::UNDEFINED_TABLE, message);
+        };
+        let (alias, hides) = range.alias();
+        let reached = |scope: &Scope| scope.tables.iter().any(|known| range.is(known));
+        let hint = if hides && alias != table && self.scopes.iter().any(reached) {
+            format!("Perhaps you meant to reference the table alias \"{alias}\".")
+        } else {
+            format!("There is an entry for table \"{alias}\", but it cannot be referenced from this part of the query.")
+        };
+        let message = format!("invalid reference to FROM-clause entry for table \"{table}\"");
+        Error::client(SqlState::UNDEFINED_TABLE, message).with_hint(hint)
     }
 
     fn binary(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast) -> Result<Bound> {

@@ -92,6 +92,15 @@ impl Binder<'_> {
 
     /// Binds one item of FROM. `left`: what stands before it, whose columns a function may use.
     pub(super) fn table_factor(&mut self, factor: &TableFactor, left: Option<&Scope>) -> Result<Factor> {
+        let bound = self.factor(factor, left)?;
+        // The tables of a join in parentheses have been counted one by one.
+        if let (Factor::Source(source), false) = (&bound, matches!(factor, TableFactor::NestedJoin { .. })) {
+            self.ranges.add(&source.scope);
+        }
+        Ok(bound)
+    }
+
+    fn factor(&mut self, factor: &TableFactor, left: Option<&Scope>) -> Result<Factor> {
         match factor {
             TableFactor::Table { name, alias, args: None, sample: None, with_ordinality: false, .. } => {
                 self.named_table(name, alias.as_ref()).map(Factor::Source)
@@ -152,7 +161,11 @@ impl Binder<'_> {
         if schema.is_none()
             && let Some(relation) = self.cte(&table)?
         {
-            return self.aliased(relation, &table, alias);
+            let mut source = self.aliased(relation, &table, alias)?;
+            if let Some(only) = source.scope.tables.last_mut().filter(|only| only.name != table) {
+                only.hidden = Some((None, table));
+            }
+            return Ok(source);
         }
         let Some(found) = self.tables.get(&(schema.clone(), table.clone())).cloned() else {
             return Err(undefined_table(schema.as_deref(), &table).with_position_if(self.position(name)));
@@ -177,7 +190,7 @@ impl Binder<'_> {
         let columns = plain.into_iter().map(col).collect();
         let system = system.into_iter().map(col).collect();
         let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
-        let hidden = alias.is_some().then(|| found.name.clone()).filter(|name| *name != visible);
+        let hidden = alias.filter(|_| found.name != visible).map(|_| (Some(found.schema.clone()), found.name.clone()));
         let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)?, system, absent: false };
         Ok(Source { plan, scope: Scope::of(table) })
     }

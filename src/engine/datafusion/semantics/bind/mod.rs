@@ -17,6 +17,7 @@ mod polymorphic;
 mod predicate;
 mod quantified;
 mod query;
+mod range;
 mod rebase;
 mod record_function;
 mod registered;
@@ -45,6 +46,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 
 use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
+use self::range::Ranges;
+pub(crate) use self::registered::NAMED_OID;
 use self::registered::Registered;
 use self::scope::{Forms, Scope};
 use self::set_function::SetColumn;
@@ -140,6 +143,8 @@ pub(super) struct Binder<'a> {
     places: Places,
     /// The scopes of the queries around, the innermost last.
     scopes: Vec<Scope>,
+    /// What their FROM holds so far.
+    ranges: Ranges,
     ctes: Vec<Cte>,
     /// How often a relation's name has been given, to keep names in the plan unique.
     taken: HashMap<String, usize>,
@@ -168,6 +173,7 @@ impl<'a> Binder<'a> {
             state: around.state,
             places: around.places,
             scopes: Vec::new(),
+            ranges: Ranges::default(),
             ctes: Vec::new(),
             taken: HashMap::new(),
             clause: Clause::Select,

@@ -158,9 +158,7 @@ impl Binder<'_> {
         for item in order {
             let Some(target) = self.listed(&item.expr, &targets, targets.len(), "ORDER BY")? else {
                 return Err(match &item.expr {
-                    Ast::Identifier(name) => {
-                        Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", ident(name)))
-                    }
+                    Ast::Identifier(name) => self.missing_column(&ident(name)),
                     _ => Error::unsupported("invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
                         .with_detail("Only result column names can be used, not expressions or functions.")
                         .with_hint(

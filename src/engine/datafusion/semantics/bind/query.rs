@@ -15,6 +15,7 @@ use super::super::kernel::failing;
 use super::super::limits::{Rows, waits_for_parameters};
 use super::super::pg::CastContext;
 use super::super::windows::ranked;
+use super::from::ident;
 use super::{Binder, Clause, Relation, Scope, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -28,6 +29,8 @@ pub(super) struct Limits {
     pub(super) ties: bool,
     /// The error of a constant that is no number of rows: PostgreSQL raises it when it runs.
     wrong: Option<Error>,
+    /// One of them that names a column, which it may not, and the error that tells so.
+    naming: Option<(Ast, Error)>,
 }
 
 impl Binder<'_> {
@@ -54,8 +57,15 @@ impl Binder<'_> {
             SetExpr::Select(select) => self.select(select, order, &limits, settle),
             // A parenthesised query: its own ORDER BY and LIMIT are inside.
             other => {
-                let relation = self.set_expr(other, settle && order.is_empty())?;
-                let relation = self.order_output(relation, order)?;
+                self.ranges.enter();
+                let relation = self.set_expr(other, settle && order.is_empty());
+                let relation = relation.and_then(|relation| {
+                    let relation = self.order_output(relation, order)?;
+                    self.check_naming(&limits, Some(&relation))?;
+                    Ok(relation)
+                });
+                self.ranges.leave();
+                let relation = relation?;
                 let relation = if settle { self.settle(relation)? } else { relation };
                 if limits.ties {
                     return refuse("WITH TIES over a set operation");
@@ -89,28 +99,29 @@ impl Binder<'_> {
             }
         };
         if let Some(limit) = limit.or(fetch.as_ref()) {
-            limits.fetch = self.limit(limit, Clause::Limit, &mut limits.wrong)?;
+            limits.fetch = self.limit(limit, Clause::Limit, &mut limits)?;
         }
         if let Some(offset) = offset {
-            limits.skip = self.limit(offset, Clause::Offset, &mut limits.wrong)?;
+            limits.skip = self.limit(offset, Clause::Offset, &mut limits)?;
         }
         Ok(limits)
     }
 
-    fn limit(&mut self, ast: &Ast, clause: Clause, wrong: &mut Option<Error>) -> Result<Option<Expr>> {
+    fn limit(&mut self, ast: &Ast, clause: Clause, limits: &mut Limits) -> Result<Option<Expr>> {
         let what = if matches!(clause, Clause::Limit) { Rows::Limit } else { Rows::Offset };
         let word = what.word();
         self.scopes.push(Scope::default());
         let bound = self.within(clause, |binder| binder.expr(ast));
         self.scopes.pop();
-        let bound = bound.map_err(|error| match error.state() {
-            SqlState::UNDEFINED_COLUMN => Error::client(
-                SqlState::INVALID_COLUMN_REFERENCE,
-                format!("argument of {word} must not contain variables"),
-            )
-            .with_position_if(error.position()),
-            _ => error,
-        })?;
+        let bound = match bound {
+            Err(error) if matches!(error.state(), SqlState::UNDEFINED_COLUMN | SqlState::UNDEFINED_TABLE) => {
+                let message = format!("argument of {word} must not contain variables");
+                let naming = Error::client(SqlState::INVALID_COLUMN_REFERENCE, message);
+                limits.naming.get_or_insert_with(|| (ast.clone(), naming.with_position_if(error.position())));
+                return Ok(None);
+            }
+            bound => bound?,
+        };
         let mistyped = |name: String| {
             Error::client(
                 SqlState::DATATYPE_MISMATCH,
@@ -126,7 +137,7 @@ impl Binder<'_> {
         match expr {
             Expr::Literal(ScalarValue::Int64(None), _) => Ok(None),
             Expr::Literal(ScalarValue::Int64(Some(rows)), _) if rows < 0 => {
-                wrong.get_or_insert_with(|| what.negative());
+                limits.wrong.get_or_insert_with(|| what.negative());
                 Ok(None)
             }
             other @ Expr::Literal(..) => Ok(Some(other)),
@@ -134,6 +145,23 @@ impl Binder<'_> {
             other if waits_for_parameters(&other) => Ok(Some(other)),
             _ => refuse(&format!("{word} with an expression that is not a constant")),
         }
+    }
+}
+
+impl Binder<'_> {
+    /// LIMIT and OFFSET may name no column: what tells so, or that there is none of that name. `of`: what a set operation gives.
+    pub(super) fn check_naming(&mut self, limits: &Limits, of: Option<&Relation>) -> Result<()> {
+        let Some((ast, error)) = &limits.naming else { return Ok(()) };
+        match (of, ast) {
+            (None, _) => drop(self.within(Clause::Limit, |binder| binder.expr(ast))?),
+            (Some(relation), Ast::Identifier(name))
+                if !relation.columns.iter().any(|output| output.name == ident(name)) =>
+            {
+                return Err(self.missing_column(&ident(name)).with_position_if(error.position()));
+            }
+            (Some(_), _) => {}
+        }
+        Err(error.clone())
     }
 }
 

@@ -10,13 +10,18 @@ use datafusion::logical_expr::{Expr, ScalarUDF, TypeSignature};
 
 use super::super::cast::{Functions, native};
 use super::super::coerce::{AtPosition, can_coerce, category};
+use super::super::errors::from_datafusion;
+use super::super::fold::evaluate;
 use super::super::kernel::{call, wrong_type};
 use super::super::pg::CastContext;
-use super::super::value::Bound;
+use super::super::value::{Bound, Unknown};
 use super::setop::project;
 use super::{Binder, Relation};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{PgType, named_oid, pg_type_of};
+
+/// What makes a pair of an oid and its name.
+pub(crate) const NAMED_OID: &str = "named_oid";
 
 /// Registered functions by their full name (`tusk.refresh`, `pg_get_userbyid`).
 pub(super) type Registered = Functions;
@@ -44,6 +49,7 @@ impl Binder<'_> {
     fn named_cast(&mut self, name: &str, function: &Arc<ScalarUDF>, args: &[Bound]) -> Result<Option<Bound>> {
         let Some(form) = name.strip_prefix("pg_reg") else { return Ok(None) };
         let ([arg], true) = (args, form.ends_with("_in") || form.ends_with("_out")) else { return Ok(None) };
+        let (literal, place) = (matches!(arg.unknown, Some(Unknown::Text(_))), arg.position);
         let arg = self.typing.settle(arg.clone())?;
         let castable = matches!(arg.pg.oid, 20 | 21 | 23 | 26) || arg.pg.is_registered() || category(arg.pg.oid) == 'S';
         match form.strip_suffix("_in") {
@@ -54,7 +60,14 @@ impl Binder<'_> {
                     arg.position.and_then(|at| behind(at).or_else(|| self.places.last_before(at, &["cast"], 0)));
                 Err(Error::client(SqlState::CANNOT_COERCE, message).with_position_if(place))
             }
-            _ => Ok(Some(called(function, &[arg], None))),
+            _ => {
+                let made = called(function, &[arg], None);
+                // As every literal of a known type, it is read when it is met.
+                if literal && let Some(Err(error)) = evaluate(&made.expr) {
+                    return Err(from_datafusion(error).with_position_if(place));
+                }
+                Ok(Some(made))
+            }
         }
     }
 
@@ -95,8 +108,8 @@ fn named(function: &Arc<ScalarUDF>, oid: &Bound) -> Bound {
     let form = named_oid();
     let args = vec![oid.expr.clone(), native(name.expr, DataType::Utf8View)];
     let returns = form.clone();
-    let pair = call("named_oid", args, form.clone(), move |arrays| {
-        let DataType::Struct(fields) = &returns else { return Err(wrong_type("named_oid")) };
+    let pair = call(NAMED_OID, args, form.clone(), move |arrays| {
+        let DataType::Struct(fields) = &returns else { return Err(wrong_type(NAMED_OID)) };
         let pair = StructArray::try_new(fields.clone(), arrays.to_vec(), None);
         pair.map(|pair| Arc::new(pair) as ArrayRef).map_err(|error| DataFusionError::ArrowError(Box::new(error), None))
     });

@@ -30,8 +30,8 @@ pub(super) struct Table {
     pub(super) schema: Option<String>,
     /// The alias, or the table's own name.
     pub(super) name: String,
-    /// The table's own name where an alias hides it.
-    pub(super) hidden: Option<String>,
+    /// Its schema and own name where an alias hides them; a WITH query has no schema.
+    pub(super) hidden: Option<(Option<String>, String)>,
     /// Its columns in order.
     pub(super) columns: Vec<Col>,
     /// Columns that only their names reach: `xmin`, `ctid`, `tableoid`; the value of a function of scalars by the function's name.

@@ -47,12 +47,14 @@ impl Binder<'_> {
         let outer_windows = std::mem::take(&mut self.windows);
         let outer_sets = std::mem::take(&mut self.sets);
         let outer_clause = std::mem::replace(&mut self.clause, Clause::Select);
+        self.ranges.enter();
         let result = self.sources(&select.from).and_then(|Source { plan, scope }| {
             self.scopes.push(scope);
             let result = self.select_in_scope(plan, select, order, limits, settle);
             self.scopes.pop();
             result
         });
+        self.ranges.leave();
         self.windows = outer_windows;
         self.sets = outer_sets;
         self.clause = outer_clause;
@@ -87,6 +89,7 @@ impl Binder<'_> {
         let sorts = self.within(Clause::OrderBy, |binder| binder.sort_items(order, &mut targets, listed))?;
         let groups = self.within(Clause::GroupBy, |binder| binder.group_clause(&select.group_by, &targets))?;
         let on = self.distinct_on(select, &mut targets, &sorts)?;
+        self.check_naming(limits, None)?;
         if settle || distinct {
             for target in &mut targets {
                 target.value = self.typing.settle(target.value.clone())?;

@@ -230,7 +230,12 @@ impl Binder<'_> {
         let own = own.map(|col| Col { name: visible.clone(), value: col.value.clone() });
         let system = own.into_iter().collect();
         let table = Table { schema: None, name: visible, hidden: None, columns, system, absent: outer };
-        Ok(Source { plan, scope: left.scope.join(Scope::of(table))? })
+        let own = Scope::of(table);
+        // What stands on its own is counted with all others that do.
+        if !left.scope.tables.is_empty() {
+            self.ranges.add(&own);
+        }
+        Ok(Source { plan, scope: left.scope.join(own)? })
     }
 
     /// The rows that a function gives; none if it gives a value.

@@ -31,13 +31,21 @@ impl Binder<'_> {
                     SetQuantifier::Distinct | SetQuantifier::None => false,
                     _ => return refuse("UNION BY NAME"),
                 };
-                let left = self.set_expr(left, false)?;
-                let right = self.set_expr(right, false)?;
+                let left = self.arm(left)?;
+                let right = self.arm(right)?;
                 self.combine(left, right, *op, all)
             }
             SetExpr::Table(_) => refuse("TABLE"),
             _ => refuse("a data-modifying statement in a query"),
         }
+    }
+
+    fn arm(&mut self, body: &SetExpr) -> Result<Relation> {
+        let relation = self.set_expr(body, false)?;
+        if !matches!(body, SetExpr::SetOperation { .. }) {
+            self.ranges.add_arm(relation.columns.iter().map(|output| output.name.clone()).collect());
+        }
+        Ok(relation)
     }
 
     /// Both arms with one type for each column, combined.

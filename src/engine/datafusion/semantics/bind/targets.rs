@@ -63,7 +63,8 @@ impl Binder<'_> {
                     let table = names.pop().unwrap_or_default();
                     let schema = names.pop();
                     let Some(found) = self.scope()?.table(schema.as_deref(), &table)? else {
-                        return Err(missing_table(&table).with_position_if(self.position(name)));
+                        let missing = self.missing_table(schema.as_deref(), &table);
+                        return Err(missing.with_position_if(self.position(name)));
                     };
                     targets.extend(found.columns.iter().map(star));
                 }
@@ -72,11 +73,6 @@ impl Binder<'_> {
         }
         Ok(targets)
     }
-}
-
-/// `42P01` for a qualifier that no table of FROM has.
-pub(super) fn missing_table(table: &str) -> Error {
-    Error::client(SqlState::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{table}\""))
 }
 
 fn star(col: &Col) -> Target {

@@ -18,6 +18,7 @@ use super::super::numeric;
 use super::super::value::{Bound, type_name};
 use super::{jsonb, native, text_io};
 use crate::error::{Error, Result, SqlState};
+use crate::names::cut;
 use crate::types::Numeric;
 use crate::types::{PgType, storage};
 
@@ -61,7 +62,7 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
             plain(text_map("rtrim1", value.expr, |text| Ok(text.trim_end_matches(' ').to_owned())))
         }
         (25 | 1043, 1042) => Ok(Bound { pg: to, ..value }),
-        (25 | 1043, 19) => plain(text_map("text_name", value.expr, |text| Ok(cut_to_name(text)))),
+        (25 | 1043, 19) => plain(text_map("text_name", value.expr, |text| Ok(cut(text).to_owned()))),
         (1082 | 1083 | 1114 | 1184 | 1186, 1082 | 1083 | 1114 | 1184 | 1186) => times(value, to, facts),
         (26, _) if to.is_registered() => Ok(Bound { pg: to, ..value }),
         (20 | 21 | 23, _) if to.is_registered() => {
@@ -285,14 +286,6 @@ fn float_to_numeric(value: Bound) -> Bound {
 }
 
 /// The first 63 bytes, whole characters.
-fn cut_to_name(text: &str) -> String {
-    let mut end = text.len().min(63);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or(text).to_owned()
-}
-
 fn times(value: Bound, to: PgType, facts: &SessionFacts) -> Result<Bound> {
     let zone = facts.format.time_zone.clone();
     let label = |what: &str| format!("{what}[{}]", zone.name());

@@ -111,19 +111,9 @@ pub(super) fn operators(name: &str) -> &'static [Operator] {
     OPERATORS.get(name).map_or(&[], Vec::as_slice)
 }
 
-/// All operators, with their names.
-pub(super) fn all_operators() -> impl Iterator<Item = (&'static str, &'static Operator)> {
-    OPERATORS.iter().flat_map(|(name, operators)| operators.iter().map(|operator| (*name, operator)))
-}
-
 /// All functions.
 pub(super) fn all_functions() -> impl Iterator<Item = &'static Function> {
     FUNCTIONS.values().flatten()
-}
-
-/// All casts of `pg_cast`: from and to.
-pub(super) fn all_casts() -> impl Iterator<Item = (u32, u32)> {
-    CASTS.keys().copied()
 }
 
 /// All functions with a name.
