@@ -29,6 +29,7 @@ mod number_format;
 mod numeric;
 mod offered;
 mod ops;
+mod own;
 mod pg;
 mod plan;
 mod regex;

@@ -10,13 +10,14 @@ use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::super::kernel::call;
+use super::super::own;
 use super::super::sets::record;
 use super::super::value::{Bound, Unknown};
 use super::scope::Table;
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::sql::ast::Expr as Ast;
-use crate::types::{META_OID, META_TYPMOD, PgType, field};
+use crate::types::PgType;
 
 impl Binder<'_> {
     /// A record of these expressions.
@@ -52,7 +53,7 @@ impl Binder<'_> {
             .columns
             .iter()
             .zip(&values)
-            .map(|(col, value)| field(&col.name, value.pg, true).with_data_type(value.arrow.clone()))
+            .map(|(col, value)| own::field(&col.name, value.pg, value.arrow.clone()))
             .collect();
         let mut args: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
         if table.absent {
@@ -83,7 +84,5 @@ fn in_row(value: Bound) -> Result<Bound> {
 
 /// The field of a value, under the name that PostgreSQL gives it.
 fn named(at: usize, value: &Bound) -> Field {
-    let metadata =
-        [(META_OID.to_owned(), value.pg.oid.to_string()), (META_TYPMOD.to_owned(), value.pg.typmod.to_string())];
-    Field::new(format!("f{}", at + 1), value.arrow.clone(), true).with_metadata(metadata.into())
+    own::field(&format!("f{}", at + 1), value.pg, value.arrow.clone())
 }
