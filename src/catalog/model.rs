@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::VirtualTable;
 use super::lineage::{SequenceSchema, sees_sequence, settle_partitions};
@@ -14,6 +14,7 @@ use crate::config::SourceKind;
 use crate::error::Error;
 use crate::names::TableName;
 use crate::source::{DiskSize, RemoteTable};
+use crate::types;
 
 /// The first oid that PostgreSQL gives to objects of users.
 pub const FIRST_USER_OID: u32 = 16384;
@@ -173,7 +174,8 @@ impl TableSchema {
     pub fn narrowed(&self, columns: Vec<usize>) -> TableSchema {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let whole = self.remote.arrow_schema();
-        let fields: Vec<_> = columns.iter().filter_map(|i| whole.fields().get(*i).cloned()).collect();
+        let own = |field: &FieldRef| types::of_source(field, &self.source);
+        let fields: Vec<_> = columns.iter().filter_map(|i| whole.fields().get(*i)).map(own).collect();
         let mut hasher = DefaultHasher::new();
         (self.remote.shape(), &columns).hash(&mut hasher);
         TableSchema {

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,7 +39,7 @@ pub use written::Written;
 
 use crate::config::SourceKind;
 use crate::error::{Error, Notices, Result};
-use crate::types::{self, PgType};
+use crate::types::{self, Own, PgType};
 
 /// Batches on their way out of a source. Dropping it stops the work at the source and gives up the connection.
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
@@ -284,6 +284,8 @@ pub struct RemoteColumn {
     pub not_null: bool,
     /// The type's quoted, qualified name at the source, for casts of literals (enums, say); empty where `ty` says it all.
     pub remote_type: String,
+    /// What its values are where they are of a type of the source's own, which they have only their text for here.
+    pub own: Option<Own>,
     /// Comparing and ordering this column's text at the source agrees with bytewise comparison (collation C or POSIX), or it is no text.
     pub bytewise: bool,
     /// Its default, as the source prints it; what a generated column is generated from.
@@ -307,6 +309,15 @@ pub struct RemoteColumn {
     pub local: bool,
     /// The collation by the number that it has at the source; 0 where there is none, or nothing is known of it.
     pub collation: u32,
+}
+
+impl RemoteColumn {
+    fn field(&self) -> Field {
+        match &self.own {
+            Some(own) => own.field(&self.name, !self.not_null),
+            None => types::field(&self.name, self.ty, !self.not_null),
+        }
+    }
 }
 
 impl RemoteSchema {
@@ -357,21 +368,16 @@ impl RemoteTable {
     /// The table's columns as Arrow has them, with PostgreSQL's types in the fields' metadata.
     #[must_use]
     pub fn arrow_schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(
-            self.columns
-                .iter()
-                .map(|column| types::field(&column.name, column.ty, !column.not_null))
-                .collect::<Vec<_>>(),
-        ))
+        Arc::new(Schema::new(self.columns.iter().map(RemoteColumn::field).collect::<Vec<_>>()))
     }
 
-    /// A number that changes when names, types or order of the columns change: guards prepared statements.
+    /// A number that changes when names, types (the labels of an enum, too) or order of the columns change: guards prepared statements.
     #[must_use]
     pub fn shape(&self) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         for column in &self.columns {
-            (&column.name, column.ty.oid, column.ty.typmod, &column.remote_type).hash(&mut hasher);
+            (&column.name, column.ty.oid, column.ty.typmod, &column.remote_type, &column.own).hash(&mut hasher);
         }
         hasher.finish()
     }

@@ -38,7 +38,7 @@ pub trait StatementRunner: Send + Sync {
     ) -> Result<BatchStream>;
 
     /// The same, with the rows as the source sends them; the arguments come with the formats of the columns that are wanted (binary or not:
-    /// none, one for all, or one for each), in which the statement [may be relayed](Described::may_be_relayed).
+    /// none, one for all, or one for each), for which the statement is [described](Described::relayed).
     ///
     /// # Errors
     /// As [`StatementRunner::run`].
@@ -104,16 +104,35 @@ pub struct Described {
 }
 
 impl Described {
-    /// Whether a client may be sent its rows as they come, in these formats: not where a column comes as text that its client wants in the
-    /// binary form of another type.
+    /// The statement for a client who is sent its rows as they come, in these formats; none where a column comes as text that its client
+    /// wants in the binary form of another type. `plain`: the statement without its casts.
     #[must_use]
-    pub fn may_be_relayed(&self, formats: &[bool]) -> bool {
+    pub fn relayed(self: &Arc<Self>, plain: &Arc<str>, formats: &[bool]) -> Option<Arc<Described>> {
         let binary = |at: usize| match formats {
             [] => false,
             [all] => *all,
             each => each.get(at).copied().unwrap_or(false),
         };
-        self.columns.iter().enumerate().all(|(at, column)| !column.as_text || column.ty == PgType::TEXT || !binary(at))
+        let texts = || self.columns.iter().enumerate().filter(|(at, column)| column.as_text && binary(*at));
+        if texts().all(|(_, column)| column.ty == PgType::TEXT) {
+            return Some(Arc::clone(self));
+        }
+        // What we cannot read of money its client can.
+        if !texts().all(|(_, column)| column.is_money()) {
+            return None;
+        }
+        let as_sent = |column: &DescribedColumn| DescribedColumn {
+            as_text: column.as_text && !column.is_money(),
+            ..column.clone()
+        };
+        let columns = self.columns.iter().map(as_sent).collect();
+        Some(Arc::new(Described { columns, sql: Arc::clone(plain), shift: 0, parameters: self.parameters.clone() }))
+    }
+}
+
+impl DescribedColumn {
+    fn is_money(&self) -> bool {
+        matches!(self.ty.bare(), PgType::MONEY | PgType::MONEY_ARRAY)
     }
 }
 
@@ -278,5 +297,41 @@ mod tests {
         assert_eq!(words.place(3), Some(8));
         assert_eq!(words.place(9), Some(8));
         assert_eq!((words.place(2), words.place(11)), (None, Some(20)));
+    }
+
+    fn described(types: &[(PgType, bool)]) -> Arc<Described> {
+        let column = |(ty, as_text): &(PgType, bool)| DescribedColumn {
+            name: "c".into(),
+            ty: *ty,
+            oid: ty.oid,
+            origin: None,
+            as_text: *as_text,
+        };
+        let columns = types.iter().map(column).collect();
+        Arc::new(Described { parameters: Vec::new(), columns, sql: "cast".into(), shift: 4 })
+    }
+
+    #[test]
+    fn text_is_not_sent_for_the_binary_form_of_another_type() {
+        let sent = |types: &[(PgType, bool)], formats: &[bool]| {
+            let found = described(types).relayed(&"plain".into(), formats)?;
+            Some((
+                found.sql.to_string(),
+                found.shift,
+                found.columns.iter().map(|column| column.as_text).collect::<Vec<_>>(),
+            ))
+        };
+        let (int, own, record) = ((PgType::INT4, false), (PgType::TEXT, true), (PgType::RECORD, true));
+        let (money, moneys) = ((PgType::MONEY, true), (PgType::MONEY_ARRAY, true));
+        let cast = |texts: &[bool]| Some(("cast".to_owned(), 4, texts.to_vec()));
+        assert_eq!(sent(&[int, own], &[true]), cast(&[false, true]));
+        assert_eq!(sent(&[int, record, money], &[]), cast(&[false, true, true]));
+        assert_eq!(sent(&[int, record], &[true, false]), cast(&[false, true]));
+        assert_eq!(sent(&[record], &[true]), None);
+        let plain = |texts: &[bool]| Some(("plain".to_owned(), 0, texts.to_vec()));
+        assert_eq!(sent(&[int, money, moneys], &[true]), plain(&[false, false, false]));
+        assert_eq!(sent(&[own, money], &[false, true]), plain(&[true, false]));
+        // Its text would have to be asked for, and is not to be for the other.
+        assert_eq!(sent(&[own, money], &[true]), None);
     }
 }

@@ -16,6 +16,7 @@ mod golden;
 mod held_text;
 mod input;
 mod numeric;
+mod own;
 mod params;
 mod pg_type;
 mod read;
@@ -41,6 +42,7 @@ pub(crate) use self::input::json::{
     JsonPart, JsonStep, JsonTree, json_at, json_elements, json_kind, json_length, json_part, json_scalar, json_string,
 };
 pub use self::numeric::Numeric;
+pub use self::own::{Own, OwnForm, OwnKind, OwnType, of_source};
 pub use self::params::{Param, decode_param, text_to_array};
 pub use self::pg_type::{PgType, TypeRow, builtin_types};
 pub use self::read::{ColumnBuilder, binary_readable};

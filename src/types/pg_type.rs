@@ -2,6 +2,7 @@
 //! Must not know: Arrow, values, how anything is stored.
 
 use super::builtin::BUILTIN;
+use super::own::OwnKind;
 
 /// What `pg_type` says of a built-in type.
 #[derive(Debug, Clone, Copy)]
@@ -190,9 +191,15 @@ impl PgType {
         self.row().map_or("???", |row| row.name)
     }
 
-    /// `typcategory`, an ASCII letter; `U` for a type that is not built in.
+    /// `typcategory`, an ASCII letter; `U` for a type of which nothing is known.
     #[must_use]
     pub fn category(self) -> char {
+        if self.is_own_array() {
+            return 'A';
+        }
+        if matches!(self.own_kind(), Some(OwnKind::Enum | OwnKind::EnumDomain)) {
+            return 'E';
+        }
         self.row().map_or('U', |row| row.category as char)
     }
 
@@ -202,6 +209,9 @@ impl PgType {
     /// save the two vectors.
     #[must_use]
     pub fn element(self) -> Option<PgType> {
+        if self.own_kind().is_some() {
+            return self.is_own_array().then(|| self.own_sibling(false));
+        }
         let row = self.row()?;
         (row.category == b'A' || row.name == "_record")
             .then_some(PgType { oid: row.elem_oid, typmod: self.typmod })
@@ -211,6 +221,9 @@ impl PgType {
     /// The array type over it (with its modifier), if there is one.
     #[must_use]
     pub fn array_of(self) -> Option<PgType> {
+        if self.own_kind().is_some() {
+            return (!self.is_own_array()).then(|| self.own_sibling(true));
+        }
         let row = self.row()?;
         (row.array_oid != 0).then_some(PgType { oid: row.array_oid, typmod: self.typmod })
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 
+use super::own::OwnKind;
 use super::pg_type::PgType;
 
 /// Metadata key of a field: its `pg_type.oid` in decimal.
@@ -67,9 +68,10 @@ pub fn is_text_form(pg: PgType) -> bool {
     storage(pg) == DataType::Utf8View && !pg.is_textual()
 }
 
-/// An Arrow field for a column of a PostgreSQL type, with the type in its metadata.
+/// An Arrow field for a column of a PostgreSQL type, with the type in its metadata; a type of a source's own as what it is told to be.
 #[must_use]
 pub fn field(name: impl Into<String>, pg: PgType, nullable: bool) -> Field {
+    let pg = pg.told();
     let metadata =
         HashMap::from([(META_OID.to_owned(), pg.oid.to_string()), (META_TYPMOD.to_owned(), pg.typmod.to_string())]);
     Field::new(name, storage(pg), nullable).with_metadata(metadata)
@@ -145,6 +147,12 @@ fn by_arrow_type(arrow: &DataType) -> PgType {
 /// order differently.
 #[must_use]
 pub fn comparable(pg: PgType) -> Comparable {
+    match pg.own_kind() {
+        // A label is a label's text; their order is another one.
+        Some(OwnKind::Enum | OwnKind::EnumDomain) => return Comparable::Equality,
+        Some(OwnKind::Opaque) => return Comparable::None,
+        None => {}
+    }
     if let Some(element) = pg.element() {
         // Arrays in text form: one text for each value as long as each element has one text.
         return match element.oid {

@@ -10,7 +10,7 @@ use crate::catalog::TableSchema;
 use crate::config::SourceKind;
 use crate::source::RemoteColumn;
 use crate::sql::print::{CompareOp, Expr as Sql, Literal};
-use crate::types::{self, PgType};
+use crate::types::{self, Own, OwnForm, PgType};
 
 /// The last day that a date literal may name: 9999-12-31, in days since 1970.
 const LAST_DAY: i32 = 2_932_896;
@@ -40,6 +40,8 @@ enum Class {
     Timestamp,
     TimestampTz,
     Uuid,
+    /// By label: equality alone.
+    Enum,
 }
 
 impl Context<'_> {
@@ -82,12 +84,16 @@ impl Context<'_> {
 
     fn class(&self, column: &RemoteColumn) -> Option<Class> {
         let class = match column.ty.oid {
+            // The source reads a label as one of the enum's. It has no operators for a domain over one.
+            _ if column.own.as_ref().is_some_and(|own| !own.array && matches!(own.of.form, OwnForm::Enum(_))) => {
+                Class::Enum
+            }
             oid if oid == PgType::BOOL.oid => Class::Bool,
             oid if [PgType::INT2.oid, PgType::INT4.oid, PgType::INT8.oid].contains(&oid) => Class::Int,
             oid if oid == PgType::FLOAT8.oid => Class::Float,
             // Without precision it is in its text form here: compared by functions of ours, which do not come this way.
             oid if oid == PgType::NUMERIC.oid && !types::is_text_form(column.ty) => Class::Decimal,
-            // An enum is text to clients, but not at its source.
+            // What is text to clients need not be text at its source.
             oid if (oid == PgType::TEXT.oid || oid == PgType::VARCHAR.oid) && column.remote_type.is_empty() => {
                 Class::Text
             }
@@ -107,7 +113,9 @@ impl Context<'_> {
     }
 
     fn null_test(&self, inner: &Expr, negated: bool) -> Option<Sql> {
-        let column = self.remote(inner)?;
+        // Of a record the source asks whether its fields are NULL.
+        let record = |own: &Own| !own.array && own.of.form == OwnForm::Composite;
+        let column = self.remote(inner).filter(|column| !column.own.as_ref().is_some_and(record))?;
         Some(Sql::IsNull { expr: Box::new(Sql::column(&column.name)), negated })
     }
 
@@ -129,6 +137,9 @@ impl Context<'_> {
         let (column, class) = self.column(column)?;
         let literal = literal_of(class, literal)?;
         let ordered = !matches!(op, CompareOp::Eq | CompareOp::NotEq);
+        if ordered && class == Class::Enum {
+            return None;
+        }
         Some(Sql::compare(self.operand(column, class, ordered)?, op, Sql::Literal(literal)))
     }
 
@@ -157,7 +168,7 @@ impl Context<'_> {
     }
 
     fn between(&self, between: &Between) -> Option<Sql> {
-        let (column, class) = self.column(&between.expr)?;
+        let (column, class) = self.column(&between.expr).filter(|(_, class)| *class != Class::Enum)?;
         let bound = |expr: &Expr| match expr {
             Expr::Literal(value, _) => literal_of(class, value).map(|literal| Box::new(Sql::Literal(literal))),
             _ => None,
@@ -216,7 +227,7 @@ fn literal_of(class: Class, value: &ScalarValue) -> Option<Literal> {
         (Class::Decimal, ScalarValue::Decimal128(Some(value), _, scale)) => {
             Some(Literal::Decimal(decimal(*value, *scale)?))
         }
-        (Class::Text, value) => text_of(value).filter(|text| !text.contains('\0')).map(Literal::Text),
+        (Class::Text | Class::Enum, value) => text_of(value).filter(|text| !text.contains('\0')).map(Literal::Text),
         (Class::Uuid, value) => text_of(value).map(Literal::Uuid),
         (Class::Date, ScalarValue::Date32(Some(days))) if (FIRST_DAY..=LAST_DAY).contains(days) => {
             Some(Literal::Date(printed(value)?))

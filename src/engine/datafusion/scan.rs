@@ -81,7 +81,9 @@ impl Scanner {
                 provider.scan(state, Some(&remote), filters, limit).await
             }
             Access::Sql(_) => {
-                let select = Reading { table, remote: &remote, filters, limit };
+                let fields = columns.iter().filter_map(|at| table.arrow.fields().get(*at).cloned());
+                let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+                let select = Reading { table, remote: &remote, schema, filters, limit };
                 Ok(Arc::new(RemoteScan::new(select.spec(source, &self.metrics.source_rows(&source.name))?)))
             }
         }
@@ -92,6 +94,7 @@ impl Scanner {
 struct Reading<'a> {
     table: &'a TableSchema,
     remote: &'a [usize],
+    schema: SchemaRef,
     filters: &'a [Expr],
     limit: Option<usize>,
 }
@@ -102,9 +105,7 @@ impl Reading<'_> {
     }
 
     fn spec(&self, source: &Mounted, rows_read: &Counter) -> Result<RemoteScanSpec> {
-        let whole = self.table.remote.arrow_schema();
-        let fields: Vec<_> = self.remote.iter().filter_map(|at| whole.fields().get(*at).cloned()).collect();
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let schema = Arc::clone(&self.schema);
         let as_text: Vec<bool> =
             self.columns().map(|column| self.table.kind == SourceKind::Postgres && !readable(column)).collect();
         let (sql, described_by) = self.sql(&as_text).map_err(|error| DataFusionError::External(Box::new(error)))?;

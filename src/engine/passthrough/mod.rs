@@ -298,8 +298,12 @@ impl Passthrough {
             }
         }
         let ahead = plan.writes.is_some() || !matches!(place, Place::In { parts: true, .. });
-        let rows = match form {
-            Form::Wire(formats) if ahead && described.may_be_relayed(&formats) => {
+        let relayed = match &form {
+            Form::Wire(formats) if ahead => described.relayed(&whole.sql, formats),
+            Form::Wire(_) | Form::Batches => None,
+        };
+        let rows = match (form, relayed) {
+            (Form::Wire(formats), Some(described)) => {
                 let arguments = (arguments, formats);
                 let messages = match place {
                     Place::Alone => self.runner(&plan.source)?.relay(whole, described, arguments).await?,
@@ -308,7 +312,7 @@ impl Passthrough {
                 let messages = self.counted(plan, messages);
                 Answer::Wire(WireRows { shape: Arc::clone(&plan.shape), messages })
             }
-            Form::Batches | Form::Wire(_) => {
+            (Form::Batches | Form::Wire(_), _) => {
                 let batches = match place {
                     Place::Alone => self.runner(&plan.source)?.run(whole, described, arguments).await?,
                     Place::In { upstream, .. } if ahead => upstream.remote().run(whole, described, arguments).await?,

@@ -291,6 +291,7 @@ fn remote(name: String, ty: PgType, not_null: bool) -> RemoteColumn {
         ty,
         not_null,
         remote_type: String::new(),
+        own: None,
         bytewise: true,
         default: None,
         generated: false,

@@ -19,17 +19,15 @@ use super::views::{self, Definitions};
 use crate::config::Patterns;
 use crate::names::quote;
 use crate::source::{
-    Declared, DeclaredType, Lineage, RemoteColumn, RemoteConstraint, RemoteIndex, RemoteSchema, RemoteSequence,
-    RemoteTable, TableKind, Written,
+    Declared, DeclaredKind, DeclaredType, Lineage, RemoteColumn, RemoteConstraint, RemoteIndex, RemoteSchema,
+    RemoteSequence, RemoteTable, TableKind, Written,
 };
-use crate::types::PgType;
+use crate::types::{Own, OwnForm, OwnType, PgType};
 
 const CATALOG: &str = include_str!("catalog.sql");
 
 /// Types that users make have oids from here on.
 const FIRST_USER_OID: u32 = 16384;
-const TEXT: u32 = 25;
-const TEXT_ARRAY: u32 = 1009;
 const MONEY: u32 = 790;
 const MONEY_ARRAY: u32 = 791;
 
@@ -107,7 +105,6 @@ struct Found {
     types: HashMap<u32, Arc<DeclaredType>>,
     sizes: Sizes,
     definitions: Definitions,
-    problems: Vec<String>,
     tables: Vec<Open>,
     sequences: Vec<RemoteSequence>,
 }
@@ -135,13 +132,8 @@ impl Found {
         }
         let Some(open) = self.tables.last_mut() else { return Ok(()) };
         let Some(number) = row.try_get::<_, Option<i32>>("number")? else { return Ok(()) };
-        match column(row, &self.types)? {
-            Ok(column) => {
-                open.numbers.push(number);
-                open.table.columns.push(column);
-            }
-            Err(problem) => self.problems.push(problem),
-        }
+        open.numbers.push(number);
+        open.table.columns.push(column(row, &self.types)?);
         Ok(())
     }
 
@@ -202,8 +194,7 @@ impl Found {
         RemoteSchema {
             tables: closed.collect(),
             sequences: self.sequences.into_iter().map(Arc::new).collect(),
-            problems: self.problems,
-            broken: Vec::new(),
+            ..RemoteSchema::default()
         }
     }
 }
@@ -247,137 +238,209 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
     Ok(Open { table, key, numbers: Vec::new(), attributes: row.try_get("attributes")? })
 }
 
-/// A column, or why it is left out.
-fn column(
-    row: &Row,
-    types: &HashMap<u32, Arc<DeclaredType>>,
-) -> Result<Result<RemoteColumn, String>, tokio_postgres::Error> {
-    let name: String = row.try_get("name")?;
+/// A column.
+fn column(row: &Row, types: &HashMap<u32, Arc<DeclaredType>>) -> Result<RemoteColumn, tokio_postgres::Error> {
     let found = FoundType {
-        oid: row.try_get("type_oid")?,
         typmod: row.try_get("typmod")?,
-        name: qualified(row.try_get("type_schema")?, row.try_get("type_name")?),
+        one: One {
+            oid: row.try_get("type_oid")?,
+            schema: row.try_get("type_schema")?,
+            name: row.try_get("type_name")?,
+            kind: row.try_get("type_kind")?,
+        },
         element: match row.try_get::<_, Option<u32>>("element_oid")? {
             Some(oid) => Some(Element {
-                oid,
+                one: One {
+                    oid,
+                    schema: row.try_get("element_schema")?,
+                    name: row.try_get("element_name")?,
+                    kind: row.try_get("element_kind")?,
+                },
                 array: row.try_get("element_array")?,
-                name: qualified(row.try_get("element_schema")?, row.try_get("element_name")?),
             }),
             None => None,
         },
     };
-    let plain = found.is_plain(row.try_get("type_kind")?, row.try_get("element_kind")?);
-    let Some((ty, remote_type)) = found.resolve() else {
-        let (schema, relation): (&str, &str) = (row.try_get("schema")?, row.try_get("relation")?);
-        return Ok(Err(format!(
-            "column {}.{}.{} is left out: the text of its type money depends on the server's lc_monetary",
-            quote(schema),
-            quote(relation),
-            quote(&name)
-        )));
-    };
+    let plain = found.is_plain();
+    let (ty, remote_type) = found.resolve();
     let bytewise: bool = row.try_get("bytewise")?;
     let declared = row.try_get::<_, Option<u32>>("declared")?.and_then(|oid| types.get(&oid));
-    let array: bool = row.try_get("declared_array")?;
-    Ok(Ok(RemoteColumn {
-        name,
+    let declared = declared.map(|of| -> Result<_, tokio_postgres::Error> {
+        Ok(Declared { of: Arc::clone(of), array: row.try_get("declared_array")? })
+    });
+    let declared = declared.transpose()?;
+    Ok(RemoteColumn {
+        name: row.try_get("name")?,
         ty,
         not_null: row.try_get("not_null")?,
         // A type of the source's own (an enum, say) has an order of its own, whatever its text is.
         bytewise: bytewise && remote_type.is_empty(),
         remote_type,
+        own: found.own(declared.as_ref(), types),
         default: Written::of(row.try_get("default_text")?, row.try_get("default_pretty")?),
         generated: row.try_get("generated")?,
         identity: row.try_get::<_, &str>("identity")?.chars().next(),
         comment: row.try_get("comment")?,
-        declared: declared.map(|of| Declared { of: Arc::clone(of), array }),
+        declared,
         plain,
         number: i16::try_from(row.try_get::<_, i32>("number")?).unwrap_or_default(),
         inherited: row.try_get("inherited")?,
         local: row.try_get("local")?,
         collation: row.try_get("collation")?,
-    }))
-}
-
-fn qualified(schema: &str, name: &str) -> String {
-    format!("{}.{}", quote(schema), quote(name))
+    })
 }
 
 /// A column's type at the source; domains are already what they are made of.
-struct FoundType {
-    oid: u32,
+struct FoundType<'r> {
     typmod: i32,
-    name: String,
-    element: Option<Element>,
+    one: One<'r>,
+    element: Option<Element<'r>>,
+}
+
+/// A type at the source.
+struct One<'r> {
+    oid: u32,
+    schema: &'r str,
+    name: &'r str,
+    /// `typtype`.
+    kind: &'r str,
 }
 
 /// What an array is made of.
-struct Element {
-    oid: u32,
+struct Element<'r> {
+    one: One<'r>,
     array: u32,
-    name: String,
+}
+
+impl One<'_> {
+    fn qualified(&self) -> String {
+        format!("{}.{}", quote(self.schema), quote(self.name))
+    }
 }
 
 /// Types of PostgreSQL's own whose input looks names up: with one of them in reach, a literal could ask for any name.
 const LOOKING: [u32; 13] = [24, 1033, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191, 705];
 
-impl FoundType {
+/// Whether values of a type are known here. Of money they are not: its text depends on the server's lc_monetary.
+fn known(oid: u32) -> bool {
+    oid < FIRST_USER_OID && !matches!(oid, MONEY | MONEY_ARRAY) && PgType::new(oid).row().is_some()
+}
+
+impl FoundType<'_> {
     /// See [`RemoteColumn::plain`].
-    fn is_plain(&self, kind: &str, element_kind: &str) -> bool {
-        let plain = |oid: u32, kind: &str| match oid {
-            FIRST_USER_OID.. => kind == "e",
-            oid => !LOOKING.contains(&oid) && kind != "c",
-        };
-        match &self.element {
-            Some(element) => plain(element.oid, element_kind),
-            None => plain(self.oid, kind),
+    fn is_plain(&self) -> bool {
+        let of = self.element.as_ref().map_or(&self.one, |element| &element.one);
+        match of.oid {
+            FIRST_USER_OID.. => of.kind == "e",
+            oid => !LOOKING.contains(&oid) && of.kind != "c",
         }
     }
 
-    /// The type towards clients and the name for casts at the source; `None`: refused.
-    fn resolve(self) -> Option<(PgType, String)> {
-        let known = |oid: u32| oid < FIRST_USER_OID && PgType { oid, typmod: -1 }.row().is_some();
-        let plain = |oid: u32| PgType { oid, typmod: -1 };
-        if matches!(self.oid, MONEY | MONEY_ARRAY) || self.element.as_ref().is_some_and(|element| element.oid == MONEY)
-        {
-            return None;
+    /// The type towards clients and the name for casts at the source.
+    fn resolve(&self) -> (PgType, String) {
+        if known(self.one.oid) {
+            return (PgType { oid: self.one.oid, typmod: self.typmod }, String::new());
         }
-        if known(self.oid) {
-            return Some((PgType { oid: self.oid, typmod: self.typmod }, String::new()));
-        }
-        match self.element {
+        let Some(Element { one, array }) = &self.element else {
+            let shown = if self.one.oid == MONEY { PgType::MONEY } else { PgType::TEXT };
+            return (shown, self.one.qualified());
+        };
+        let shown = match one.oid {
             // An array of a domain is an array of what the domain is made of. Its text is the same; its binary form names the domain.
-            Some(element) if known(element.oid) && known(element.array) => {
-                Some((plain(element.array), format!("{}[]", element.name)))
-            }
-            Some(element) => Some((plain(TEXT_ARRAY), format!("{}[]", element.name))),
-            None => Some((plain(TEXT), self.name)),
-        }
+            oid if known(oid) && known(*array) => PgType::new(*array),
+            MONEY => PgType::MONEY_ARRAY,
+            _ => PgType::TEXT_ARRAY,
+        };
+        (shown, format!("{}[]", one.qualified()))
+    }
+
+    /// What its values are, if they are of a type of the source's own. A domain over an enum is a type of its own; any other is what it
+    /// stands on.
+    fn own(&self, declared: Option<&Declared>, types: &HashMap<u32, Arc<DeclaredType>>) -> Option<Own> {
+        let (one, array) = match &self.element {
+            _ if known(self.one.oid) => return None,
+            None => (&self.one, false),
+            Some(Element { one, array }) if known(one.oid) && known(*array) => return None,
+            Some(element) => (&element.one, true),
+        };
+        let form = match types.get(&one.oid).map(|of| &of.kind) {
+            Some(DeclaredKind::Enum(labels)) => OwnForm::Enum(labels.clone()),
+            _ if one.kind == "c" => OwnForm::Composite,
+            _ => OwnForm::Other,
+        };
+        let of = OwnType { schema: one.schema.to_owned(), name: one.name.to_owned(), form };
+        let domain = declared.filter(|declared| {
+            let domain = matches!(declared.of.kind, DeclaredKind::Domain(_)) && declared.array == array;
+            domain && matches!(of.form, OwnForm::Enum(_))
+        });
+        let of = match domain {
+            Some(Declared { of: domain, .. }) => OwnType {
+                schema: domain.schema.clone(),
+                name: domain.name.clone(),
+                form: OwnForm::Domain(Box::new(of)),
+            },
+            None => of,
+        };
+        Some(Own { of: Arc::new(of), array })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Domain;
 
-    fn resolve(oid: u32, element: Option<(u32, u32)>) -> Option<(u32, String)> {
-        let element = element.map(|(oid, array)| Element { oid, array, name: "\"s\".\"e\"".into() });
-        FoundType { oid, typmod: -1, name: "\"s\".\"t\"".into(), element }.resolve().map(|(ty, name)| (ty.oid, name))
+    fn found<'r>(oid: u32, element: Option<(u32, u32)>) -> FoundType<'r> {
+        let one = |oid, name, kind| One { oid, schema: "s", name, kind };
+        let element = element.map(|(oid, array)| Element { one: one(oid, "e", "e"), array });
+        FoundType { typmod: -1, one: one(oid, "t", "c"), element }
+    }
+
+    fn resolve(oid: u32, element: Option<(u32, u32)>) -> (u32, String) {
+        let (ty, name) = found(oid, element).resolve();
+        (ty.oid, name)
     }
 
     #[test]
     fn types_of_the_source_become_text_with_their_name() {
-        assert_eq!(resolve(23, None), Some((23, String::new())));
-        assert_eq!(resolve(1007, Some((23, 1007))), Some((1007, String::new())));
-        assert_eq!(resolve(20000, None), Some((25, "\"s\".\"t\"".into())));
-        assert_eq!(resolve(20001, Some((20000, 20001))), Some((1009, "\"s\".\"e\"[]".into())));
-        assert_eq!(resolve(20002, Some((1043, 1015))), Some((1015, "\"s\".\"e\"[]".into())));
+        assert_eq!(resolve(23, None), (23, String::new()));
+        assert_eq!(resolve(1007, Some((23, 1007))), (1007, String::new()));
+        assert_eq!(resolve(20000, None), (25, "\"s\".\"t\"".into()));
+        assert_eq!(resolve(20001, Some((20000, 20001))), (1009, "\"s\".\"e\"[]".into()));
+        assert_eq!(resolve(20002, Some((1043, 1015))), (1015, "\"s\".\"e\"[]".into()));
     }
 
     #[test]
-    fn money_is_refused_in_every_disguise() {
-        assert_eq!(resolve(790, None), None);
-        assert_eq!(resolve(791, Some((790, 791))), None);
-        assert_eq!(resolve(20003, Some((790, 791))), None);
+    fn money_keeps_its_name_and_is_known_to_be_text_alone() {
+        assert_eq!(resolve(790, None), (790, "\"s\".\"t\"".into()));
+        assert_eq!(resolve(791, Some((790, 791))), (791, "\"s\".\"e\"[]".into()));
+        assert_eq!(resolve(20003, Some((790, 791))), (791, "\"s\".\"e\"[]".into()));
+    }
+
+    #[test]
+    fn what_is_the_sources_own_is_told() {
+        let labels = vec!["b".to_owned(), "a".to_owned()];
+        let declared = |name: &str, kind| DeclaredType { schema: "s".into(), name: name.into(), kind, comment: None };
+        let domain = Domain { base: PgType::TEXT, not_null: false, default: None, checks: Vec::new() };
+        let domain = Arc::new(declared("d", DeclaredKind::Domain(domain)));
+        let types = HashMap::from([(20000, Arc::new(declared("e", DeclaredKind::Enum(labels.clone()))))]);
+        let form = |oid, element, over: Option<bool>| {
+            let declared = over.map(|array| Declared { of: Arc::clone(&domain), array });
+            let own = found(oid, element).own(declared.as_ref(), &types)?;
+            Some((own.of.name.clone(), own.of.form.clone(), own.array))
+        };
+        let of_enum = OwnForm::Enum(labels);
+        assert_eq!(form(23, None, None), None);
+        assert_eq!(form(20002, Some((1043, 1015)), Some(true)), None);
+        assert_eq!(form(20000, None, None), Some(("t".into(), of_enum.clone(), false)));
+        assert_eq!(form(20001, Some((20000, 20001)), None), Some(("e".into(), of_enum.clone(), true)));
+        // A domain over an array of an enum has that enum's values in it.
+        assert_eq!(form(20001, Some((20000, 20001)), Some(false)), Some(("e".into(), of_enum, true)));
+        let over =
+            |own: Option<(String, OwnForm, bool)>| own.map(|own| (own.0, matches!(own.1, OwnForm::Domain(_)), own.2));
+        assert_eq!(over(form(20000, None, Some(false))), Some(("d".into(), true, false)));
+        assert_eq!(over(form(20001, Some((20000, 20001)), Some(true))), Some(("d".into(), true, true)));
+        assert_eq!(form(20009, None, None), Some(("t".into(), OwnForm::Composite, false)));
+        assert_eq!(form(791, Some((790, 791)), None), Some(("e".into(), OwnForm::Other, true)));
     }
 }

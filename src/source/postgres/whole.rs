@@ -155,13 +155,14 @@ fn complete(whole: &WholeStatement, parameters: Vec<(PgType, u32)>, columns: Vec
     Described { parameters, columns, sql: sql.into(), shift }
 }
 
-/// A parameter's type towards the client: what is not PostgreSQL's own is text.
+/// A parameter's type towards the client: what is not PostgreSQL's own is text, and money, whose values only the source can read.
 fn parameter(oid: u32) -> Result<(PgType, u32)> {
     if LOOKING.contains(&oid) {
         return Err(Error::unsupported("a parameter of this type cannot be sent to a source"));
     }
     let pg = PgType::new(oid);
-    let known = oid < FIRST_USER_OID && pg.row().is_some() && pg != PgType::RECORD;
+    let text_alone = matches!(pg, PgType::RECORD | PgType::MONEY | PgType::MONEY_ARRAY);
+    let known = oid < FIRST_USER_OID && pg.row().is_some() && !text_alone;
     Ok((if known { pg } else { PgType::TEXT }, oid))
 }
 

@@ -164,6 +164,7 @@ fn read_columns(connection: &Connection, table: &Found, bytewise: bool) -> rusql
             ty,
             not_null: row.get(2)?,
             remote_type: String::new(),
+            own: None,
             bytewise: bytewise || !is_text(ty),
             default: row.get::<_, Option<String>>(3)?.map(Written::once),
             generated: false,

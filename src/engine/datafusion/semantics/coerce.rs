@@ -1,6 +1,7 @@
 //! What PostgreSQL lets become what: the rules of implicit, assignment and explicit casts, and of common types.
 //! Must not know: how a cast is computed.
 
+use super::own;
 use super::pg::{self, CastContext};
 use super::value::{Bound, type_name};
 use crate::error::{Error, Result, SqlState};
@@ -29,11 +30,15 @@ pub(super) fn can_coerce(from: u32, to: u32, context: CastContext) -> bool {
         2283 | 5077 => return true,
         2776 | 5079 => return from == 705 || !PgType::new(from).is_array(),
         2277 | 5078 => return from == 705 || PgType::new(from).is_array(),
-        2278 | 3500 | 3831 | 4537 | 4538 | 5080 => return false,
+        3500 => return from == 705 || (own::is_enum(PgType::new(from)) && own::base_of(PgType::new(from)).is_none()),
+        2278 | 3831 | 4537 | 4538 | 5080 => return false,
         _ => {}
     }
     if from == 705 {
-        return PgType::new(to).row().is_some_and(|row| row.typtype != b'p');
+        return PgType::new(to).own_kind().is_some() || PgType::new(to).row().is_some_and(|row| row.typtype != b'p');
+    }
+    if own::base_of(PgType::new(from)).is_some_and(|base| base.oid == to) {
+        return true;
     }
     if let Some(row) = pg::cast(from, to) {
         return row.context <= context;
@@ -55,7 +60,10 @@ pub fn can_assign(from: PgType, to: PgType) -> bool {
 
 /// Anything becomes text by its output function (in assignments), text becomes anything by input functions (explicitly).
 fn by_text(from: u32, to: u32, context: CastContext) -> bool {
-    let real = |oid: u32| PgType::new(oid).row().is_some_and(|row| row.typtype != b'p');
+    let real = |oid: u32| {
+        let ty = PgType::new(oid);
+        ty.own_kind().is_some() || ty.row().is_some_and(|row| row.typtype != b'p')
+    };
     (context >= CastContext::Assignment && category(to) == 'S' && (real(from) || from == PgType::RECORD.oid))
         || (context == CastContext::Explicit && category(from) == 'S' && real(to))
 }
@@ -77,6 +85,12 @@ pub(super) fn common_type<'a>(values: impl IntoIterator<Item = &'a Bound>, what:
             continue;
         }
         same_typmod = false;
+        if own::is_opaque(value.pg) || own::is_opaque(known) {
+            let (known, other) = (type_name(known.oid), type_name(value.pg.oid));
+            return Err(
+                own::refused(&format!("{what} over types {known} and {other}")).with_position_if(value.position)
+            );
+        }
         if category(value.pg.oid) != category(known.oid) {
             return Err(Error::client(
                 SqlState::DATATYPE_MISMATCH,

@@ -11,8 +11,8 @@ use datafusion::logical_expr::Expr;
 
 use super::kernel::{call, wrong_type};
 use super::lift::{map, text_map};
-use super::numeric;
 use super::value::Bound;
+use super::{numeric, own};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{Comparable, comparable};
 
@@ -29,6 +29,8 @@ pub(super) fn sort_key(value: &Bound) -> Result<Expr> {
         .with_hint("Use an explicit ordering operator or modify the query.")),
         16 | 17 | 20 | 21 | 23 | 26 | 25 | 1043 | 19 | 18 | 1082 | 1083 | 1114 | 1184 => Ok(value.expr.clone()),
         _ if value.arrow == DataType::UInt32 => Ok(value.expr.clone()),
+        _ if own::is_enum(value.pg) => own::place(value),
+        _ if own::is_opaque(value.pg) => Err(own::refused(&format!("sorting by type {}", value.type_name()))),
         _ => match own_key(value, true)? {
             Some(key) => Ok(key),
             None if decimal(value) => Ok(value.expr.clone()),
@@ -50,6 +52,7 @@ pub(super) fn group_key(value: &Bound) -> Result<Option<Expr>> {
         )),
         16 | 17 | 20 | 21 | 23 | 26 | 25 | 1043 | 19 | 18 | 1082 | 1083 | 1114 | 1184 => Ok(None),
         _ if value.arrow == DataType::UInt32 => Ok(None),
+        _ if own::is_opaque(value.pg) => Err(own::refused(&format!("grouping by type {}", value.type_name()))),
         _ => match own_key(value, false)? {
             Some(key) => Ok(Some(key)),
             None if decimal(value) || value.pg.oid == 1042 || comparable(value.pg) >= Comparable::Equality => Ok(None),

@@ -30,6 +30,7 @@ mod number_format;
 mod numeric;
 mod offered;
 mod ops;
+mod own;
 mod pg;
 mod plan;
 mod regex;

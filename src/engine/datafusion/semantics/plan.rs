@@ -14,7 +14,7 @@ use datafusion::scalar::ScalarValue;
 use super::bind::{Binder, FoundTable, FoundTables, Surroundings, schema_and_table};
 use super::errors::from_datafusion;
 use super::facts::SessionFacts;
-use super::limits;
+use super::{limits, own};
 use crate::engine::datafusion::stop;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::{self, Statement, StatementKind};
@@ -56,9 +56,11 @@ pub async fn plan(statement: &Statement, state: &SessionState, given: &[Option<P
     let registered = Arc::new(state.scalar_functions().iter().map(|(name, udf)| (name.clone(), udf.clone())).collect());
     let around = Surroundings { tables: &tables, registered, state, places: sql::Places::of(statement) };
     let mut binder = Binder::new(facts, around, given);
-    let relation = stop::planning(|| binder.statement(&query))?;
-    let names = relation.columns.into_iter().map(|output| Some(output.name)).collect();
-    Ok(Bound { logical: relation.plan, names: Some(names), parameters: binder.typing.parameters()? })
+    own::during(|| {
+        let relation = stop::planning(|| binder.statement(&query))?;
+        let names = relation.columns.into_iter().map(|output| Some(output.name)).collect();
+        Ok(Bound { logical: relation.plan, names: Some(names), parameters: binder.typing.parameters()? })
+    })
 }
 
 /// The plan with its parameters' values, in the storage of their types.

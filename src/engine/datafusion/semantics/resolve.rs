@@ -3,6 +3,7 @@
 
 use super::coerce::{can_coerce, category, is_preferred};
 use super::pg::{self, CastContext, Function, Operator};
+use crate::types::PgType;
 
 /// `unknown`.
 const UNKNOWN: u32 = 705;
@@ -97,22 +98,25 @@ fn fits(args: &[u32], types: &[u32]) -> bool {
 fn polymorphic_types_agree(args: &[u32], types: &[u32]) -> bool {
     let mut element = None;
     let mut compatible: Option<u32> = None;
+    let own = |oid: u32| PgType::new(oid).own_kind().is_some();
     for (arg, declared) in args.iter().zip(types) {
         // The `anycompatible` types want a common type: there is none between categories.
         let one = match declared {
             5077 | 5079 => Some(*arg),
-            5078 => crate::types::PgType::new(*arg).element().map(|element| element.oid),
+            5078 => PgType::new(*arg).element().map(|element| element.oid),
             _ => None,
         };
         if let Some(one) = one.filter(|one| *one != UNKNOWN) {
-            if compatible.is_some_and(|known| category(known) != category(one)) {
+            // A type of a source's own has none with any other.
+            let apart = |known: u32| category(known) != category(one) || (known != one && (own(known) || own(one)));
+            if compatible.is_some_and(apart) {
                 return false;
             }
             compatible = Some(one);
         }
         let this = match declared {
-            2283 | 2776 => *arg,
-            2277 => crate::types::PgType::new(*arg).element().map_or(UNKNOWN, |e| e.oid),
+            2283 | 2776 | 3500 => *arg,
+            2277 => PgType::new(*arg).element().map_or(UNKNOWN, |e| e.oid),
             _ => continue,
         };
         if this == UNKNOWN {
@@ -123,7 +127,8 @@ fn polymorphic_types_agree(args: &[u32], types: &[u32]) -> bool {
         }
         element = Some(this);
     }
-    true
+    // Of literals alone nobody knows which enum they are of.
+    element.is_some() || !types.contains(&3500)
 }
 
 fn best_by<T>(candidates: Vec<(Vec<u32>, T)>, score: impl Fn(&[u32]) -> usize) -> Vec<(Vec<u32>, T)> {

@@ -172,6 +172,9 @@ pub fn name_of(ty: PgType) -> String {
 
 /// A type's name in messages, without modifier: `character`, `character varying`, `integer[]`.
 pub(super) fn type_name(oid: u32) -> String {
+    if let Some(name) = super::own::name_of(PgType::new(oid)) {
+        return name;
+    }
     match oid {
         1042 => "character".to_owned(),
         1560 => "bit".to_owned(),

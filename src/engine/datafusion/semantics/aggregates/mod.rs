@@ -28,8 +28,8 @@ use self::statistics::{Statistic, statistic_udaf};
 use super::cast::{native, padded};
 use super::keys::{blank_trimmed, group_key, sort_key};
 use super::lift::map;
-use super::numeric;
 use super::value::Bound;
+use super::{numeric, own};
 use crate::error::{Error, Result};
 use crate::types::PgType;
 
@@ -209,6 +209,9 @@ fn avg(value: &Bound, calls: &dyn Calls, returns: PgType) -> Result<Option<Bound
 
 fn extreme(max: bool, value: &Bound, calls: &dyn Calls, returns: PgType) -> Result<Option<Bound>> {
     let function = || if max { max_udaf() } else { min_udaf() };
+    if own::is_enum(value.pg) {
+        return own::label(calls.call(function(), vec![own::place(value)?]), value.pg).map(Some);
+    }
     match value.pg.oid {
         20 | 21 | 23 | 26 | 25 | 1082 | 1083 | 1114 | 1184 => {
             Ok(Some(Bound::new(calls.call(function(), vec![value.expr.clone()]), returns)))

@@ -11,7 +11,7 @@ use super::super::keys::sort_key;
 use super::super::ops::json::{gathered_array, gathered_object, gathered_pair, gathered_value};
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
-use super::call::{Call, no_function, returned, signature};
+use super::call::{Call, no_function, returned, shown_only, signature};
 use super::{Binder, Clause, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -82,6 +82,7 @@ impl Binder<'_> {
         let [sorted] = order else { return refuse("WITHIN GROUP over several expressions") };
         let mut args = call.args.iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>>>()?;
         args.push(self.expr(&sorted.expr)?);
+        shown_only(&call.name, &args).map_err(|error| error.with_position_if(position))?;
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
         let Resolved::One((declared, found)) = function(&call.name, &types) else {
             return Err(no_function(&call.name, &types, false).with_position_if(position));
@@ -123,6 +124,7 @@ impl Binder<'_> {
             return Err(Error::client(state, text).with_position_if(position));
         }
         let args: Vec<Bound> = args.into_iter().map(|arg| self.typing.refresh(arg)).collect();
+        shown_only(&call.name, &args).map_err(|error| error.with_position_if(position))?;
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
         match function(&call.name, &types) {
             Resolved::One((declared, found)) if found.kind == b'a' => {

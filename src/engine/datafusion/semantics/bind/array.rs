@@ -11,6 +11,7 @@ use super::super::cast::{array_text, native};
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::gather::Gather;
+use super::super::own;
 use super::super::pg::CastContext;
 use super::super::spread::{Spreading, spread};
 use super::super::subscripts::{Part, slice};
@@ -35,6 +36,9 @@ impl Binder<'_> {
             )
             .with_position_if(self.position(query)));
         };
+        if own::is_opaque(value.pg) {
+            return Err(own::refused(&format!("an array of type {}", value.type_name())));
+        }
         let plan = gathered_rows(relation.plan, value.expr)?;
         let list = arrow::datatypes::DataType::new_list(value.arrow, true);
         Ok(Bound::with_arrow(Expr::ScalarSubquery(subquery(plan)), array, list))
@@ -74,6 +78,10 @@ impl Binder<'_> {
                 format!("cannot subscript type {} because it does not support subscripting", value.type_name()),
             )
             .with_position_if(self.position(root)));
+        }
+        if own::is_opaque(value.pg) {
+            let of = format!("a subscript of type {}", value.type_name());
+            return Err(own::refused(&of).with_position_if(self.position(root)));
         }
         let value = self.array_as_text(value)?;
         let parts = chain.iter().map(|access| self.subscript_part(access)).collect::<Result<Vec<_>>>()?;

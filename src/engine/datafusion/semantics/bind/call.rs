@@ -8,6 +8,7 @@ use crate::sql::ast::{
 
 use super::super::coerce::{AtPosition, can_coerce};
 use super::super::ops::implement;
+use super::super::own;
 use super::super::pg::{self, CastContext, Function};
 use super::super::resolve::{Resolved, function};
 use super::super::session_functions;
@@ -140,6 +141,7 @@ impl Binder<'_> {
     /// A call of a function by name over bound arguments.
     pub(super) fn call(&mut self, name: &str, args: Vec<Bound>, position: Option<u32>) -> Result<Bound> {
         let args: Vec<Bound> = args.into_iter().map(|arg| self.typing.refresh(arg)).collect();
+        shown_only(name, &args).map_err(|error| error.with_position_if(position))?;
         if let Some(found) = session_functions::call(name, &args, &self.typing.facts)? {
             return Ok(found.at(position));
         }
@@ -205,7 +207,7 @@ impl Binder<'_> {
     /// An argument in the type a function declares; `any` and its kin take it as it is.
     pub(super) fn argument(&mut self, arg: Bound, declared: u32) -> Result<Bound> {
         match declared {
-            2276 | 2277 | 2283 | 2776 | 5077 | 5078 | 5079 => self.typing.settle(arg),
+            2276 | 2277 | 2283 | 2776 | 3500 | 5077 | 5078 | 5079 => self.typing.settle(arg),
             _ => self.typing.coerce(arg, PgType::new(declared), CastContext::Implicit),
         }
     }
@@ -263,6 +265,37 @@ impl Binder<'_> {
     }
 }
 
+/// Functions that take any value as it is.
+const SHOW_ANY: &[&str] = &[
+    "concat",
+    "concat_ws",
+    "count",
+    "first_value",
+    "format",
+    "lag",
+    "last_value",
+    "lead",
+    "nth_value",
+    "num_nonnulls",
+    "num_nulls",
+    "pg_typeof",
+];
+
+/// Of a type of a source's own of which only the text is known, no function may make anything else: which one is meant, and what it
+/// would say, only the source knows.
+///
+/// # Errors
+/// `0A000`.
+pub(super) fn shown_only(name: &str, args: &[Bound]) -> Result<()> {
+    match args.iter().any(|arg| own::is_opaque(arg.pg)) && !SHOW_ANY.contains(&name) {
+        true => {
+            let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
+            Err(own::refused(&format!("function {}", signature(name, &types))))
+        }
+        false => Ok(()),
+    }
+}
+
 /// The hint PostgreSQL gives with a function that does not exist.
 const NO_FUNCTION: &str =
     "No function matches the given name and argument types. You might need to add explicit type casts.";
@@ -299,7 +332,7 @@ pub(super) fn in_catalog(error: Error, name: &str, place: Option<u32>) -> Error 
 /// A function's result type, polymorphic ones resolved.
 pub(super) fn returned(found: &Function, args: &[Bound]) -> PgType {
     match found.returns {
-        2283 | 2776 | 5077 | 5079 => args.first().map_or(PgType::TEXT, |arg| {
+        2283 | 2776 | 3500 | 5077 | 5079 => args.first().map_or(PgType::TEXT, |arg| {
             let array = matches!(found.args.first(), Some(2277 | 5078));
             if array { arg.pg.element().unwrap_or(PgType::TEXT) } else { arg.pg.bare() }
         }),

@@ -8,10 +8,10 @@ use datafusion::logical_expr::expr::{Case, ScalarFunction};
 
 use super::super::coerce::{AtPosition, common_type};
 use super::super::keys::sort_key;
-use super::super::numeric;
 use super::super::pg::CastContext;
 use super::super::resolve::{Resolved, binary_operator};
-use super::super::value::{Bound, Scaled, Unknown};
+use super::super::value::{Bound, Scaled, Unknown, type_name};
+use super::super::{numeric, own};
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
@@ -196,6 +196,10 @@ impl Binder<'_> {
     }
 
     fn list(&mut self, values: Vec<Bound>, element: PgType) -> Result<Bound> {
+        if own::is_opaque(element) {
+            // How its elements are parted is the type's own matter, too.
+            return Err(own::refused(&format!("an array of type {}", type_name(element.oid))));
+        }
         let Some(array) = element.bare().array_of() else {
             return Err(Error::client(
                 SqlState::UNDEFINED_OBJECT,

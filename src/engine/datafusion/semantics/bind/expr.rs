@@ -7,6 +7,7 @@ use crate::sql::ast::{BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr,
 
 use super::super::coerce::AtPosition;
 use super::super::ops::implement;
+use super::super::own;
 use super::super::pg::CastContext;
 use super::super::resolve::{Resolved, binary_operator, prefix_operator};
 use super::super::value::{Bound, type_name};
@@ -174,6 +175,9 @@ impl Binder<'_> {
         let (l, r) = (self.typing.refresh(l), self.typing.refresh(r));
         let position = l.position;
         let (left, right) = (l.pg.oid, r.pg.oid);
+        if own::is_opaque(l.pg) || own::is_opaque(r.pg) {
+            return Err(own::refused(&format!("operator {} {name} {}", type_name(left), type_name(right))));
+        }
         match binary_operator(name, left, right) {
             Resolved::One(op) => {
                 let sides = self.arguments(vec![l, r], &[op.left, op.right])?;
@@ -223,6 +227,9 @@ impl Binder<'_> {
         };
         let bound = self.expr(operand)?;
         let of = bound.pg.oid;
+        if own::is_opaque(bound.pg) {
+            return Err(own::refused(&format!("operator {name} {}", type_name(of))).with_position_if(position));
+        }
         match prefix_operator(name, of) {
             Resolved::One(op) => {
                 let bound = self.typing.coerce(bound, PgType::new(op.right), CastContext::Implicit)?;

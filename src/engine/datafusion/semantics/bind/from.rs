@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
+use super::super::own;
 use super::super::value::Bound;
 use super::scope::{Col, Scope, Table, column_expr};
 use super::set_function::{Factor, Written, plain_arguments};
@@ -183,7 +184,7 @@ impl Binder<'_> {
         let plan = builder.and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
         let col = |field: &FieldRef| {
             let expr = column_expr(Some(&internal), field.name());
-            let value = Bound::with_arrow(expr, pg_type_of(field), canonical_type(field));
+            let value = Bound::with_arrow(expr, own::meet(field, &found.schema), canonical_type(field));
             Col { name: field.name().clone(), value }
         };
         let (system, plain): (Vec<_>, Vec<_>) = schema.fields().iter().partition(|field| is_system_column(field));

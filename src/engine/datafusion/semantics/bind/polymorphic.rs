@@ -21,7 +21,7 @@ fn is_any_array(declared: u32) -> bool {
 
 /// Whether a declared type stands for any element.
 fn is_any_element(declared: u32) -> bool {
-    matches!(declared, 2283 | 2776 | 5077 | 5079)
+    matches!(declared, 2283 | 2776 | 3500 | 5077 | 5079)
 }
 
 fn actual(args: &[Bound], declared: &[u32]) -> Option<Actual> {

@@ -8,6 +8,7 @@ use datafusion::logical_expr::expr::InSubquery;
 
 use super::super::coerce::{can_coerce, category, common_type};
 use super::super::ops::implement;
+use super::super::own;
 use super::super::pg::CastContext;
 use super::super::sets::all_fields;
 use super::super::value::{Bound, Unknown};
@@ -53,6 +54,7 @@ impl Binder<'_> {
         let value = self.typing.settle(bound)?;
         Ok(match value.arrow {
             DataType::Struct(_) => all_fields(value.expr, null),
+            _ if own::is_composite(value.pg) => own::all_fields(value.expr, null),
             _ if null => Expr::IsNull(Box::new(value.expr)),
             _ => Expr::IsNotNull(Box::new(value.expr)),
         })

@@ -15,6 +15,7 @@ use super::super::arrays::take_apart;
 use super::super::fold::fold;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::keys::{blank_trimmed, is_plain, is_plain_equality};
+use super::super::own;
 use super::super::pg::CastContext;
 use super::super::resolve::{Resolved, binary_operator};
 use super::super::value::{Bound, Unknown};
@@ -27,6 +28,10 @@ impl Binder<'_> {
     pub(super) fn quantified_array(&mut self, name: &str, value: Bound, array: Bound, any: bool) -> Result<Bound> {
         let value = self.typing.refresh(value);
         let array = self.typing.refresh(array);
+        if own::is_opaque(value.pg) || own::is_opaque(array.pg) {
+            let (value, array) = (value.type_name(), array.type_name());
+            return Err(own::refused(&format!("operator {name} ANY/ALL over types {value} and {array}")));
+        }
         let array = if array.unknown.is_some() {
             let element = if value.pg.oid == 705 { PgType::TEXT } else { value.pg.bare() };
             let wanted = element.array_of().unwrap_or(PgType::TEXT_ARRAY);

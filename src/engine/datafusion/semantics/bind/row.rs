@@ -12,6 +12,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::coerce::AtPosition;
 use super::super::kernel::call;
+use super::super::own;
 use super::super::sets::{field_at, record};
 use super::super::value::{Bound, Unknown};
 use super::from::parts;
@@ -88,7 +89,7 @@ impl Binder<'_> {
             .columns
             .iter()
             .zip(&values)
-            .map(|(col, value)| field(&col.name, value.pg, true).with_data_type(value.arrow.clone()))
+            .map(|(col, value)| own::field(&col.name, value.pg, value.arrow.clone()))
             .collect();
         let mut args: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
         if table.absent {
@@ -119,7 +120,5 @@ fn in_row(value: Bound) -> Result<Bound> {
 
 /// The field of a value, under the name that PostgreSQL gives it.
 fn named(at: usize, value: &Bound) -> Field {
-    let metadata =
-        [(META_OID.to_owned(), value.pg.oid.to_string()), (META_TYPMOD.to_owned(), value.pg.typmod.to_string())];
-    Field::new(format!("f{}", at + 1), value.arrow.clone(), true).with_metadata(metadata.into())
+    own::field(&format!("f{}", at + 1), value.pg, value.arrow.clone())
 }

@@ -18,18 +18,21 @@ use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::json_sets::{column_of_set, set_of_json};
 use super::super::ops::implement;
+use super::super::own;
+use super::super::pg;
 use super::super::resolve::{Resolved, function};
 use super::super::sets::{expanded, field_at, only_element, record, subscripts};
 use super::super::spread::{Spreading, spread};
 use super::super::value::Bound;
 use super::array::gathered_rows;
+use super::call::shown_only;
 use super::from::{Source, ident, parts, rename};
 use super::scope::{Col, Scope, Table, column_expr};
 use super::subquery::subquery;
 use super::targets::Target;
 use super::{Binder, Clause, Output, refuse};
 use crate::error::{Error, Fault, Result, SqlState};
-use crate::types::{PgType, field, pg_type_of};
+use crate::types::PgType;
 
 /// A call that gives rows: for each row before it a list of them.
 #[derive(Debug, Clone)]
@@ -168,7 +171,7 @@ impl Binder<'_> {
         }
         let named = |output: &Output| {
             let value = &output.value;
-            Arc::new(field(&output.name, value.pg, true).with_data_type(value.arrow.clone()))
+            Arc::new(own::field(&output.name, value.pg, value.arrow.clone()))
         };
         let fields: Fields = relation.columns.iter().map(named).collect();
         let values = relation.columns.iter().map(|output| output.value.expr.clone()).collect();
@@ -241,6 +244,9 @@ impl Binder<'_> {
     /// The rows that a function gives; none if it gives a value.
     pub(super) fn set_call(&mut self, name: &str, args: &[Bound]) -> Result<Option<SetCall>> {
         let bare = name.strip_prefix("information_schema.");
+        if pg::functions(name).iter().any(|function| function.set) {
+            shown_only(name, args)?;
+        }
         if bare == Some("_pg_expandarray")
             && let [array] = args
         {
@@ -312,7 +318,7 @@ impl Binder<'_> {
         let DataType::List(item) = &value.arrow else { return None };
         let element = match item.data_type() {
             DataType::Struct(_) => PgType::RECORD,
-            _ => pg_type_of(item),
+            _ => own::type_of(item),
         };
         Some(SetCall { list: value.expr, form: value.arrow, element })
     }
@@ -345,6 +351,10 @@ impl Binder<'_> {
 
     /// `(record).field`.
     pub(super) fn record_field(&self, record: &Bound, name: &str, position: Option<u32>) -> Result<Bound> {
+        if own::is_composite(record.pg) {
+            let of = format!("a field of type {}", record.type_name());
+            return Err(own::refused(&of).with_position_if(position));
+        }
         let DataType::Struct(fields) = &record.arrow else {
             let message = format!(
                 "column notation .{name} applied to type {}, which is not a composite type",
@@ -355,7 +365,7 @@ impl Binder<'_> {
         };
         let at = fields.iter().position(|field| field.name() == name);
         match at.and_then(|at| Some((fields.get(at)?, field_at(record.expr.clone(), fields, at)?))) {
-            Some((field, (expr, form))) => Ok(Bound::with_arrow(expr, pg_type_of(field), form)),
+            Some((field, (expr, form))) => Ok(Bound::with_arrow(expr, own::type_of(field), form)),
             None => Err(Error::client(
                 SqlState::UNDEFINED_COLUMN,
                 format!("could not identify column \"{name}\" in record data type"),
@@ -383,7 +393,7 @@ fn row_columns(call: &SetCall, row: Expr, name: &str) -> Vec<Col> {
         DataType::Struct(fields) => {
             let col = |(at, field): (usize, &arrow::datatypes::FieldRef)| {
                 let (expr, form) = field_at(row.clone(), fields, at)?;
-                Some(Col { name: field.name().clone(), value: Bound::with_arrow(expr, pg_type_of(field), form) })
+                Some(Col { name: field.name().clone(), value: Bound::with_arrow(expr, own::type_of(field), form) })
             };
             fields.iter().enumerate().filter_map(col).collect()
         }

@@ -1,15 +1,17 @@
 //! Type names of the syntax tree as PostgreSQL types.
 //! Must not know: values.
 
-use crate::sql::ast::DataType as AstType;
+use super::super::own;
+use super::from::parts;
+use crate::sql::ast::{ArrayElemTypeDef, DataType as AstType};
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
-/// The PostgreSQL type that a written type means, with its modifier.
+/// The PostgreSQL type that a written type means, with its modifier; or one of a source's own that the statement has met.
 pub(super) fn pg_type(ast: &AstType) -> Result<PgType> {
     let written = written(ast);
-    PgType::from_name(&written).ok_or_else(|| {
+    PgType::from_name(&written).or_else(|| own_type(ast)).ok_or_else(|| {
         let bare = written.split('(').next().unwrap_or(&written).trim_matches('"').to_owned();
         if let Some(known) = PgType::from_name(&bare) {
             let message =
@@ -18,6 +20,20 @@ pub(super) fn pg_type(ast: &AstType) -> Result<PgType> {
         }
         Error::client(SqlState::UNDEFINED_OBJECT, format!("type \"{bare}\" does not exist"))
     })
+}
+
+fn own_type(ast: &AstType) -> Option<PgType> {
+    match ast {
+        AstType::Custom(name, modifiers) if modifiers.is_empty() => match parts(name).ok()?.as_slice() {
+            [name] => own::named(None, name),
+            [schema, name] => own::named(Some(schema), name),
+            _ => None,
+        },
+        AstType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element)) => {
+            own_type(element)?.array_of()
+        }
+        _ => None,
+    }
 }
 
 /// What PostgreSQL says of a precision or scale that numeric cannot have.
@@ -59,6 +75,7 @@ fn written(ast: &AstType) -> String {
 /// The name a column gets from a cast to this type: the internal name (`int4`).
 pub(super) fn catalog_name(ast: &AstType) -> String {
     match pg_type(ast) {
+        Ok(pg) if pg.own_kind().is_some() => own::bare_name(pg).unwrap_or_default(),
         Ok(pg) => pg.element().map_or_else(|| pg.name(), |element| element.name()).to_owned(),
         Err(_) => written(ast).to_ascii_lowercase(),
     }

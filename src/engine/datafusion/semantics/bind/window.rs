@@ -16,7 +16,7 @@ use super::super::keys::group_key;
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
 use super::super::windows::{Window, build};
-use super::call::{Call, no_function, returned, signature};
+use super::call::{Call, no_function, returned, shown_only, signature};
 use super::from::ident;
 use super::rebase::{Replacement, find_windows, replace};
 use super::select::Selecting;
@@ -60,6 +60,7 @@ impl Binder<'_> {
         };
         let mut window = self.window_spec(&spec)?;
         window.filter = filter;
+        shown_only(&call.name, &args).map_err(|error| error.with_position_if(position))?;
         let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
         match function(&call.name, &types) {
             Resolved::One((_, found)) if found.kind == b'a' => {
@@ -68,9 +69,7 @@ impl Binder<'_> {
                 self.built(call, source, window, returns, position)
             }
             Resolved::One((declared, found)) if found.kind == b'w' => {
-                for (arg, to) in args.into_iter().zip(&declared) {
-                    window.args.push(self.argument(arg, *to)?);
-                }
+                window.args = self.arguments(args, &declared)?;
                 let returns = returned(found, &window.args);
                 self.built(call, found.source, window, returns, position)
             }

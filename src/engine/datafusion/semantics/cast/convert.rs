@@ -14,8 +14,8 @@ use super::super::datetime;
 use super::super::facts::SessionFacts;
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::{map, number_rows, test, text_map};
-use super::super::numeric;
 use super::super::value::{Bound, type_name};
+use super::super::{numeric, own};
 use super::{jsonb, native, text_io};
 use crate::error::{Error, Result, SqlState};
 use crate::names::cut;
@@ -86,6 +86,9 @@ pub(super) fn convert(value: Bound, to: PgType, facts: &SessionFacts) -> Result<
             });
             Ok(Bound::new(masked, to))
         }
+        _ if own::base_of(value.pg) == Some(to) => Ok(Bound { pg: to, ..value }),
+        _ if to.own_kind().is_some() && text_io::is_text(value.pg) => own::read(value.expr, to),
+        _ if to.own_kind().is_some() => unsupported(from, to),
         (22 | 30, _) if to.is_array() => {
             let text = text_map("vector_array", value.expr, |text| Ok(vector_as_array(text)));
             text_io::from_text(Bound::new(text, PgType::TEXT), to, &facts.format)

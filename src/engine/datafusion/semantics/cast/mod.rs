@@ -19,9 +19,9 @@ pub(super) use self::modifier::padded;
 pub(super) use self::text_io::{array_text, bool_letter, json, json_held, parse, to_text};
 use super::coerce::{AtPosition, can_coerce};
 use super::facts::SessionFacts;
-use super::numeric;
 use super::pg::CastContext;
 use super::value::{Bound, Unknown, collation_in, collation_of, type_name};
+use super::{numeric, own};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{META_OID, META_TYPMOD, PgType, field, storage};
 
@@ -41,7 +41,7 @@ impl Typing {
     /// With the types of parameters that were given.
     pub(super) fn new(facts: Arc<SessionFacts>, given: &[Option<PgType>]) -> Typing {
         // 0 and unknown are how clients say that they do not know.
-        let known = |pg: &Option<PgType>| pg.filter(|pg| pg.oid != 0 && pg.oid != 705);
+        let known = |pg: &Option<PgType>| pg.filter(|pg| pg.oid != 0 && pg.oid != 705 && pg.own_kind().is_none());
         Typing { facts, params: given.iter().map(known).collect(), functions: Arc::default() }
     }
 
@@ -56,7 +56,7 @@ impl Typing {
     /// `42P18` for one whose type nothing settles.
     pub(super) fn parameters(&self) -> Result<Vec<PgType>> {
         let settled = |(at, pg): (usize, &Option<PgType>)| {
-            pg.ok_or_else(|| {
+            pg.map(PgType::told).ok_or_else(|| {
                 Error::client(
                     SqlState::INDETERMINATE_DATATYPE,
                     format!("could not determine data type of parameter ${}", at + 1),
@@ -72,7 +72,8 @@ impl Typing {
             self.params.resize(number, None);
         }
         match self.params.get(number - 1).copied().flatten() {
-            Some(pg) => placeholder(number, pg),
+            // That its values can be read was found when it got its type.
+            Some(pg) => placeholder(number, pg).unwrap_or_else(|_| Bound::unknown(Unknown::Param(number))),
             None => Bound::unknown(Unknown::Param(number)),
         }
     }
@@ -117,10 +118,10 @@ impl Typing {
             Some(Unknown::Text(text)) => self.literal(&text, to, context, position),
             Some(Unknown::Param(number)) => {
                 let known = to.bare();
+                let bound = placeholder(number, known).map_err(|error| error.with_position_if(position))?;
                 if let Some(slot) = self.params.get_mut(number - 1) {
                     *slot = Some(known);
                 }
-                let bound = placeholder(number, known);
                 if to.typmod < 0 { Ok(bound) } else { self.coerce(bound, to, context) }
             }
             None => self.settled(value, to, context).map_err(|error| match (error.state(), context) {
@@ -156,7 +157,7 @@ impl Typing {
                 if let Some(slot) = self.params.get_mut(number - 1) {
                     *slot = Some(to.bare());
                 }
-                Some(oid(placeholder(*number, to.bare()).expr))
+                placeholder(*number, to.bare()).ok().map(|known| oid(known.expr))
             }
             // A parameter that the client has typed so, or text.
             None => {
@@ -171,6 +172,9 @@ impl Typing {
 
     /// PostgreSQL reads a literal while it analyses, at its place; what a length makes of it comes later, at none.
     fn literal(&mut self, text: &str, to: PgType, context: CastContext, position: Option<u32>) -> Result<Bound> {
+        if to.own_kind().is_some() {
+            return own::literal(text, to).map_err(|error| error.with_position_if(position));
+        }
         if to.oid == PgType::NUMERIC.oid {
             let number = numeric::literal(text).map_err(|error| error.with_position_if(position))?;
             return modifier::apply(number, to, context);
@@ -184,6 +188,10 @@ impl Typing {
         let from = value.pg;
         if from.oid != to.oid {
             if !can_coerce(from.oid, to.oid, context) {
+                if own::is_opaque(from) || own::is_opaque(to) {
+                    let (from, to) = (type_name(from.oid), type_name(to.oid));
+                    return Err(own::refused(&format!("a cast from type {from} to {to}")));
+                }
                 return Err(Error::client(
                     SqlState::CANNOT_COERCE,
                     format!("cannot cast type {} to {}", type_name(from.oid), type_name(to.oid)),
@@ -255,11 +263,12 @@ fn shared_form(known: &DataType, value: &Bound) -> Result<DataType> {
     Err(Error::internal(format!("type {} is held as {known} and as {}", value.type_name(), value.arrow)))
 }
 
-fn placeholder(number: usize, pg: PgType) -> Bound {
+/// A parameter; of a type of a source's own the text that the client sends, which is read.
+fn placeholder(number: usize, pg: PgType) -> Result<Bound> {
     let known = field(format!("${number}"), pg, true);
     let arrow = known.data_type().clone();
     let expr = Expr::Placeholder(Placeholder::new_with_field(format!("${number}"), Some(Arc::new(known))));
-    Bound::with_arrow(expr, pg, arrow)
+    if pg.own_kind().is_some() { own::read(expr, pg) } else { Ok(Bound::with_arrow(expr, pg, arrow)) }
 }
 
 /// A cast that DataFusion computes as PostgreSQL would: widening ones only.
@@ -269,6 +278,7 @@ pub(super) fn native(expr: Expr, to: DataType) -> Expr {
 
 /// An expression under a name, its PostgreSQL type in the metadata of the field it makes.
 pub(super) fn tagged(expr: Expr, pg: PgType, name: &str) -> Expr {
+    let pg = pg.told();
     let metadata =
         HashMap::from([(META_OID.to_owned(), pg.oid.to_string()), (META_TYPMOD.to_owned(), pg.typmod.to_string())]);
     let metadata = Some(FieldMetadata::from(metadata));

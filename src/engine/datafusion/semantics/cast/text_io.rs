@@ -10,6 +10,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::super::kernel::{call, external, wrong_type};
+use super::super::own;
 use super::super::value::Bound;
 use crate::error::{Error, Result};
 use crate::types::{
@@ -69,6 +70,10 @@ pub(super) fn from_text(value: Bound, to: PgType, format: &FormatOptions) -> Res
 /// A value as the output function of its type writes it, in a text type. Booleans are `true` and `false`, as the cast has it.
 pub(crate) fn to_text(value: Bound, to: PgType, format: &FormatOptions) -> Result<Bound> {
     let made = |expr: Expr| Ok(Bound::with_arrow(expr, to, DataType::Utf8View));
+    if value.pg.own_kind().is_some() {
+        let held = if value.arrow == DataType::Utf8View { value.expr } else { written(&value, format)? };
+        return made(own::text(held));
+    }
     match value.pg.oid {
         25 | 1043 | 19 | 18 => return Ok(Bound { pg: to, ..value }),
         16 => return made(bool_word(value.expr)),
@@ -81,23 +86,26 @@ pub(crate) fn to_text(value: Bound, to: PgType, format: &FormatOptions) -> Resul
 }
 
 fn typed(value: &Bound) -> Field {
-    let metadata =
-        [(META_OID.to_owned(), value.pg.oid.to_string()), (META_TYPMOD.to_owned(), value.pg.typmod.to_string())];
+    let pg = value.pg.told();
+    let metadata = [(META_OID.to_owned(), pg.oid.to_string()), (META_TYPMOD.to_owned(), pg.typmod.to_string())];
     Field::new("value", value.arrow.clone(), true).with_metadata(metadata.into())
 }
 
 fn written(value: &Bound, format: &FormatOptions) -> Result<Expr> {
-    encoded(label("output", value.pg, format), value.expr.clone(), typed(value), format, text_encoder)
+    encoded(label("output", value.pg.told(), format), value.expr.clone(), typed(value), format, text_encoder)
 }
 
 /// A value as JSON; NULL stays NULL. An array is a list here.
 pub(crate) fn json(value: &Bound, format: &FormatOptions) -> Result<Expr> {
+    if own::is_opaque(value.pg) {
+        return Err(own::refused(&format!("JSON of type {}", value.type_name())));
+    }
     let mut field = typed(value);
     if let (DataType::List(item), Some(element)) = (&value.arrow, value.pg.element()) {
         let item = typed(&Bound::with_arrow(value.expr.clone(), element, item.data_type().clone()));
         field = field.with_data_type(DataType::List(Arc::new(item)));
     }
-    encoded(label("json", value.pg, format), value.expr.clone(), field, format, json_encoder)
+    encoded(label("json", value.pg.told(), format), value.expr.clone(), field, format, json_encoder)
 }
 
 /// A value of json or jsonb as its text; a source may have it as a structure of its own.

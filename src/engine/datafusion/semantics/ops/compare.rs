@@ -10,8 +10,8 @@ use super::super::datetime;
 use super::super::fold::fold;
 use super::super::keys::{blank_trimmed, float_key, interval_key, is_plain, is_plain_equality, numeric_key};
 use super::super::lift::map;
-use super::super::numeric;
 use super::super::value::Bound;
+use super::super::{numeric, own};
 use crate::error::{Error, Result};
 use crate::types::{PgType, TimeZone, storage};
 
@@ -96,6 +96,10 @@ pub(super) fn compare(op: Operator, left: Bound, right: Bound) -> Result<Bound> 
         (1700, _) | (_, 1700) => return Ok(numbers(op, left, right)),
         (700 | 701, _) | (_, 700 | 701) => return Ok(floats(op, left, right)),
         (1042, _) | (_, 1042) => blank_padded(op, left, right),
+        _ if own::is_enum(left.pg) && left.pg == right.pg && !matches!(op, Operator::Eq | Operator::NotEq) => (
+            fold(Bound::new(own::place(&left)?, PgType::INT4)).expr,
+            fold(Bound::new(own::place(&right)?, PgType::INT4)).expr,
+        ),
         (1186, 1186) => (interval_key(left.expr), interval_key(right.expr)),
         (1082, 1114) | (1114, 1082) => return dates(op, left, right),
         (a, b) if whole(a) && whole(b) => integers(left, right),

@@ -12,11 +12,12 @@ use super::super::arrays::take_apart;
 use super::super::cast::{Typing, json};
 use super::super::kernel::{call, external, wrong_type};
 use super::super::lift::text_map;
+use super::super::own;
 use super::super::pg::CastContext;
 use super::super::sets::field_at;
 use super::super::value::Bound;
 use crate::error::{Error, Result, SqlState};
-use crate::types::{ColumnBuilder, ColumnEncoder, FormatOptions, PgType, field, json_encoder, pg_type_of, storage};
+use crate::types::{ColumnBuilder, ColumnEncoder, FormatOptions, PgType, field, json_encoder, storage};
 
 const JSON: u32 = 114;
 const JSONB: u32 = 3802;
@@ -57,6 +58,9 @@ fn as_json(text: Expr, returns: PgType, typing: &mut Typing) -> Result<Bound> {
 /// A value as JSON's text; NULL stays NULL.
 fn json_text(value: Bound, typing: &mut Typing) -> Result<Expr> {
     let value = typing.settle(value)?;
+    if own::is_opaque(value.pg) {
+        return Err(own::refused(&format!("JSON of type {}", value.type_name())));
+    }
     let format = &typing.facts.format;
     match (value.pg.element(), &value.arrow) {
         (_, DataType::Struct(fields)) if value.pg.oid == PgType::RECORD.oid => record(&value.expr, fields, typing),
@@ -72,7 +76,7 @@ fn record(record: &Expr, fields: &Fields, typing: &mut Typing) -> Result<Expr> {
     let mut parts = vec![there(record.clone())];
     for (at, field) in fields.iter().enumerate() {
         let Some((expr, form)) = field_at(record.clone(), fields, at) else { continue };
-        parts.push(json_value(Bound::with_arrow(expr, pg_type_of(field), form), typing)?);
+        parts.push(json_value(Bound::with_arrow(expr, own::type_of(field), form), typing)?);
     }
     let keys: Vec<String> =
         fields.iter().map(|field| serde_json::Value::from(field.name().as_str()).to_string()).collect();
