@@ -28,9 +28,10 @@ use futures::Stream;
 pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, References, RemoteConstraint, RemoteIndex};
 pub use sizes::{DiskSize, DiskSizes};
-pub use transaction::{Failed, Opening, RemoteTransaction, Savepoint};
+pub use transaction::{Failed, Opening, RemoteTransaction, Savepoint, Stand};
 pub use whole::{
-    Argument, Described, DescribedColumn, RowStream, SESSION_SETTINGS, StatementRunner, Target, WholeStatement, Words,
+    Argument, Body, Described, DescribedColumn, RowStream, SESSION_SETTINGS, StatementRunner, Target, WholeStatement,
+    Words,
 };
 
 use crate::config::SourceKind;

@@ -25,6 +25,8 @@ mod scan;
 mod sizes;
 mod socket;
 mod tls;
+mod trouble;
+mod turn;
 mod views;
 mod whole;
 mod words;

@@ -65,9 +65,15 @@ impl Reading {
                         SqlState::FEATURE_NOT_SUPPORTED,
                         "cached plan must not change result type",
                     )
-                    .with_detail(format!("The columns of a table of source \"{source}\" have changed.")));
+                    .with_detail(format!("The columns of a table of source \"{source}\" have changed."))
+                    .unrun());
                 }
-                Err(error) => return Err(failed(lease, &source, error)),
+                Err(error) => {
+                    // What is missing was there when the schema was read.
+                    let gone = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN];
+                    let error = failed(lease, &source, error);
+                    return Err(if gone.contains(&error.state()) { error.unrun() } else { error });
+                }
             }
         }
         let opened = lease.client()?.copy_out(query.sql.as_str()).await;

@@ -16,8 +16,9 @@ use super::complaint::Complaint;
 use super::kept::{Kept, Key};
 use super::line::{Heard, Taken};
 use super::pool::Lease;
-use crate::error::{Error, Result};
-use crate::source::{Argument, Described, WholeStatement};
+use super::trouble::Trouble;
+use crate::error::{Error, Notices, Result};
+use crate::source::{Argument, Described, WholeStatement, Words};
 
 /// A statement that a connection has under a name of ours.
 #[derive(Debug, Clone)]
@@ -81,45 +82,6 @@ impl Named {
     /// What the server knows it by.
     pub(super) fn name(&self) -> &Arc<str> {
         &self.name
-    }
-}
-
-/// Why a statement did not start.
-pub(super) enum Trouble {
-    /// The server refuses it; the connection has nothing under way.
-    Refused(Complaint),
-    /// The server refuses what was to be said before it.
-    Setting(Complaint),
-    /// Its columns are not those that were described.
-    Changed,
-    /// The connection failed before it said anything, or did not answer in time.
-    Silent,
-    /// The connection failed.
-    Lost(io::Error),
-}
-
-impl Trouble {
-    /// What the connection has prepared is gone, or does not fit its tables any more.
-    pub(super) fn is_stale(&self) -> bool {
-        matches!(self, Trouble::Refused(complaint) if matches!(complaint.code.as_str(), "26000" | "0A000"))
-    }
-
-    /// What the statement was described over has changed, and nothing of it has run.
-    pub(super) fn is_outdated(&self) -> bool {
-        match self {
-            // What is not granted there is so whatever is planned.
-            Trouble::Refused(complaint) => {
-                self.is_stale() || (complaint.code.starts_with("42") && complaint.code != "42501")
-            }
-            Trouble::Changed => true,
-            Trouble::Setting(_) | Trouble::Silent | Trouble::Lost(_) => false,
-        }
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Trouble::Lost(error)
     }
 }
 
@@ -286,6 +248,9 @@ pub(super) async fn start(
             lease.name(&key, Named { name, columns: said.columns });
             Ok(if fits { Ok(taken) } else { Err(Trouble::Changed) })
         }
+        Err(Trouble::Refused(said)) if !fresh && matches!(said.code.as_str(), "26000" | "0A000") => {
+            Ok(Err(Trouble::Stale(said)))
+        }
         Err(trouble) => {
             if parsed {
                 lease.forget(name);
@@ -293,6 +258,28 @@ pub(super) async fn start(
             Ok(Err(trouble))
         }
     }
+}
+
+/// Runs a statement of ours that returns no rows. What the server says beside its answer is heard.
+pub(super) async fn say(
+    lease: &mut Lease,
+    sql: &str,
+    (words, notices): (&Words, &Notices),
+) -> std::result::Result<(), Trouble> {
+    let mut batch = Batch::default();
+    frontend::query(sql, &mut batch.bytes)?;
+    batch.asked += 1;
+    let mut talk = Talk::begin(lease, &batch, ("", Duration::ZERO)).await?;
+    let said = loop {
+        match talk.next().await? {
+            (b'C', _) => {}
+            (b'Z', _) => break Ok(()),
+            (b'E', body) => break Err(talk.refused(&body).await),
+            _ => return Err(unexpected().into()),
+        }
+    };
+    super::words::hear(&mut talk.taken, words, notices);
+    said
 }
 
 /// Whether columns are those that were described.
