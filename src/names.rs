@@ -84,6 +84,12 @@ pub fn fold(identifier: &str) -> String {
     identifier.to_ascii_lowercase()
 }
 
+/// What a source knows a cursor of ours by. All are of one length, so that each can stand in a text for another; number 0 is none's.
+#[must_use]
+pub fn cursor(number: u64) -> String {
+    format!("tusk_{number:010}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -174,6 +174,8 @@ sql_states! {
     WITH_CHECK_OPTION_VIOLATION = "44000";
     /// What a trigger or a function at a source says.
     RAISE_EXCEPTION = "P0001";
+    /// A cursor that stands on no row, or on none that may be changed.
+    INVALID_CURSOR_STATE = "24000";
     /// A statement that is not allowed in this transaction state.
     ACTIVE_SQL_TRANSACTION = "25001";
     /// A write in a read-only transaction.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use futures::{StreamExt, stream};
 
-use super::execute::{Execution, Produced, calls, execute, read};
+use super::execute::{Execution, Pace, Produced, calls, execute, read};
 use super::plan::Planned as Plan;
 use super::prepare::Prepared as Planned;
 use super::{Outcome, Query, RunningStatement};
-use crate::engine::passthrough::Upstream;
+use crate::engine::passthrough::{Stand, Upstream};
 use crate::error::{Error, Notices, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Permit, Privilege};
@@ -23,6 +23,8 @@ struct Keeper {
     /// The statement, as long as it runs.
     running: Option<RunningStatement>,
     grounds: Option<Arc<Grounds>>,
+    /// Where it stands at its source, if it is a cursor there.
+    stand: Option<Arc<Stand>>,
 }
 
 /// Who was authorised to read what, and by which grants.
@@ -89,6 +91,21 @@ fn same(then: &Permit, now: &Permit) -> bool {
         })
 }
 
+/// Where an open portal stands at its source, if it is a cursor there.
+pub(super) fn stand_of(open: &Open) -> Option<&Arc<Stand>> {
+    open.keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.stand.as_ref())
+}
+
+/// What is fetched next is what a cursor's source is asked for, so that it stands there where it stands here.
+fn want(open: &Open, direction: Direction) {
+    let Some(stand) = stand_of(open) else { return };
+    let rows = match direction {
+        Direction::Forward(rows) if rows < i64::MAX => u64::try_from(rows).unwrap_or(0),
+        _ => 0,
+    };
+    stand.want(rows.saturating_sub(stand.came().saturating_sub(open.cursor.passed())));
+}
+
 /// Opens a portal of the extended protocol: it goes forward only.
 pub(super) async fn open(
     run: &mut Execution<'_>,
@@ -107,7 +124,8 @@ pub(super) async fn open(
     }
 
     let grounds = read.or_else(|| grounds(run, plan));
-    let open = opened(scroll, &tag, run.running, grounds);
+    let stand = if let Pace::Parts(stand) = &run.pace { Some(Arc::clone(stand)) } else { None };
+    let open = opened(scroll, &tag, run.running, (grounds, stand));
     Ok(Opened { open: Some(open), tag })
 }
 
@@ -124,9 +142,9 @@ pub(super) fn opened(
     scroll: Scroll,
     tag: &CommandTag,
     running: &RunningStatement,
-    grounds: Option<Arc<Grounds>>,
+    (grounds, stand): (Option<Arc<Grounds>>, Option<Arc<Stand>>),
 ) -> Open {
-    let keeper = Keeper { running: Some(running.clone()), grounds };
+    let keeper = Keeper { running: Some(running.clone()), grounds, stand };
     Open { cursor: Cursor::new(scroll), tag: tag.clone(), keeper: Arc::new(keeper) }
 }
 
@@ -147,7 +165,8 @@ pub(super) async fn declare(
         // The rows are made ahead of the FETCHes, and what these functions do would be seen before it is time.
         return Err(Error::unsupported("a cursor over a function that changes the session is not supported"));
     }
-    let pace = std::mem::replace(&mut run.pace, super::execute::Pace::Parts);
+    let stand: Arc<Stand> = Arc::default();
+    let pace = std::mem::replace(&mut run.pace, Pace::Parts(Arc::clone(&stand)));
     let produced = read(run, prepared, planned, parameters).await;
     run.pace = pace;
     let Produced { outcome, plan, .. } = produced?;
@@ -171,7 +190,7 @@ pub(super) async fn declare(
     if reads_inside(run, plan.as_ref()) {
         run.running.bounds().guard(scroll.hold(run.query.parts.engine.row_store(true))).await?;
     }
-    let open = opened(scroll, &CommandTag::Select, run.running, grounds(run, plan));
+    let open = opened(scroll, &CommandTag::Select, run.running, (grounds(run, plan), Some(stand)));
     let statement = PreparedStatement::utility(declare.statement.clone(), Some(shape));
     let portal = Portal {
         prepared: Prepared::Statement(Arc::new(statement)),
@@ -189,7 +208,7 @@ pub(super) async fn declare(
 
 /// FETCH.
 pub(super) async fn fetch(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
-    let Found { cursor, grounds, notices } = cursor(run, &fetch.cursor).await?;
+    let Found { cursor, grounds, notices } = cursor(run, fetch).await?;
     let rows = cursor.fetch(&fetch.cursor, fetch.direction, part(run))?;
     let rows = telling(rows, run.running, notices);
     let outcome = Outcome { rows: Some(Answer::Batches(rows)), tag: CommandTag::Fetch };
@@ -198,7 +217,7 @@ pub(super) async fn fetch(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Prod
 
 /// MOVE.
 pub(super) async fn advance(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Produced> {
-    let Found { cursor, notices, .. } = cursor(run, &fetch.cursor).await?;
+    let Found { cursor, notices, .. } = cursor(run, fetch).await?;
     let passed = part(run).guard(cursor.advance(&fetch.cursor, fetch.direction)).await;
     run.running.bounds().notices.take_over(&notices);
     let passed = passed?;
@@ -237,10 +256,12 @@ fn telling(rows: Rows, running: &RunningStatement, theirs: Notices) -> Rows {
 }
 
 /// The cursor of this name, which may be a portal of the extended protocol; one that has not run yet is begun.
-async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<Found> {
+async fn cursor(run: &mut Execution<'_>, fetch: &Fetch) -> Result<Found> {
+    let name = fetch.cursor.as_str();
     match &run.session.portals.cursor(name)?.state {
         PortalState::Open(open) => {
             check(run.identity, open)?;
+            want(open, fetch.direction);
             return Ok(Found::of(open));
         }
         PortalState::Failed | PortalState::Active => {
@@ -256,6 +277,7 @@ async fn cursor(run: &mut Execution<'_>, name: &str) -> Result<Found> {
     };
     match open {
         Ok(open) => {
+            want(&open, fetch.direction);
             let found = Found::of(&open);
             portal.state = PortalState::Open(open);
             run.session.portals.put_back(name, portal);
@@ -277,7 +299,7 @@ async fn begun(run: &mut Execution<'_>, portal: &mut Portal) -> Result<Open> {
     run.session.transaction.note_query();
     run.deeper()?;
     let parameters = std::mem::take(&mut portal.parameters);
-    let pace = std::mem::replace(&mut run.pace, super::execute::Pace::Parts);
+    let pace = std::mem::replace(&mut run.pace, Pace::Parts(Arc::default()));
     let opened = Box::pin(open(run, &prepared, parameters)).await;
     run.pace = pace;
     run.depth -= 1;
@@ -287,7 +309,7 @@ async fn begun(run: &mut Execution<'_>, portal: &mut Portal) -> Result<Open> {
 fn ended(portal: &Portal, tag: CommandTag, rows: u64, bounds: &Bounds) -> Result<Open> {
     let shape = portal.prepared.shape().cloned().ok_or_else(no_rows)?;
     let cursor = Cursor::new(Scroll::ended(shape, rows, bounds.clone()));
-    Ok(Open { cursor, tag, keeper: Arc::new(Keeper { running: None, grounds: None }) })
+    Ok(Open { cursor, tag, keeper: Arc::new(Keeper { running: None, grounds: None, stand: None }) })
 }
 
 fn no_rows() -> Error {
@@ -304,12 +326,13 @@ pub(super) async fn hold(
     for name in session.portals.to_hold() {
         let PortalState::Open(open) = &session.portals.cursor(&name)?.state else { continue };
         check(identity, open)?;
+        want(open, Direction::Forward(i64::MAX));
         let Found { cursor, grounds, notices } = Found::of(open);
         let held = running.bounds().guard(cursor.hold(&name, query.parts.engine.row_store(true))).await;
         running.bounds().notices.take_over(&notices);
         held?;
         // The statement has ended; what it was authorised for is held against the policy as long as its rows are.
-        session.portals.hold(&name, Arc::new(Keeper { running: None, grounds }));
+        session.portals.hold(&name, Arc::new(Keeper { running: None, grounds, stand: None }));
     }
     Ok(())
 }
@@ -320,6 +343,7 @@ pub(super) async fn hold(
 /// `55000` where it cannot be run.
 pub fn next_part(open: &Open, name: &str, rows: Option<u64>, bounds: Bounds) -> Result<Rows> {
     let count = rows.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(i64::MAX);
+    want(open, Direction::Forward(count));
     open.cursor.fetch(name, Direction::Forward(count), bounds)
 }
 

@@ -17,11 +17,11 @@ use super::cursors::Grounds;
 use super::fresh::still_true;
 use super::plan::Planned;
 use super::prepare::{self, Prepared};
-use super::upstream::{self, Wants};
-use super::{Outcome, Query, RunningStatement, Target, cursors, died, explain, prepared, probes, utility};
+use super::upstream;
+use super::{Outcome, Query, RunningStatement, Target, current, cursors, died, explain, prepared, probes, utility};
 use crate::catalog::{SchemaCache, World};
-use crate::engine::datafusion::{Inside, StatementContext};
-use crate::engine::passthrough::{Form, Place, Savepoint, Started, Upstream};
+use crate::engine::datafusion::StatementContext;
+use crate::engine::passthrough::{Form, Place, Savepoint, Stand, Started};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Entry, Events};
 use crate::metrics::Metrics;
@@ -31,15 +31,16 @@ use crate::session::{PreparedStatement, Session, TransactionStatus};
 use crate::sql::{Scope, Statement, StatementKind};
 
 /// How the rows of a statement are taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Pace {
     /// At once, to the end: the statement's deadline and limits hold over them.
     Whole,
     /// The same, by a client, in these formats (binary or not: none, one for all, or one for each): rows that are encoded already need
     /// not be encoded again.
     Sent(Vec<bool>),
-    /// Part by part, with waits of any length in between: who takes them keeps deadlines and limits.
-    Parts,
+    /// Part by part, with waits of any length in between: who takes them keeps deadlines and limits. Where they are a cursor's at the source, it is
+    /// told where that stands.
+    Parts(Arc<Stand>),
 }
 
 /// One execution: by whom, and how.
@@ -218,7 +219,7 @@ async fn read_once(
         None => {
             let bounds = match run.pace {
                 Pace::Whole | Pace::Sent(_) => running.bounds().clone(),
-                Pace::Parts => running.bounds().of_parts(),
+                Pace::Parts(_) => running.bounds().of_parts(),
             };
             let how = (running, bounds, run.pace.clone());
             let outcome = rows(query, run.session, identity, how, planned, parameters).await?;
@@ -253,6 +254,7 @@ pub(super) async fn rows(
 ) -> Result<Outcome> {
     let ticket = admit(query, identity, running, planned).await?;
     let runtime = query.parts.threads.of(planned.route.target);
+    let begins = planned.route.target == Target::Federated && !matches!(pace, Pace::Parts(_));
     let started = start(query, session, (running, pace), planned, parameters).await;
     let Started { rows, written, ahead } =
         started.inspect_err(|error| drifted(&query.parts.catalog, &planned.route.sources, error))?;
@@ -273,7 +275,9 @@ pub(super) async fn rows(
                 Target::Passthrough => carry(runtime, running, bounds, rows, ticket),
                 _ => relay(runtime, running, bounds, rows, ticket),
             };
-            Answer::Batches(Rows { shape, batches: watched((catalog, sources), batches) })
+            let batches = watched((catalog, sources), batches);
+            let batches = if begins { begun(batches).await? } else { batches };
+            Answer::Batches(Rows { shape, batches })
         }
     };
     Ok(Outcome { rows: Some(rows), tag })
@@ -317,10 +321,10 @@ async fn start(
 ) -> Result<Started> {
     let notices = &running.bounds().notices;
     let inside = match planned.route.target {
-        Target::Federated => upstream::of_reads(query, session, running, &planned.route.sources).await?,
+        Target::Federated => upstream::of_reads(query, session, running, planned).await?,
         _ => None,
     };
-    let inside = inside.map(|upstream| within(&upstream, running));
+    let inside = inside.map(|upstream| upstream::within(&upstream, running));
     let context = || StatementContext::new(running.remote_name(), running.stop().clone(), notices.clone());
     let begun = |sql: Vec<String>| {
         running.entry().update(|progress| {
@@ -332,17 +336,19 @@ async fn start(
     let plan = match planned.plan.value() {
         Planned::Federated(plan) => planned.plan.clone().with(Arc::clone(plan)),
         Planned::Passthrough(plan) => {
-            let wants = plan.refused_as().map_or(Wants::Read, Wants::Write);
+            let wants = planned.wants(plan);
             let upstream = upstream::of_statement(query, session, running, (plan.source(), wants)).await?;
             begun(vec![format!("{}: {}", plan.source(), plan.sql())]);
+            let cursors = current::cursors(session, plan)?;
+            let parts = if let Pace::Parts(stand) = &pace { Some(Arc::clone(stand)) } else { None };
             let place = match &upstream {
-                Some(upstream) => Place::In { upstream, parts: pace == Pace::Parts },
+                Some(upstream) => Place::In { upstream, parts: parts.as_ref(), cursors: &cursors },
                 None => Place::Alone,
             };
             let plan = planned.plan.clone().with(Arc::clone(plan));
             let form = match pace {
                 Pace::Sent(formats) => Form::Wire(formats),
-                Pace::Whole | Pace::Parts => Form::Batches,
+                Pace::Whole | Pace::Parts(_) => Form::Batches,
             };
             return query.parts.passthrough.start(&plan, &parameters, context(), (place, form)).await;
         }
@@ -359,12 +365,6 @@ async fn start(
     let started = query.parts.threads.of(planned.route.target).spawn(async move { ready.start() });
     let rows = running.bounds().guard(async { started.await.map_err(died)? }).await?;
     Ok(Started { rows: Some(Answer::Batches(rows)), written: None, ahead: true })
-}
-
-/// What a federated statement's reads need to know of the transaction that they are in.
-pub(super) fn within(upstream: &Upstream, running: &RunningStatement) -> Inside {
-    let entry = Arc::clone(running.entry());
-    Inside { remote: upstream.shared(), failed: Arc::new(move || matches!(entry.outcome(), Some(Err(_)))) }
 }
 
 /// Carries batches from the runtime that makes them to the one of sockets, one at a time, within these bounds. Dropping the
@@ -398,10 +398,21 @@ fn relayed(runtime: &Handle, mut batches: BatchStream, ticket: Option<Ticket>) -
 fn accounted<T: 'static>(running: &RunningStatement, rows: PartStream<T>) -> PartStream<T> {
     let running = running.clone();
     Box::pin(rows.inspect(move |part| {
-        if let Err(error) = part {
+        // Of what has not run, whoever asked may have it planned anew.
+        if let Err(error) = part
+            && !error.is_unrun()
+        {
             running.failed(error);
         }
     }))
+}
+
+/// Waits for the first part of rows. Where nothing has run, that is told before they are begun.
+async fn begun<T: Send + 'static>(mut rows: PartStream<T>) -> Result<PartStream<T>> {
+    match rows.next().await {
+        Some(Err(error)) if error.is_unrun() => Err(error),
+        first => Ok(stream::iter(first).chain(rows).boxed()),
+    }
 }
 
 /// A source whose tables are no longer what the catalog says is asked again by the next statement.

@@ -13,11 +13,11 @@ use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::execute::{relay, within};
+use super::execute::relay;
 use super::plan::Planned;
 use super::prepare::Prepared;
-use super::upstream::{self, Wants};
-use super::{Query, RunningStatement, Target};
+use super::upstream;
+use super::{Query, RunningStatement, Target, current};
 use crate::engine::datafusion::{Explained, Plan, RemoteRead, ScanMeter, StatementContext};
 use crate::engine::passthrough::{Asked, Form, PassPlan, Place, Upstream};
 use crate::error::{Error, Result, SqlState};
@@ -189,9 +189,9 @@ pub(super) async fn explain(
     };
     let lines = match wanted.format {
         Format::Text => told.lines(),
-        Format::Json => vec![document::json(&told.document())],
-        Format::Xml => vec![document::xml(&told.document())],
-        Format::Yaml => vec![document::yaml(&told.document())],
+        Format::Json => vec![document::json(&told.documents())],
+        Format::Xml => vec![document::xml(&told.documents())],
+        Format::Yaml => vec![document::yaml(&told.documents())],
     };
     let column: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
     let batch = RecordBatch::try_new(wanted.schema(), vec![column])
@@ -220,10 +220,10 @@ impl Analysis<'_> {
         let (engine, parameters) = (Arc::clone(&query.parts.engine), parameters.to_vec());
         let plan = planned.plan.clone().with(Arc::clone(plan));
         let inside = match wanted.analyze && planned.route.target == Target::Federated {
-            true => upstream::of_reads(query, session, running, &planned.route.sources).await?,
+            true => upstream::of_reads(query, session, running, planned).await?,
             false => None,
         };
-        let context = context.within(inside.map(|upstream| within(&upstream, running)));
+        let context = context.within(inside.map(|upstream| upstream::within(&upstream, running)));
         let ready = query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?;
         let planning = self.planning();
         let again = ready.clone();
@@ -244,19 +244,20 @@ impl Analysis<'_> {
         let remote = RemoteRead { source: plan.source().to_owned(), sql: plan.sql().to_owned() };
         let lines = vec![format!("Passthrough: source={}", plan.source())];
         let explained = Explained { lines, remote: vec![remote], rows: None };
-        let wants = plan.refused_as().map_or(Wants::Read, Wants::Write);
+        let wants = planned.wants(plan);
         let planning = self.planning();
         let held = match wanted.analyze {
             true => upstream::of_statement(query, session, running, (plan.source(), wants)).await?,
             false => session.transaction.remote::<Upstream>().filter(|held| held.source() == plan.source()),
         };
         let told = plan.may_be_explained;
+        let cursors = if wanted.analyze { current::cursors(session, plan)? } else { Vec::new() };
         let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
         let plan = planned.plan.clone().with(Arc::clone(plan));
         if told {
             let (asked, begun) = (wanted.asked(), Instant::now());
             let asking = query.parts.threads.of(planned.route.target).spawn(async move {
-                engine.explain(&plan, &parameters, context, (place(held.as_ref()), &asked)).await
+                engine.explain(&plan, &parameters, context, (place(held.as_ref(), &cursors), &asked)).await
             });
             let asking = AbortOnDropHandle::new(asking);
             let said = running.bounds().guard(async { asking.await.map_err(super::died)? }).await?;
@@ -266,7 +267,8 @@ impl Analysis<'_> {
         }
         let shape = Arc::clone(planned.plan.value().shape());
         let started = async move {
-            let started = engine.start(&plan, &parameters, context, (place(held.as_ref()), Form::Batches)).await?;
+            let started =
+                engine.start(&plan, &parameters, context, (place(held.as_ref(), &cursors), Form::Batches)).await?;
             let none = || Answer::Batches(Rows { shape, batches: Box::pin(futures::stream::empty()) });
             Ok(started.rows.unwrap_or_else(none))
         };
@@ -302,9 +304,9 @@ impl Analysis<'_> {
 }
 
 /// Where a statement runs whose transaction holds this.
-fn place(held: Option<&Arc<Upstream>>) -> Place<'_> {
+fn place<'a>(held: Option<&'a Arc<Upstream>>, cursors: &'a [String]) -> Place<'a> {
     match held {
-        Some(upstream) => Place::In { upstream, parts: false },
+        Some(upstream) => Place::In { upstream, parts: None, cursors },
         None => Place::Alone,
     }
 }

@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::Notify;
 
 use super::{CopyOut, Copying, Opened, Outcome, RunningStatement, Service, cursors, utility};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::history::{Begun, Running};
 use crate::policy::Identity;
 use crate::rows::{Answer, BatchStream, Bounds, CommandTag, RowShape, Rows, deadline_after, pump};
@@ -194,7 +194,7 @@ impl Service for Fake {
         let Outcome { rows, tag } = self.execute(session, identity, running, prepared, (parameters, None)).await?;
         let rows = rows.map(Answer::into_rows).transpose()?;
         let scroll = rows.map(|rows| Scroll::new(rows, running.bounds().clone(), None));
-        let open = scroll.map(|scroll| cursors::opened(scroll, &tag, running, None));
+        let open = scroll.map(|scroll| cursors::opened(scroll, &tag, running, (None, None)));
         Ok(Opened { open, tag })
     }
 
@@ -206,7 +206,7 @@ impl Service for Fake {
         Ok(())
     }
 
-    async fn commit(&self, _: &Session) -> Result<()> {
+    async fn commit(&self, _: &Session, _: &Notices) -> Result<()> {
         Ok(())
     }
 

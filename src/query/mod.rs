@@ -2,6 +2,7 @@
 //! Must not know: sockets, messages, wire formats.
 
 mod copy;
+mod current;
 mod cursors;
 mod decisions;
 mod execute;
@@ -173,11 +174,11 @@ pub trait Service: Send + Sync {
     async fn hold(&self, session: &mut Session, identity: &Arc<Identity>, running: &RunningStatement) -> Result<()>;
 
     /// Commits at its source what a transaction has done there, if it has. It must not be dropped before it is done: nobody would know
-    /// whether it had happened.
+    /// whether it had happened. `notices`: what is said beside, by triggers that were deferred.
     ///
     /// # Errors
     /// What deferred constraints say; `08007` where the source did not say what happened. The transaction must fail then.
-    async fn commit(&self, session: &Session) -> Result<()>;
+    async fn commit(&self, session: &Session, notices: &Notices) -> Result<()>;
 }
 
 /// The runtimes of statements.
@@ -384,7 +385,8 @@ impl Service for Query {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Opened> {
-        let mut run = Execution { query: self, session, identity, running, pace: Pace::Parts, depth: 0 };
+        let mut run =
+            Execution { query: self, session, identity, running, pace: Pace::Parts(Arc::default()), depth: 0 };
         cursors::open(&mut run, prepared, parameters).await.inspect_err(|error| running.failed(error))
     }
 
@@ -408,7 +410,7 @@ impl Service for Query {
             .inspect_err(|error| running.failed(error))
     }
 
-    async fn commit(&self, session: &Session) -> Result<()> {
-        upstream::commit(session).await
+    async fn commit(&self, session: &Session, notices: &Notices) -> Result<()> {
+        upstream::commit(session, notices).await
     }
 }

@@ -10,9 +10,11 @@ use super::fresh::Depends;
 use super::pass::{Choice, Passed};
 use super::plan::Planned;
 use super::probes::asks_catalogs;
+use super::upstream::Wants;
 use super::{Query, Route, RunningStatement, Target, route, utility};
 use crate::catalog::{Needed, Relation, Setting, Settings, TableSchema, Viewer, World, existing, resolve};
 use crate::engine::datafusion::{PlanRequest, SessionFacts};
+use crate::engine::passthrough::PassPlan;
 use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Privilege};
@@ -40,6 +42,20 @@ pub(super) struct Prepared {
     pub(super) catalogs: bool,
     /// Who was authorised: a reload of the policy makes another.
     pub(super) identity: Arc<Identity>,
+}
+
+impl Prepared {
+    /// What it wants of the source that runs it whole.
+    pub(super) fn wants(&self, plan: &PassPlan) -> Wants<'_> {
+        plan.refused_as().map_or(Wants::Read(self), Wants::Write)
+    }
+
+    /// Whether who asks may write to some table of a source.
+    pub(super) fn may_write_at(&self, source: &str) -> bool {
+        let privileges = [Privilege::Insert, Privilege::Update, Privilege::Delete];
+        let may = |name: &TableName| privileges.iter().any(|asked| self.identity.access_for(name, *asked).is_some());
+        self.world.tables().any(|table| *table.source == *source && may(&table.name))
+    }
 }
 
 /// The statement whose rows are meant, and the options of the EXPLAIN around it.

@@ -3,17 +3,19 @@
 
 use std::sync::Arc;
 
+use super::prepare::Prepared;
 use super::{Query, RunningStatement, died, pass};
+use crate::engine::datafusion::Inside;
 use crate::engine::passthrough::{Savepoint, Upstream};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::session::Session;
 use crate::sql::print::begin_transaction;
 
 /// What a statement wants of the source that runs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wants {
-    /// To read.
-    Read,
+#[derive(Clone, Copy)]
+pub(super) enum Wants<'a> {
+    /// To read, as this plan.
+    Read(&'a Prepared),
     /// To write: the command's tag.
     Write(&'static str),
 }
@@ -27,7 +29,7 @@ pub(super) async fn of_statement(
     query: &Query,
     session: &mut Session,
     running: &RunningStatement,
-    (source, wants): (&str, Wants),
+    (source, wants): (&str, Wants<'_>),
 ) -> Result<Option<Arc<Upstream>>> {
     if let Wants::Write(tag) = wants {
         may_write(query, session, source, tag)?;
@@ -37,7 +39,7 @@ pub(super) async fn of_statement(
             return Ok(Some(upstream));
         }
         return match wants {
-            Wants::Read => may_read_beside(&upstream, source).map(|()| None),
+            Wants::Read(_) => may_read_beside(&upstream, source).map(|()| None),
             Wants::Write(_) => Err(Error::unsupported(format!(
                 "a transaction at source \"{}\" cannot write to source \"{source}\"",
                 upstream.source()
@@ -45,13 +47,15 @@ pub(super) async fn of_statement(
             .with_hint("One transaction writes to one source: no two of them commit together.")),
         };
     }
-    if wants == Wants::Read && !session.transaction.goes_on() && !keeps_snapshot(session) {
-        return Ok(None);
-    }
-    begin(query, session, running, source).await.map(Some)
+    let writer = match wants {
+        Wants::Read(_) if !session.transaction.goes_on() && !keeps_snapshot(session) => return Ok(None),
+        Wants::Read(planned) => planned.may_write_at(source),
+        Wants::Write(_) => true,
+    };
+    begin(query, session, running, (source, writer)).await.map(Some)
 }
 
-/// The transaction that a statement of another engine runs in, which reads these sources: what it reads of the transaction's own source it
+/// The transaction that a statement of another engine runs in: what it reads of the transaction's own source it
 /// reads inside. `None`: everything is read outside. Where later statements must see the same, the transaction begins now, at the
 /// source that could still be written to, or the first.
 ///
@@ -61,8 +65,9 @@ pub(super) async fn of_reads(
     query: &Query,
     session: &mut Session,
     running: &RunningStatement,
-    sources: &[String],
+    planned: &Prepared,
 ) -> Result<Option<Arc<Upstream>>> {
+    let sources = &planned.route.sources;
     if let Some(upstream) = session.transaction.remote::<Upstream>() {
         if let Some(other) = sources.iter().find(|source| *source != upstream.source()) {
             may_read_beside(&upstream, other)?;
@@ -76,7 +81,7 @@ pub(super) async fn of_reads(
     let mut runs = sources.iter().filter(|source| connector(source).is_some_and(|source| source.runner().is_some()));
     let writable = |source: &&String| connector(source).is_some_and(|source| source.writable());
     match runs.clone().find(writable).or_else(|| runs.next()) {
-        Some(source) => begin(query, session, running, source).await.map(Some),
+        Some(source) => begin(query, session, running, (source, planned.may_write_at(source))).await.map(Some),
         None => Ok(None),
     }
 }
@@ -98,10 +103,11 @@ async fn begin(
     query: &Query,
     session: &mut Session,
     running: &RunningStatement,
-    source: &str,
+    (source, writer): (&str, bool),
 ) -> Result<Arc<Upstream>> {
     let writable = query.parts.catalog.source(source).is_some_and(|source| source.connector.writable());
-    let read_only = !writable || session.vars.is_on("transaction_read_only");
+    // A function may write: for who may write to nothing there the source itself does not let it.
+    let read_only = !writable || !writer || session.vars.is_on("transaction_read_only");
     let deferrable = session.vars.is_on("transaction_deferrable");
     let begin = begin_transaction(session.vars.text("transaction_isolation"), read_only, deferrable)?;
     let savepoints = session.transaction.depth();
@@ -116,10 +122,16 @@ async fn begin(
     let beginning = tokio_util::task::AbortOnDropHandle::new(beginning);
     let upstream = Arc::new(running.bounds().guard(async { beginning.await.map_err(died)? }).await?);
     if let Some(deferred) = session.transaction.constraints() {
-        running.bounds().guard(upstream.set_constraints(deferred)).await?;
+        running.bounds().guard(upstream.set_constraints(deferred, &running.bounds().notices)).await?;
     }
     session.transaction.hold_remote(Arc::clone(&upstream) as _);
     Ok(upstream)
+}
+
+/// What a federated statement's reads need to know of the transaction that they are in.
+pub(super) fn within(upstream: &Upstream, running: &RunningStatement) -> Inside {
+    let entry = Arc::clone(running.entry());
+    Inside { remote: upstream.shared(), failed: Arc::new(move || matches!(entry.outcome(), Some(Err(_)))) }
 }
 
 /// Whether the statements of the transaction see one snapshot, and there may be more than one of them.
@@ -150,7 +162,7 @@ fn may_read_beside(upstream: &Upstream, other: &str) -> Result<()> {
 /// What the constraints say that were deferred.
 pub(super) async fn set_constraints(session: &Session, running: &RunningStatement, deferred: bool) -> Result<()> {
     match session.transaction.remote::<Upstream>() {
-        Some(upstream) => running.bounds().guard(upstream.set_constraints(deferred)).await,
+        Some(upstream) => running.bounds().guard(upstream.set_constraints(deferred, &running.bounds().notices)).await,
         None => Ok(()),
     }
 }
@@ -159,9 +171,9 @@ pub(super) async fn set_constraints(session: &Session, running: &RunningStatemen
 ///
 /// # Errors
 /// What deferred constraints say; `08006` where it is lost, `08007` where the source did not say what happened.
-pub(super) async fn commit(session: &Session) -> Result<()> {
+pub(super) async fn commit(session: &Session, notices: &Notices) -> Result<()> {
     match session.transaction.remote::<Upstream>() {
-        Some(upstream) => upstream.commit().await,
+        Some(upstream) => upstream.commit(notices).await,
         None => Ok(()),
     }
 }

@@ -101,6 +101,11 @@ impl Scroll {
         (1..=self.read).contains(&self.position)
     }
 
+    /// The number of the row that it stands on, from 1.
+    fn stands_on(&self) -> Option<u64> {
+        self.on_row().then_some(self.position)
+    }
+
     fn may_go_back(&self) -> Result<()> {
         let kept = self.history.as_ref().is_some_and(|history| history.from == 0);
         if self.scrollable && kept { Ok(()) } else { Err(forward_only()) }
@@ -412,6 +417,12 @@ impl Cursor {
     #[must_use]
     pub fn passed(&self) -> u64 {
         self.place.lock().as_ref().map_or(0, |scroll| scroll.passed())
+    }
+
+    /// The number of the row that it stands on, from 1; `None`: it stands on none.
+    #[must_use]
+    pub fn stands_on(&self) -> Option<u64> {
+        self.place.lock().as_ref().and_then(|scroll| scroll.stands_on())
     }
 
     fn take(&self, name: &str) -> Result<Box<Scroll>> {

@@ -2,12 +2,13 @@
 //! Must not know: whose transaction it is, how statements are printed.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
 use super::{Argument, BatchStream, Described, Load, LoadQuery, RemoteQuery, RowStream, WholeStatement, Words};
-use crate::error::Result;
+use crate::error::{Notices, Result};
 
 /// What a transaction begins with.
 #[derive(Debug, Clone)]
@@ -24,6 +25,53 @@ pub struct Opening {
 
 /// Whether the statement that reads has failed: what it has under way is to be cancelled, whatever becomes of the transaction.
 pub type Failed = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Where a cursor at a source stands: the name that it has there, and how many rows of it have come.
+#[derive(Debug, Default)]
+pub struct Stand {
+    name: OnceLock<String>,
+    came: AtomicU64,
+    wanted: AtomicU64,
+}
+
+impl Stand {
+    /// The name that the source knows the cursor by; `None`: the rows are no cursor's.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.get().map(String::as_str)
+    }
+
+    /// Rows that have come: the source's cursor stands on the last of them.
+    #[must_use]
+    pub fn came(&self) -> u64 {
+        self.came.load(Ordering::Acquire)
+    }
+
+    /// So many rows are wanted, and no more for now; 0: as many as seem good.
+    pub fn want(&self, rows: u64) {
+        self.wanted.store(rows, Ordering::Release);
+    }
+
+    /// It has a name now.
+    pub fn named(&self, name: &str) {
+        self.name.get_or_init(|| name.to_owned());
+    }
+
+    /// How many rows to fetch, of as many as seem good.
+    #[must_use]
+    pub fn next(&self, good: usize) -> usize {
+        match self.wanted.load(Ordering::Acquire) {
+            0 => good,
+            wanted => good.min(usize::try_from(wanted).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// So many rows have come.
+    pub fn add(&self, rows: u64) {
+        self.came.fetch_add(rows, Ordering::AcqRel);
+        self.wanted.store(self.wanted.load(Ordering::Acquire).saturating_sub(rows), Ordering::Release);
+    }
+}
 
 /// A mark within a transaction, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +121,8 @@ pub trait RemoteTransaction: Debug + Send + Sync {
         arguments: (Vec<Argument>, Vec<bool>),
     ) -> Result<RowStream>;
 
-    /// Starts a statement that reads and whose rows are taken in parts, with other statements in between: it sees what there is now.
+    /// Starts a statement that reads and whose rows are taken in parts, with other statements in between: it sees what there is now. With the
+    /// arguments comes what is told where it stands.
     ///
     /// # Errors
     /// Whatever the source says before the first row.
@@ -81,7 +130,7 @@ pub trait RemoteTransaction: Debug + Send + Sync {
         &self,
         statement: WholeStatement,
         described: Arc<Described>,
-        arguments: Vec<Argument>,
+        arguments: (Vec<Argument>, Arc<Stand>),
     ) -> Result<BatchStream>;
 
     /// Reads as [`super::SqlReader::read`] does, but what the transaction sees. Several may be read at once, and other statements may run
@@ -117,17 +166,17 @@ pub trait RemoteTransaction: Debug + Send + Sync {
     /// `08006` where the connection is lost: the transaction is rolled back then.
     async fn savepoint(&self, savepoint: Savepoint) -> Result<()>;
 
-    /// Has all constraints that may be deferred checked at the end, or at once, which checks what was deferred.
+    /// Has all constraints that may be deferred checked at the end, or at once, which checks what was deferred. `notices`: what is said beside.
     ///
     /// # Errors
     /// What they say.
-    async fn set_constraints(&self, deferred: bool) -> Result<()>;
+    async fn set_constraints(&self, deferred: bool, notices: &Notices) -> Result<()>;
 
-    /// Makes everything last.
+    /// Makes everything last. `notices`: what is said beside.
     ///
     /// # Errors
     /// What deferred constraints say: it is rolled back then. `08007` where the source did not say what happened.
-    async fn commit(&self) -> Result<()>;
+    async fn commit(&self, notices: &Notices) -> Result<()>;
 
     /// Undoes everything, and waits a moment for the source to do it. (It will, whether or not that is seen.)
     async fn roll_back(&self);

@@ -59,11 +59,22 @@ pub trait StatementRunner: Send + Sync {
     async fn begin(&self, opening: Opening) -> Result<Arc<dyn RemoteTransaction>>;
 }
 
+/// What stands behind the WITH of a statement that writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Body {
+    /// Where it begins in the text, in bytes.
+    pub at: usize,
+    /// It is a query.
+    pub reads: bool,
+}
+
 /// A statement, as it is sent.
 #[derive(Debug, Clone)]
 pub struct WholeStatement {
     /// Its text: one statement.
     pub sql: Arc<str>,
+    /// What stands behind its WITH, if it writes, so that it cannot stand in another.
+    pub body: Option<Body>,
     /// The types of its parameters that are known, by oid; 0: the source finds out.
     pub parameters: Vec<u32>,
     /// What it is without the values of its constants, where it runs at once: it need not be described if another of the same was.
@@ -180,7 +191,7 @@ impl fmt::Debug for Target {
 }
 
 /// How errors of a statement are told to the client: at places of its text, in its names, and never in others.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Words {
     /// The client's text, in lower case.
     pub text: String,

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     self, CastKind, CeilFloorKind, Distinct, Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments,
     GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, LockClause, ObjectNamePart, Query, Select,
     SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableAlias, TableFactor, TableWithJoins,
-    Visit, Visitor, With,
+    Value, ValueWithSpan, Visit, Visitor, With,
 };
 
 use crate::error::{Error, SqlState};
@@ -341,6 +341,12 @@ impl Visitor for Check {
                 CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) => ControlFlow::Continue(()),
                 _ => refuse("this form of function call", expr),
             },
+            // The name of a type stands before a string, and nothing else.
+            Expr::TypedString(typed) => text(&typed.value),
+            Expr::Interval(interval) => match &*interval.value {
+                Expr::Value(value) => text(value),
+                other => not_here(other),
+            },
             expr if is_postgres(expr) => ControlFlow::Continue(()),
             _ => refuse("this form of expression", expr),
         }
@@ -365,6 +371,19 @@ fn select_item<T: Spanned>(item: &SelectItem, around: &T) -> ControlFlow<Stop> {
         return refuse("this form of *", around);
     }
     ControlFlow::Continue(())
+}
+
+/// A string, where nothing else may stand.
+fn text(value: &ValueWithSpan) -> ControlFlow<Stop> {
+    if matches!(value.value, Value::SingleQuotedString(_)) { ControlFlow::Continue(()) } else { not_here(value) }
+}
+
+/// What may not stand where it does.
+fn not_here<T: Spanned>(node: &T) -> ControlFlow<Stop> {
+    match position(node.span()) {
+        Some(position) => ControlFlow::Break(Stop::SyntaxAt(position)),
+        None => refuse("this form of expression", node),
+    }
 }
 
 /// Words that are calls without parentheses, which sqlparser takes for names.
@@ -407,7 +426,6 @@ fn is_postgres(expr: &Expr) -> bool {
             | Expr::Collate { .. }
             | Expr::Nested(_)
             | Expr::Value(_)
-            | Expr::TypedString(_)
             | Expr::Case { .. }
             | Expr::Exists { .. }
             | Expr::Subquery(_)
@@ -416,7 +434,6 @@ fn is_postgres(expr: &Expr) -> bool {
             | Expr::Rollup(_)
             | Expr::Tuple(_)
             | Expr::Array(_)
-            | Expr::Interval(_)
             | Expr::Wildcard(_)
             | Expr::QualifiedWildcard(..)
     )

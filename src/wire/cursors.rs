@@ -9,7 +9,8 @@ use super::connection::Connection;
 use super::encode::Formats;
 use super::extended::{Run, plain};
 use super::io::Stop;
-use crate::error::Result;
+use super::respond;
+use crate::error::{Notices, Result};
 use crate::query::{Opened, RunningStatement, next_part, statement_of};
 use crate::rows::{Bounds, CommandTag, deadline_after};
 use crate::session::{Open, Portal, PortalState, Prepared, PreparedStatement, RowCursor};
@@ -89,7 +90,7 @@ impl Connection {
         let holding = service.hold(&mut self.session, &self.identity, running);
         self.io.watch(running.bounds(), holding).await?;
         self.session.assure_commit()?;
-        Ok(service.commit(&self.session).await?)
+        Ok(service.commit(&self.session, &running.bounds().notices).await?)
     }
 
     /// Holds the cursors WITH HOLD of an implicit transaction that is about to commit.
@@ -116,7 +117,10 @@ impl Connection {
     pub(super) async fn finish_message(&mut self) -> Result<()> {
         if !self.session.transaction.goes_on() {
             self.session.assure_commit()?;
-            self.shared.service.commit(&self.session).await?;
+            let notices = Notices::default();
+            let committed = self.shared.service.commit(&self.session, &notices).await;
+            respond::notices(&mut self.io.out, &notices, &self.session.vars);
+            committed?;
         }
         self.session.finish_message()
     }

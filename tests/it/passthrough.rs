@@ -2,6 +2,7 @@
 //! Must not know: how they are printed.
 
 mod beside;
+mod current;
 mod denied;
 mod failures;
 mod functions;

@@ -39,15 +39,17 @@ impl Passthrough {
         let arguments = arguments::of(&plan.taken_as, parameters)?;
         let StatementContext { query_id, meter, notices, .. } = context;
         let head = format!("EXPLAIN {} ", asked.options);
+        let (pointing, sent) = plan.pointing(place);
         let whole = WholeStatement {
-            sql: format!("{head}{}", plan.described.sql).into(),
+            sql: format!("{head}{}", sent.sql).into(),
             parameters: plan.described.parameters.iter().map(|(_, oid)| *oid).collect(),
             skeleton: None,
             query_id,
             meter,
             notices,
-            ..plan.whole.clone()
+            ..pointing
         };
+        let renamed = whole.words.renamed.clone();
         let shift = |described: Described| {
             let head = u32::try_from(head.chars().count()).unwrap_or(u32::MAX);
             Arc::new(Described { shift: plan.described.shift.saturating_add(head), ..described })
@@ -76,7 +78,7 @@ impl Passthrough {
         }
         // Names that only what is sent has.
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        for (ours, theirs) in plan.whole.words.renamed.iter().filter(|(_, theirs)| plain(theirs)) {
+        for (ours, theirs) in renamed.iter().filter(|(_, theirs)| plain(theirs)) {
             values.iter_mut().for_each(|value| *value = value.replace(ours.as_str(), theirs));
         }
         Ok(values)

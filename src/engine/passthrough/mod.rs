@@ -23,7 +23,8 @@ use crate::error::{Error, Notices, Result, SqlState};
 use crate::metrics::Metrics;
 use crate::policy::Authorized;
 use crate::rows::{Answer, ColumnShape, Part, PartStream, RowShape, Rows, WireRows};
-use crate::source::{Described, StatementRunner, Target, WholeStatement, Words};
+pub use crate::source::Stand;
+use crate::source::{Body, Described, StatementRunner, Target, WholeStatement, Words};
 use crate::sql::print::{
     ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, SourceFunction, print_modify, print_query,
 };
@@ -81,6 +82,8 @@ pub struct PassPlan {
     pub silent: bool,
     /// It locks the rows that it reads, as this command.
     pub locks: Option<&'static str>,
+    /// Cursors whose rows it means, as the client calls them, and where their names stand in what is sent.
+    cursors: Vec<(usize, String)>,
     /// All tables and columns of the source could be seen when it was printed: what may be told of it depends on that.
     pub everything: bool,
     /// Whether the client may read how the source runs it: that tells of views, partitions and rules, and so of any column.
@@ -101,12 +104,14 @@ pub enum Form {
 pub enum Place<'a> {
     /// On a connection of its own.
     Alone,
-    /// In a transaction; `parts`: other statements may run before all of its rows are taken.
+    /// In a transaction.
     In {
         /// The transaction, at the plan's source.
         upstream: &'a Upstream,
-        /// Other statements of it may run before all rows are taken.
-        parts: bool,
+        /// Other statements of it may run before all rows are taken; what is told where they stand.
+        parts: Option<&'a Arc<Stand>>,
+        /// What the source calls the cursors of [`PassPlan::cursors`], in their order.
+        cursors: &'a [String],
     },
 }
 
@@ -143,6 +148,33 @@ impl PassPlan {
         }
     }
 
+    /// The cursors whose rows it means, as the client calls them.
+    pub fn cursors(&self) -> impl Iterator<Item = &str> {
+        self.cursors.iter().map(|(_, name)| name.as_str())
+    }
+
+    /// The statement with the names in it that the source knows cursors by.
+    fn pointing(&self, place: Place<'_>) -> (WholeStatement, Arc<Described>) {
+        let names: &[String] = match place {
+            Place::In { cursors, .. } => cursors,
+            Place::Alone => &[],
+        };
+        if names.is_empty() {
+            return (self.whole.clone(), Arc::clone(&self.described));
+        }
+        let mut sql = self.described.sql.to_string();
+        let mut words = (*self.whole.words).clone();
+        for ((at, name), there) in self.cursors.iter().zip(names) {
+            if sql.is_char_boundary(*at) && sql.is_char_boundary(at + there.len()) {
+                sql.replace_range(*at..at + there.len(), there);
+            }
+            words.renamed.push((there.clone(), name.clone()));
+        }
+        let sql: Arc<str> = sql.into();
+        let described = Described { sql: Arc::clone(&sql), ..(*self.described).clone() };
+        (WholeStatement { sql, words: Arc::new(words), ..self.whole.clone() }, Arc::new(described))
+    }
+
     /// The statement, as it is sent.
     #[must_use]
     pub fn sql(&self) -> &str {
@@ -158,6 +190,7 @@ pub struct Printed {
     writes: Option<&'static str>,
     silent: bool,
     locks: Option<&'static str>,
+    cursors: Vec<(usize, String)>,
     everything: bool,
     may_be_explained: bool,
 }
@@ -195,21 +228,22 @@ impl Passthrough {
         let targets = targets.ok_or_else(|| Error::internal("a target without a table"))?;
         let printed = printed(request, &relations, targets)?;
         let skeleton = (request.at_once && writing.is_none()).then(|| printed.skeleton().into());
-        let PrintedQuery { sql, places, renamed, .. } = printed;
+        let PrintedQuery { sql, places, renamed, cursors, body, calls, .. } = printed;
         let target = writing.map(|_| Target {
             tables: targets.iter().map(|table| (table.remote.schema.clone(), table.remote.name.clone())).collect(),
             whole: targets.iter().all(|table| table.is_complete()),
             everything: request.everything,
             sees: Arc::clone(&request.sees),
         });
-        // What is written may set off, and a view is made of, what no relation of the statement tells of.
+        // What is written may set off, a view is made of, and a function of the source reads what no relation of the statement tells of.
         let view = |table: &Arc<TableSchema>| matches!(table.remote.kind, TableKind::View | TableKind::Foreign);
         let sets_off = target.as_ref().is_some_and(|target| !target.whole || !request.everything);
-        let hidden = sets_off || (!request.everything && tables.iter().any(view));
+        let hidden = sets_off || (!request.everything && (calls || tables.iter().any(view)));
         let open = !hidden && tables.iter().all(|table| table.is_complete());
         let text = request.statement.text.to_lowercase();
         let whole = WholeStatement {
             sql: sql.into(),
+            body: writing.map(|writing| Body { at: body, reads: writing.verb().is_none() }),
             parameters: request.parameters.iter().map(|ty| ty.map_or(0, |ty| ty.oid)).collect(),
             skeleton,
             session: Arc::clone(&request.session),
@@ -225,6 +259,7 @@ impl Passthrough {
             writes: writing.map(Writing::tag),
             silent: writing.is_some_and(|writing| !writing.returns_rows()),
             locks: request.statement.locks(),
+            cursors,
             everything: request.everything,
             may_be_explained: request.everything && request.explains,
         })
@@ -235,14 +270,14 @@ impl Passthrough {
     /// # Errors
     /// What the source says of it; `08001` where it cannot be reached; `0A000` where a column has no form here.
     pub async fn plan(&self, printed: Printed, upstream: Option<&Upstream>) -> Result<PassPlan> {
-        let Printed { source, whole, tables, writes, silent, locks, everything, may_be_explained } = printed;
+        let Printed { source, whole, tables, writes, silent, locks, cursors, everything, may_be_explained } = printed;
         let described = match upstream.filter(|upstream| *upstream.source() == *source) {
             Some(upstream) => upstream.remote().describe(&whole).await?,
             None => self.runner(&source)?.describe(&whole).await?,
         };
-        if writes.is_some() && described.shift > 0 {
-            // It would have to stand within another to have that column read as text.
-            return Err(Error::unsupported("a column of this type cannot be returned by a statement that writes"));
+        if !cursors.is_empty() && described.shift > 0 {
+            // The names of its cursors stand elsewhere now.
+            return Err(Error::unsupported("a column of this type cannot be returned by WHERE CURRENT OF"));
         }
         let described = Arc::new(described);
         let columns = described.columns.iter().map(|column| {
@@ -265,6 +300,7 @@ impl Passthrough {
             writes,
             silent,
             locks,
+            cursors,
             everything,
             may_be_explained,
         })
@@ -284,8 +320,8 @@ impl Passthrough {
         let plan = plan.value();
         let arguments = arguments::of(&plan.taken_as, parameters)?;
         let StatementContext { query_id, meter, notices, .. } = context;
-        let whole = WholeStatement { query_id, meter, notices, ..plan.whole.clone() };
-        let described = Arc::clone(&plan.described);
+        let (whole, described) = plan.pointing(place);
+        let whole = WholeStatement { query_id, meter, notices, ..whole };
         if plan.writes.is_some() {
             let Place::In { upstream, .. } = place else {
                 return Err(Error::internal("a statement that writes needs a transaction"));
@@ -297,7 +333,7 @@ impl Passthrough {
                 return Ok(Started { rows: None, written, ahead: true });
             }
         }
-        let ahead = plan.writes.is_some() || !matches!(place, Place::In { parts: true, .. });
+        let ahead = plan.writes.is_some() || !matches!(place, Place::In { parts: Some(_), .. });
         let relayed = match &form {
             Form::Wire(formats) if ahead => described.relayed(&whole.sql, formats),
             Form::Wire(_) | Form::Batches => None,
@@ -315,8 +351,10 @@ impl Passthrough {
             (Form::Batches | Form::Wire(_), _) => {
                 let batches = match place {
                     Place::Alone => self.runner(&plan.source)?.run(whole, described, arguments).await?,
-                    Place::In { upstream, .. } if ahead => upstream.remote().run(whole, described, arguments).await?,
-                    Place::In { upstream, .. } => upstream.remote().open(whole, described, arguments).await?,
+                    Place::In { upstream, parts: Some(stand), .. } if !ahead => {
+                        upstream.remote().open(whole, described, (arguments, Arc::clone(stand))).await?
+                    }
+                    Place::In { upstream, .. } => upstream.remote().run(whole, described, arguments).await?,
                 };
                 let batches = self.counted(plan, batches);
                 Answer::Batches(Rows { shape: Arc::clone(&plan.shape), batches })

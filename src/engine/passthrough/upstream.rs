@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Passthrough;
-use crate::error::Result;
+use crate::error::{Notices, Result};
 use crate::source::{Load, LoadQuery, Opening, RemoteTransaction};
 
 pub use crate::source::Savepoint;
@@ -51,20 +51,20 @@ impl Upstream {
         self.remote.savepoint(savepoint).await
     }
 
-    /// SET CONSTRAINTS ALL.
+    /// SET CONSTRAINTS ALL. `notices`: what is said beside.
     ///
     /// # Errors
     /// What the constraints say that were deferred.
-    pub async fn set_constraints(&self, deferred: bool) -> Result<()> {
-        self.remote.set_constraints(deferred).await
+    pub async fn set_constraints(&self, deferred: bool, notices: &Notices) -> Result<()> {
+        self.remote.set_constraints(deferred, notices).await
     }
 
-    /// Makes everything last.
+    /// Makes everything last. `notices`: what is said beside.
     ///
     /// # Errors
     /// What deferred constraints say; `08007` where the source did not say what happened.
-    pub async fn commit(&self) -> Result<()> {
-        self.remote.commit().await
+    pub async fn commit(&self, notices: &Notices) -> Result<()> {
+        self.remote.commit(notices).await
     }
 
     /// Undoes everything.

@@ -100,10 +100,13 @@ fn indent(out: &mut String, level: usize) {
     out.extend(std::iter::repeat_n(' ', level * STEP));
 }
 
-/// JSON: a list of one object.
-pub(super) fn json(query: &Part) -> String {
+/// JSON: a list of objects.
+pub(super) fn json(queries: &[Part]) -> String {
     let mut out = "[\n  ".to_owned();
-    write_json(&mut out, query, 1);
+    for (index, query) in queries.iter().enumerate() {
+        out.push_str(if index == 0 { "" } else { ",\n  " });
+        write_json(&mut out, query, 1);
+    }
     out.push_str("\n]");
     out
 }
@@ -159,9 +162,9 @@ fn json_text(out: &mut String, text: &str) {
 }
 
 /// XML, in the name space of PostgreSQL's plans.
-pub(super) fn xml(query: &Part) -> String {
+pub(super) fn xml(queries: &[Part]) -> String {
     let mut out = "<explain xmlns=\"http://www.postgresql.org/2009/explain\">\n".to_owned();
-    write_xml(&mut out, "Query", query, 1);
+    queries.iter().for_each(|query| write_xml(&mut out, "Query", query, 1));
     out.push_str("</explain>");
     out
 }
@@ -203,10 +206,10 @@ fn xml_text(out: &mut String, text: &str) {
     }
 }
 
-/// YAML: a list of one mapping.
-pub(super) fn yaml(query: &Part) -> String {
+/// YAML: a list of mappings.
+pub(super) fn yaml(queries: &[Part]) -> String {
     let mut out = String::new();
-    yaml_item(&mut out, query, 0);
+    queries.iter().for_each(|query| yaml_item(&mut out, query, 0));
     out.truncate(out.trim_end().len());
     out
 }
@@ -286,7 +289,7 @@ mod tests {
 
     #[test]
     fn json_is_as_postgresql_writes_it() {
-        let text = json(&sample());
+        let text = json(&[sample()]);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value[0]["Plan"]["Plans"][0]["Node Type"], "a < \"b\"\n");
         assert!(
@@ -302,21 +305,21 @@ mod tests {
     fn what_was_read_is_written_again() {
         let text = r#"[{"Plan": {"Node Type": "Seq Scan", "Rows": 5, "Cost": 0.25, "Parallel": false, "Output": ["b", "a"], "Plans": []}}]"#;
         let Part::List(_, parts) = serde_json::from_str::<Part>(text).unwrap() else { panic!("no list") };
-        let written: serde_json::Value = serde_json::from_str(&json(&parts[0])).unwrap();
+        let written: serde_json::Value = serde_json::from_str(&json(&parts[..1])).unwrap();
         assert_eq!(written, serde_json::from_str::<serde_json::Value>(text).unwrap());
-        assert!(json(&parts[0]).find("Node Type") < json(&parts[0]).find("Cost"), "in its order");
-        assert!(xml(&parts[0]).contains("<Item>b</Item>"));
+        assert!(json(&parts[..1]).find("Node Type") < json(&parts[..1]).find("Cost"), "in its order");
+        assert!(xml(&parts[..1]).contains("<Item>b</Item>"));
     }
 
     #[test]
     fn xml_and_yaml() {
-        let text = xml(&sample());
+        let text = xml(&[sample()]);
         assert!(
             text.contains("      <Plans>\n        <Plan>\n          <Node-Type>a &lt; \"b\"\n</Node-Type>\n"),
             "{text}"
         );
         assert!(text.ends_with("    <Execution-Time>0.5</Execution-Time>\n  </Query>\n</explain>"), "{text}");
-        let text = yaml(&sample());
+        let text = yaml(&[sample()]);
         assert_eq!(
             text,
             "- Plan: \n    Node Type: \"Join\"\n    Plans: \n      - Node Type: \"a < \\\"b\\\"\\n\"\n      - Node Type: \"c\"\n  Execution Time: 0.5"

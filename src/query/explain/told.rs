@@ -69,8 +69,8 @@ pub(super) struct Moved {
 pub(super) enum Theirs {
     /// As lines of text.
     Lines(Vec<String>),
-    /// As the parts of a document.
-    Parts(Vec<(Cow<'static, str>, Part)>),
+    /// As the parts of a document, of each statement that a rule has made of it; at least one.
+    Parts(Vec<Vec<(Cow<'static, str>, Part)>>),
 }
 
 impl Theirs {
@@ -80,10 +80,11 @@ impl Theirs {
             return Some(Theirs::Lines(values));
         }
         let Part::List(_, queries) = serde_json::from_str(values.first()?).ok()? else { return None };
-        match queries.into_iter().next()? {
-            Part::Object(parts) => Some(Theirs::Parts(parts)),
+        let each = queries.into_iter().map(|query| match query {
+            Part::Object(parts) => Some(parts),
             _ => None,
-        }
+        });
+        each.collect::<Option<Vec<_>>>().filter(|queries| !queries.is_empty()).map(Theirs::Parts)
     }
 
     /// What the first node is thought to cost, as PostgreSQL writes it.
@@ -134,12 +135,19 @@ impl Told {
         lines
     }
 
-    pub(super) fn document(&self) -> Part {
-        let text = |text: &str| Part::Text(text.to_owned());
-        let mut parts: Vec<(Cow<'static, str>, Part)> = match &self.theirs {
-            Some(Theirs::Parts(theirs)) => theirs.clone(),
-            _ => vec![("Plan".into(), self.plan())],
+    /// The documents, one for each statement; what Tusk has to say stands in the first.
+    pub(super) fn documents(&self) -> Vec<Part> {
+        let theirs = match &self.theirs {
+            Some(Theirs::Parts(theirs)) => theirs.as_slice(),
+            _ => &[],
         };
+        let first = theirs.first().cloned().unwrap_or_else(|| vec![("Plan".into(), self.plan())]);
+        let others = theirs.iter().skip(1).cloned().map(Part::Object);
+        std::iter::once(self.document(first)).chain(others).collect()
+    }
+
+    fn document(&self, mut parts: Vec<(Cow<'static, str>, Part)>) -> Part {
+        let text = |text: &str| Part::Text(text.to_owned());
         parts.extend([("Route".into(), text(self.route)), ("Route Reason".into(), text(&self.reason))]);
         if !self.explained.remote.is_empty() {
             let sent = |source: &str, sql: &str| {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use futures::stream;
 
-use super::block::Shared;
 use super::rows::{BATCH_BYTES, Running};
+use super::turn::Shared;
 use crate::error::Result;
-use crate::source::{Argument, BatchStream, Described, WholeStatement};
+use crate::source::{Argument, BatchStream, Described, Stand, WholeStatement};
 
 /// Rows of one FETCH at most.
 const MOST_ROWS: usize = 4096;
@@ -45,13 +45,14 @@ pub(super) struct Cursor {
     described: Arc<Described>,
     /// Rows of the next FETCH: as many as its bytes seem to allow, as they are held until they are taken.
     rows: usize,
+    stand: Arc<Stand>,
     /// Batches of the last FETCH, the first of them last.
     ready: Vec<RecordBatch>,
     ended: bool,
 }
 
 impl Cursor {
-    /// Declares it. It shows what there is at this moment. `rows`: how many the first FETCH takes.
+    /// Declares it. It shows what there is at this moment. `rows`: how many the first FETCH takes; `stand`: what is told where it stands.
     ///
     /// # Errors
     /// Whatever the source says.
@@ -59,7 +60,7 @@ impl Cursor {
         block: Arc<Shared>,
         (whole, described): (WholeStatement, Arc<Described>),
         arguments: &[Argument],
-        rows: usize,
+        (rows, stand): (usize, Arc<Stand>),
     ) -> Result<Cursor> {
         let (name, age) = (block.new_cursor(), block.closing().lock().age);
         let head = format!("DECLARE {name} NO SCROLL CURSOR FOR ");
@@ -67,7 +68,8 @@ impl Cursor {
         let sql: Arc<str> = format!("{head}{}", described.sql).into();
         let declare = Described { sql, columns: Vec::new(), shift, parameters: described.parameters.clone() };
         block.started(whole.clone(), &declare, (arguments, &[], false)).await?.next().await?;
-        Ok(Cursor { block, name, age, whole, described, rows, ready: Vec::new(), ended: false })
+        stand.named(&name);
+        Ok(Cursor { block, name, age, whole, described, rows, stand, ready: Vec::new(), ended: false })
     }
 
     /// Its batches.
@@ -103,7 +105,8 @@ impl Cursor {
     }
 
     async fn fetch(&mut self) -> Result<()> {
-        let sql: Arc<str> = format!("FETCH FORWARD {} FROM {}", self.rows, self.name).into();
+        let wanted = self.stand.next(self.rows);
+        let sql: Arc<str> = format!("FETCH FORWARD {wanted} FROM {}", self.name).into();
         let columns = self.described.columns.clone();
         let fetch = Described { sql, shift: 0, parameters: Vec::new(), columns };
         let mut running: Running = self.block.batches(self.whole.clone(), &fetch, (&[], false)).await?;
@@ -114,7 +117,8 @@ impl Cursor {
             self.ready.push(batch);
         }
         self.ready.reverse();
-        if rows < self.rows {
+        self.stand.add(rows as u64);
+        if rows < wanted {
             self.end();
         }
         let affordable = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).max(1);

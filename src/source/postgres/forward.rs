@@ -12,11 +12,12 @@ use super::line::{Heard, Taken};
 use super::pool::Pool;
 use super::relay::{self, Ask};
 use super::rows::{On, Running};
-use super::talk::{self, Before, Trouble};
+use super::talk::{self, Before};
+use super::trouble::Trouble;
 use super::whole::changed;
 use super::{errors, words};
 use crate::error::{Error, Result};
-use crate::source::{Argument, BatchStream, Described, RowStream, WholeStatement};
+use crate::source::{Argument, BatchStream, Described, RowStream, WholeStatement, Words};
 
 /// A statement whose rows are handed on.
 pub(super) struct Forwarding {
@@ -127,7 +128,7 @@ impl Forwarding {
             Err(error) => Trouble::Lost(error),
         };
         self.next = None;
-        let (error, healthy) = told(&self.source, trouble, &self.whole, self.shift);
+        let (error, healthy) = told(&self.source, trouble, (&self.whole.words, self.shift));
         if let Some((taken, mut on)) = self.open.take() {
             on.unnamed();
             settle(taken, on, healthy);
@@ -166,9 +167,9 @@ pub(super) fn affected(body: &[u8]) -> u64 {
 }
 
 /// Why a statement did not start, or ended, as clients read it; and whether the connection is still good.
-pub(super) fn told(source: &str, trouble: Trouble, whole: &WholeStatement, shift: u32) -> (Error, bool) {
+pub(super) fn told(source: &str, trouble: Trouble, (words, shift): (&Words, u32)) -> (Error, bool) {
     match trouble {
-        Trouble::Refused(complaint) => words::complained(source, complaint, (&whole.words, shift)),
+        Trouble::Refused(complaint) | Trouble::Stale(complaint) => words::complained(source, complaint, (words, shift)),
         Trouble::Setting(complaint) => (errors::refused_setting(source, complaint), false),
         Trouble::Changed => (changed(source), false),
         Trouble::Silent => (errors::lost(source, None), false),
@@ -221,7 +222,7 @@ async fn start(
             Err(Trouble::Silent) => {}
             Err(trouble) => {
                 // What was refused came behind the settings; of anything else nobody knows whether they were said.
-                if matches!(trouble, Trouble::Refused(_)) {
+                if matches!(trouble, Trouble::Refused(_) | Trouble::Stale(_)) {
                     lease.settled(&before, true, now);
                 }
                 if !trouble.is_stale() {
@@ -272,7 +273,7 @@ pub(super) fn refused(pool: &Pool, trouble: Trouble, (whole, shift): (&WholeStat
         pool.forget_prepared();
     }
     let outdated = trouble.is_outdated();
-    let (error, healthy) = told(pool.source(), trouble, whole, shift);
+    let (error, healthy) = told(pool.source(), trouble, (&whole.words, shift));
     (if outdated { error.unrun() } else { error }, healthy)
 }
 

@@ -11,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use postgres_protocol::message::frontend::{self, CopyData};
 
-use super::block::Turn;
 use super::complaint::Complaint;
 use super::line::{Heard, Taken};
+use super::turn::Turn;
 use super::{errors, forward, talk, words};
 use crate::error::{Error, Notices, Result, SqlState};
 use crate::source::{Load, LoadQuery, Words};

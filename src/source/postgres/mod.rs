@@ -29,6 +29,8 @@ mod skeletons;
 mod socket;
 mod talk;
 mod tls;
+mod trouble;
+mod turn;
 mod views;
 mod whole;
 mod words;

@@ -17,9 +17,10 @@ use super::line::{Heard, Taken};
 use super::pool::Pool;
 use super::relay::{self, Column, Scan};
 use super::rows::On;
-use super::talk::{self, Before, Trouble};
+use super::talk::{self, Before};
+use super::trouble::Trouble;
 use super::{errors, forward, whole};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::source::{BatchStream, RemoteQuery, ScanMeter};
 use crate::types;
 
@@ -168,15 +169,17 @@ fn as_expected(columns: &[Column], query: &RemoteQuery) -> bool {
 /// Why the COPY did not start. Its connection may serve again, if only the statement is at fault.
 fn given_up(source: &str, mut lease: Lease, trouble: Trouble) -> Error {
     match trouble {
-        Trouble::Refused(complaint) => {
+        Trouble::Refused(complaint) | Trouble::Stale(complaint) => {
             let (error, healthy) = errors::complaint(source, complaint);
             if healthy {
                 lease.finish();
             }
-            error
+            // What is missing was there when the schema was read.
+            let gone = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN].contains(&error.state());
+            if gone { error.unrun() } else { error }
         }
         Trouble::Setting(complaint) => errors::refused_setting(source, complaint),
-        Trouble::Changed => whole::changed(source),
+        Trouble::Changed => whole::changed(source).unrun(),
         Trouble::Silent => errors::lost(source, None),
         Trouble::Lost(error) => errors::lost_by(source, Some(&error)),
     }

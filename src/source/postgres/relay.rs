@@ -9,9 +9,10 @@ use postgres_protocol::message::frontend;
 use super::kept::{Kept, Key};
 use super::lease::Lease;
 use super::line::Taken;
-use super::talk::{Batch, Before, Talk, Trouble};
-use crate::error::{Error, Result};
-use crate::source::{Argument, Described, WholeStatement};
+use super::talk::{self, Batch, Before, Talk};
+use super::trouble::Trouble;
+use crate::error::{Error, Notices, Result};
+use crate::source::{Argument, Described, WholeStatement, Words};
 
 /// A statement that a connection has under a name of ours.
 #[derive(Debug, Clone)]
@@ -185,6 +186,9 @@ pub(super) async fn start(
             lease.name(&key, Named { name, columns: said.columns });
             Ok(if fits { Ok(taken) } else { Err(Trouble::Changed) })
         }
+        Err(Trouble::Refused(said)) if !fresh && matches!(said.code.as_str(), "26000" | "0A000") => {
+            Ok(Err(Trouble::Stale(said)))
+        }
         Err(trouble) => {
             if parsed {
                 lease.forget(name);
@@ -217,6 +221,28 @@ pub(super) async fn copy(
         Err(trouble) => return Ok(Err(trouble)),
     };
     Ok(talk.copying(fits).await.map(|()| talk.taken))
+}
+
+/// Runs a statement of ours that returns no rows. What the server says beside its answer is heard.
+pub(super) async fn say(
+    lease: &mut Lease,
+    sql: &str,
+    (words, notices): (&Words, &Notices),
+) -> std::result::Result<(), Trouble> {
+    let mut batch = Batch::default();
+    frontend::query(sql, &mut batch.bytes)?;
+    batch.asked += 1;
+    let mut talk = Talk::begin(lease, &batch, &Before::Nothing).await?;
+    let said = loop {
+        match talk.next().await? {
+            (b'C', _) => {}
+            (b'Z', _) => break Ok(()),
+            (b'E', body) => break Err(talk.refused(&body).await),
+            _ => return Err(talk::unexpected().into()),
+        }
+    };
+    super::words::hear(&mut talk.taken, words, notices);
+    said
 }
 
 /// Whether columns are those that were described.

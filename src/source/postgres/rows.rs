@@ -11,11 +11,11 @@ use bytes::{Buf, Bytes};
 use futures::{FutureExt, stream};
 use tokio::time::timeout;
 
-use super::block::Turn;
 use super::copy::Column;
 use super::errors;
 use super::forward::Forwarding;
 use super::lease::Lease;
+use super::turn::Turn;
 use crate::error::{Error, Result};
 use crate::source::{BatchStream, Described, DescribedColumn};
 use crate::types::{self, ColumnBuilder};

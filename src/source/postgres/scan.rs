@@ -9,9 +9,9 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use futures::stream;
 use tokio::time::timeout;
 
-use super::block::Shared;
 use super::cursor::Cursor;
 use super::dial::DEFAULT_SESSION;
+use super::turn::Shared;
 use crate::error::{Error, Notices, Result};
 use crate::source::{BatchStream, Described, DescribedColumn, Failed, RemoteQuery, WholeStatement, Words};
 use crate::types::{self, PgType};
@@ -118,6 +118,7 @@ async fn declare(block: &Arc<Shared>, query: RemoteQuery) -> Result<Cursor> {
     let described = Described { parameters: Vec::new(), columns, sql: Arc::clone(&sql), shift: 0 };
     let whole = WholeStatement {
         sql,
+        body: None,
         parameters: Vec::new(),
         skeleton: None,
         session: Arc::clone(&DEFAULT_SESSION),
@@ -126,7 +127,7 @@ async fn declare(block: &Arc<Shared>, query: RemoteQuery) -> Result<Cursor> {
         meter: query.meter,
         notices: Notices::default(),
     };
-    Cursor::declare(Arc::clone(block), (whole, Arc::new(described)), &[], FIRST_ROWS).await
+    Cursor::declare(Arc::clone(block), (whole, Arc::new(described)), &[], (FIRST_ROWS, Arc::default())).await
 }
 
 fn column(name: &str, ty: PgType, as_text: bool) -> DescribedColumn {

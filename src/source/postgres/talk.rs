@@ -16,6 +16,7 @@ use super::complaint::Complaint;
 use super::lease::Lease;
 use super::line::{Heard, Taken};
 use super::relay::{Ask, Column, Said, same, unsayable};
+use super::trouble::Trouble;
 use crate::error::Result;
 use crate::source::Argument;
 
@@ -34,51 +35,12 @@ const NAMER: &str = "tusk";
 const NAMER_SQL: &str = "SELECT pg_catalog.set_config('application_name', $1, false)";
 const TEXT: u32 = 25;
 
-/// Why a statement did not start.
-pub(super) enum Trouble {
-    /// The server refuses it; the connection has nothing under way.
-    Refused(Complaint),
-    /// The server refuses what was to be said before it.
-    Setting(Complaint),
-    /// Its columns are not those that were described.
-    Changed,
-    /// The connection failed before it said anything, or did not answer in time.
-    Silent,
-    /// The connection failed.
-    Lost(io::Error),
-}
-
-impl Trouble {
-    /// What the connection has prepared is gone, or does not fit its tables any more.
-    pub(super) fn is_stale(&self) -> bool {
-        matches!(self, Trouble::Refused(complaint) if matches!(complaint.code.as_str(), "26000" | "0A000"))
-    }
-
-    /// What the statement was described over has changed, and nothing of it has run.
-    pub(super) fn is_outdated(&self) -> bool {
-        match self {
-            // What is not granted there is so whatever is planned.
-            Trouble::Refused(complaint) => {
-                self.is_stale() || (complaint.code.starts_with("42") && complaint.code != "42501")
-            }
-            Trouble::Changed => true,
-            Trouble::Setting(_) | Trouble::Silent | Trouble::Lost(_) => false,
-        }
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Trouble::Lost(error)
-    }
-}
-
 /// Messages that are sent together.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) bytes: BytesMut,
     /// Those that are answered with ReadyForQuery, and one that is to come, where it does not end with it.
-    asked: u64,
+    pub(super) asked: u64,
     /// Nothing ends it: Sync is to be sent.
     open: bool,
 }
@@ -186,7 +148,7 @@ impl Talk {
     }
 
     /// The next message. An end before the first is silence.
-    async fn next(&mut self) -> std::result::Result<(u8, Bytes), Trouble> {
+    pub(super) async fn next(&mut self) -> std::result::Result<(u8, Bytes), Trouble> {
         match self.taken.next(None).await {
             Ok(Heard::Message(kind, body)) => {
                 // A server that ends says so to whoever asks next.
@@ -234,7 +196,7 @@ impl Talk {
     }
 
     /// An error, and everything up to the end of what was asked.
-    async fn refused(&mut self, body: &Bytes) -> Trouble {
+    pub(super) async fn refused(&mut self, body: &Bytes) -> Trouble {
         match rest(&mut self.taken, body).await {
             Ok(complaint) => Trouble::Refused(complaint),
             Err(error) => Trouble::Lost(error),

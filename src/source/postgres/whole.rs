@@ -12,9 +12,10 @@ use super::kept::Key;
 use super::lease::Lease;
 use super::pool::Pool;
 use super::relay::{self, Own};
-use super::talk::{Before, Trouble};
+use super::talk::Before;
+use super::trouble::Trouble;
 use crate::error::{Error, Fault, Result, SqlState};
-use crate::source::{Described, DescribedColumn, WholeStatement};
+use crate::source::{Body, Described, DescribedColumn, WholeStatement};
 use crate::types::{PgType, binary_readable};
 
 /// Types that users make have oids from here on.
@@ -60,7 +61,7 @@ fn describe_end(
     let (described, healthy) = match told {
         Ok(described) => (described, true),
         Err(trouble) => {
-            let (error, healthy) = forward::told(source, trouble, whole, 0);
+            let (error, healthy) = forward::told(source, trouble, (&whole.words, 0));
             // What is missing that the client did not name was there when the schema was read.
             let gone = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN].contains(&error.state());
             let outdated = error.fault() == Fault::Source && gone;
@@ -149,10 +150,26 @@ fn complete(whole: &WholeStatement, parameters: Vec<(PgType, u32)>, columns: Vec
     };
     let items: Vec<String> = columns.iter().enumerate().map(item).collect();
     let names: Vec<String> = (0..columns.len()).map(|at| format!("\"c{at}\"")).collect();
-    let head = format!("SELECT {} FROM (", items.join(", "));
-    let shift = u32::try_from(head.chars().count()).unwrap_or(u32::MAX);
-    let sql = format!("{head}{}) AS \"q\" ({})", whole.sql, names.join(", "));
+    let (sql, shift) = around(whole, &items.join(", "), &names.join(", "));
     Described { parameters, columns, sql: sql.into(), shift }
+}
+
+/// A query of these items over a statement's columns, called so; and the characters before the statement in it.
+fn around(whole: &WholeStatement, items: &str, names: &str) -> (String, u32) {
+    let Some(Body { at, reads }) = whole.body else {
+        let head = format!("SELECT {items} FROM (");
+        let shift = u32::try_from(head.chars().count()).unwrap_or(u32::MAX);
+        return (format!("{head}{}) AS \"q\" ({names})", whole.sql), shift);
+    };
+    let (with, body) = whole.sql.split_at_checked(at).unwrap_or(("", &whole.sql));
+    let sql = if reads {
+        format!("{with}SELECT {items} FROM ({body}) AS \"q\" ({names})")
+    } else {
+        let with = if with.is_empty() { "WITH ".to_owned() } else { format!("{}, ", with.trim_end()) };
+        format!("{with}\"tusk_q\" ({names}) AS ({body}) SELECT {items} FROM \"tusk_q\" AS \"q\"")
+    };
+    // Parts of it have moved by more than others: no place of it is told.
+    (sql, u32::MAX)
 }
 
 /// A parameter's type towards the client: what is not PostgreSQL's own is text, and money, whose values only the source can read.

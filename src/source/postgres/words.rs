@@ -7,20 +7,8 @@ use super::line::Taken;
 use crate::error::{About, Error, Notice, Notices, SqlState};
 use crate::source::Words;
 
-/// The error of a statement, and whether the connection is still good. `shift`: characters of ours before what was printed.
-pub(super) fn told(
-    source: &str,
-    error: tokio_postgres::Error,
-    why: Option<&tokio_postgres::Error>,
-    (words, shift): (&Words, u32),
-) -> (Error, bool) {
-    match error.as_db_error().map(Complaint::of) {
-        Some(complaint) => complained(source, complaint, (words, shift)),
-        None => errors::statement(source, error, why),
-    }
-}
-
-/// The same of what the server says.
+/// The error of a statement of which the server says this, and whether the connection is still good. `shift`: characters of ours before what was
+/// printed.
 pub(super) fn complained(source: &str, complaint: Complaint, (words, shift): (&Words, u32)) -> (Error, bool) {
     let said = if words.ours { None } else { said(source, &complaint, words, shift) };
     let (mapped, healthy) = errors::complaint(source, complaint);
@@ -189,7 +177,7 @@ fn state(code: &str) -> Option<SqlState> {
         "22" => SqlState::DATA_EXCEPTION,
         // What is not granted there is no fault of the statement.
         "42" if code != "42501" => SqlState::SYNTAX_ERROR,
-        "0A" | "40" | "54" => SqlState::from_code(code)?,
+        "0A" | "24" | "34" | "40" | "54" => SqlState::from_code(code)?,
         "55" if matches!(code, "55P03" | "55006") => SqlState::from_code(code)?,
         _ => return None,
     };

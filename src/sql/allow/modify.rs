@@ -119,7 +119,7 @@ fn conflict(conflict: &Conflict) -> ControlFlow<Stop> {
 
 fn filter(filter: Option<&Filter>) -> ControlFlow<Stop> {
     match filter {
-        Some(Filter::CurrentOf(cursor)) => refused("WHERE CURRENT OF", cursor),
+        Some(Filter::CurrentOf(cursor)) => name(cursor),
         Some(Filter::Where(_)) | None => ControlFlow::Continue(()),
     }
 }

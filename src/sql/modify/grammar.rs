@@ -2,13 +2,15 @@
 //! Must not know: what of it is allowed.
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, CteAsMaterialized, Expr, Ident, Query, SelectItem, TableAlias, TableAliasColumnDef, TableWithJoins, With,
+    Cte, CteAsMaterialized, Expr, Ident, ObjectName, Query, SelectItem, TableAlias, TableAliasColumnDef,
+    TableWithJoins, With,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::super::keywords::is_name;
+use super::super::marks;
 use super::tree::{
     Action, Arbiter, Assignment, Body, Change, Clause, Conflict, Delete, Filter, Insert, Key, Merge, Modify,
     Overriding, Place, Step, Then, Update, When, WithItem, Writer, Writing,
@@ -144,9 +146,13 @@ fn alias(parser: &mut Parser<'_>) -> Parsed<Option<Ident>> {
     if named { parser.parse_identifier().map(Some) } else { Ok(None) }
 }
 
-/// `t *` is what `t` is.
-fn star(parser: &mut Parser<'_>) {
-    let _ = parser.consume_token(&Token::Mul);
+/// The target: `t`, `t *`, which is the same, or `ONLY t`.
+fn target(parser: &mut Parser<'_>) -> Parsed<ObjectName> {
+    let name = parser.parse_object_name(false)?;
+    if !marks::only(&name) {
+        let _ = parser.consume_token(&Token::Mul);
+    }
+    Ok(name)
 }
 
 fn returning(parser: &mut Parser<'_>) -> Parsed<Vec<SelectItem>> {
@@ -154,6 +160,9 @@ fn returning(parser: &mut Parser<'_>) -> Parsed<Vec<SelectItem>> {
 }
 
 fn insert(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
+    if sees(parser, 0, "only") {
+        return parser.expected_ref("a table", parser.peek_token_ref());
+    }
     let name = parser.parse_object_name(false)?;
     let alias = if parser.parse_keyword(Keyword::AS) { Some(parser.parse_identifier()?) } else { None };
     let columns = columns(parser)?;
@@ -285,8 +294,7 @@ fn relations(parser: &mut Parser<'_>, word: &str) -> Parsed<Vec<TableWithJoins>>
 }
 
 fn update(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
-    let name = parser.parse_object_name(false)?;
-    star(parser);
+    let name = target(parser)?;
     let alias = alias(parser)?;
     expect(parser, &["set"])?;
     let assignments = parser.parse_comma_separated(assignment)?;
@@ -296,8 +304,7 @@ fn update(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
 }
 
 fn delete(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
-    let name = parser.parse_object_name(false)?;
-    star(parser);
+    let name = target(parser)?;
     let alias = alias(parser)?;
     let using = relations(parser, "using")?;
     let action = Action::Delete(Delete { using, filter: filter(parser)? });
@@ -305,8 +312,7 @@ fn delete(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
 }
 
 fn merge(parser: &mut Parser<'_>, with: Option<With>) -> Parsed<Modify> {
-    let name = parser.parse_object_name(false)?;
-    star(parser);
+    let name = target(parser)?;
     let alias = alias(parser)?;
     expect(parser, &["using"])?;
     let source = parser.parse_table_and_joins()?;

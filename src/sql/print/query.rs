@@ -31,7 +31,7 @@ use std::ops::Range;
 use super::literal::{quote_identifier, quote_literal};
 use super::{Dialect, refuse};
 use crate::error::Result;
-use crate::names::MAX_IDENTIFIER_BYTES;
+use crate::names::{self, MAX_IDENTIFIER_BYTES};
 
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -123,6 +123,12 @@ pub struct PrintedQuery {
     pub places: Vec<(u32, u32)>,
     /// Our names in it, and the client's.
     pub renamed: Vec<(String, String)>,
+    /// Cursors whose rows it means: where a name stands for each (in bytes), which is none's ([`names::cursor`] of 0), and the client's name.
+    pub cursors: Vec<(usize, String)>,
+    /// Where what stands behind the WITH of a statement that writes begins (in bytes).
+    pub body: usize,
+    /// It calls functions of the source that its configuration allows: they may read and say anything.
+    pub calls: bool,
     /// Where the client's constants stand in it (bytes), ascending, and what a source takes each for.
     constants: Vec<(Range<usize>, Constant)>,
 }
@@ -214,6 +220,9 @@ struct Printer<'a> {
     narrow: bool,
     /// The target of what is printed, if that writes and not all of the target's columns may be seen.
     narrowed: Option<Narrowed>,
+    cursors: Vec<(usize, String)>,
+    body: usize,
+    calls: bool,
     constants: Vec<(Range<usize>, Constant)>,
 }
 
@@ -237,13 +246,25 @@ impl<'a> Printer<'a> {
             targets: HashMap::new(),
             narrow: false,
             narrowed: None,
+            cursors: Vec::new(),
+            body: 0,
+            calls: false,
             constants: Vec::new(),
         }
     }
 
     fn printed(self) -> PrintedQuery {
-        let renamed = self.ctes.into_iter().map(|(name, number)| (cte_name(number), name)).collect();
-        PrintedQuery { sql: self.out, places: self.marks, renamed, constants: self.constants }
+        let ctes = self.ctes.into_iter().map(|(name, number)| (cte_name(number), name));
+        let cursors = self.cursors.first().map(|(_, name)| (names::cursor(0), name.clone()));
+        PrintedQuery {
+            sql: self.out,
+            places: self.marks,
+            renamed: ctes.chain(cursors).collect(),
+            cursors: self.cursors,
+            body: self.body,
+            calls: self.calls,
+            constants: self.constants,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Functions of a source that its configuration allows, beside PostgreSQL's own, and what functions and triggers say beside their answers.
 //! Must not know: how calls are printed.
 
-use super::same::{extended, seen};
-use super::{passing, start, writable};
-use crate::harness::raw::{Message, Raw, bind, error, execute, parse, rows};
+use super::same::{extended, oracle, seen};
+use super::{STOCK, TABLES, WRITERS, passing, start, writable};
+use crate::harness::federation::over;
+use crate::harness::postgres::TestPostgres;
+use crate::harness::raw::{Message, Raw, bind, error, execute, parse, rows, transcript};
 
 const FUNCTIONS: &str = "
     create function public.tax(numeric) returns numeric language sql immutable as 'select $1 * 0.19';
@@ -207,4 +209,115 @@ async fn errors_of_what_is_hidden_say_nothing() {
     assert_eq!(error(&nan.ask("update shop.stock set name = (1 / (id - id))::text"))[&'M'], "division by zero");
     let told = error(&wes.ask("update shop.stock set name = 'raise 22023' where id = 1"));
     assert_eq!((told[&'C'].as_str(), told[&'D'].as_str()), ("22023", "of classified"));
+}
+
+const LATE: &str = "
+    create function @.late() returns trigger language plpgsql as $$ begin
+        raise notice 'late %', new.id using detail = 'It was deferred.';
+        raise warning 'very late';
+        if new.id = 89 then raise exception 'too late' using errcode = 'MYERR'; end if;
+        return null; end $$;
+    create constraint trigger late after insert on @.stock deferrable initially deferred for each row execute function @.late();
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notices_of_commit_and_of_set_constraints_are_told() {
+    let (postgres, daemon) = writable("").await;
+    postgres.exec(&LATE.replace('@', "public")).await;
+    postgres.connect_to("oracle").await.batch_execute(&LATE.replace('@', "shop")).await.unwrap();
+    let (mut ours, mut theirs) = (Raw::login(daemon.port(), "wes", "tusk"), oracle(postgres.port()));
+    for sql in [
+        "insert into shop.stock (id) values (80)",
+        "begin",
+        "insert into shop.stock (id) values (81), (82)",
+        "commit",
+        "begin; insert into shop.stock (id) values (83); set constraints all immediate; select 1; commit",
+        "begin",
+        "insert into shop.stock (id) values (84)",
+        "set constraints all immediate",
+        "insert into shop.stock (id) values (85)",
+        "rollback",
+        "insert into shop.stock (id) values (89)",
+        "begin",
+        "insert into shop.stock (id) values (86), (89)",
+        "commit",
+        "begin",
+        "insert into shop.stock (id) values (89)",
+        "savepoint s",
+        "set constraints all immediate",
+        "rollback to s",
+        "commit",
+        "insert into shop.stock (id) values (87); insert into shop.log (note) values ('after')",
+        "set client_min_messages = warning",
+        "insert into shop.stock (id) values (88)",
+        "reset client_min_messages",
+    ] {
+        let (a, b) = (ours.ask(sql), theirs.ask(sql));
+        assert_eq!(seen(&a), seen(&b), "{sql}");
+    }
+    let insert = "insert into shop.stock (id, amount) values (90, 1) returning id";
+    assert_eq!(seen(&extended(&mut ours, insert, 0)), seen(&extended(&mut theirs, insert, 0)));
+    ours.query("copy shop.stock (id, name) from stdin");
+    ours.until(b'G');
+    ours.send(b'd', b"91\te\n");
+    ours.send(b'c', b"");
+    assert_eq!(ours.until(b'Z').iter().filter(|message| message.tag == b'N').count(), 2);
+    let mut nan = Raw::login(daemon.port(), "nan", "tusk");
+    let quiet = nan.ask("insert into shop.stock (id, name) values (92, 'n')");
+    assert!(quiet.iter().all(|message| message.tag != b'N' && message.tag != b'E'));
+    let refused = error(&nan.ask("insert into shop.stock (id, name) values (89, 'n')"));
+    assert!(!refused[&'M'].contains("late"), "{refused:?}");
+}
+
+const WRITING: &str = "
+    create function public.bump() returns int language sql as $$ insert into public.log (note) values ('bumped'); select 1 $$;
+    create function public.twice(int) returns int language sql immutable as 'select $1 * 2';
+    create function public.twice(text) returns text language sql immutable as $$select $1 || $1$$;
+    create function public.whisper(i int) returns int language plpgsql as $$ begin
+        raise notice 'it is %', (select min(secret) from public.stock);
+        if i > 1 then raise exception 'it is %', (select min(secret) from public.stock); end if;
+        return i / (select 0); end $$;
+";
+
+/// Functions that write, that are overloaded, and that tell what is not theirs to tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_that_are_allowed_do_no_more_than_their_caller_may() {
+    let postgres = TestPostgres::start();
+    postgres.exec(&format!("{TABLES}{STOCK}{WRITING}").replace('@', "public")).await;
+    let source = "writable = true\nallow_functions = [\"public.bump\", \"public.twice\", \"public.whisper\"]";
+    let daemon = over(&postgres, source, WRITERS);
+    let bumped = "select count(*) from shop.log where note = 'bumped'";
+    let mut ana = Raw::login(daemon.port(), "ana", "tusk");
+    let mut wes = Raw::login(daemon.port(), "wes", "tusk");
+    let mut nan = Raw::login(daemon.port(), "nan", "tusk");
+    // What reads runs read-only; in a block that may write it is who asks that decides.
+    for raw in [&mut ana, &mut wes] {
+        assert_eq!(error(&raw.ask("select bump() from shop.places where id = 1"))[&'C'], "25006");
+    }
+    ana.ask("begin");
+    assert_eq!(error(&ana.ask("select bump() from shop.places where id = 1"))[&'C'], "25006");
+    ana.ask("rollback");
+    ana.ask("begin isolation level serializable, read write");
+    assert_eq!(error(&ana.ask("select shop.bump() from shop.places where id = 1"))[&'C'], "25006");
+    ana.ask("rollback");
+    wes.ask("begin");
+    assert_eq!(rows(&wes.ask("select bump() from shop.places where id = 1")).len(), 1);
+    wes.ask("rollback");
+    assert_eq!(rows(&wes.ask(bumped)), [[Some("0".to_owned())]]);
+    for raw in [&mut ana, &mut wes, &mut nan] {
+        let sql = "select twice(id), twice('ab'), shop.twice('x' || id), public.twice(2) from shop.stock where id = 3";
+        let row = ["6", "abab", "x3x3", "4"].map(|value| Some(value.to_owned()));
+        assert_eq!(rows(&raw.ask(sql)), [row]);
+        assert_eq!(error(&raw.ask("select twice(true) from shop.stock"))[&'C'], "42883");
+        assert_eq!(error(&raw.ask("select pg_catalog.twice(1) from shop.stock"))[&'C'], "42883");
+    }
+    // It is told to who sees everything, and to nobody else.
+    for (id, code) in [(1, "22012"), (2, "P0001")] {
+        let sql = format!("select whisper(id) from shop.stock where id = {id}");
+        let told =
+            |messages: &[Message]| messages.iter().any(|m| String::from_utf8_lossy(&m.body).contains("classified"));
+        let (all, some) = (wes.ask(&sql), nan.ask(&sql));
+        assert_eq!(error(&all)[&'C'], code);
+        assert!(told(&all) && !told(&some), "{}", transcript(&some));
+    }
 }

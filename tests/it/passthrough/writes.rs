@@ -99,6 +99,35 @@ const STATEMENTS: &[&str] = &[
     "copy (insert into shop.log (note) values ('copied') returning note) to stdout",
     "copy (delete from shop.log where note = 'copied' returning note) to stdout",
     "copy (with x as (delete from shop.log where note = 'merged') insert into shop.log (note) values ('copied')) to stdout",
+    // Columns that Tusk reads as text.
+    "with w as (insert into shop.log (note) values ('row') returning n, note) select w from w",
+    "with w as (insert into shop.log (note) values ('row') returning n, note) select w from w",
+    "insert into shop.log (note) values ('row') returning log, n",
+    "insert into shop.log (note) values ('row') returning log, n",
+    "with w as (select 'row' as note) update shop.log set note = w.note || '!' from w where log.note = w.note returning w, log.note",
+    "with a as (delete from shop.log where note like 'row%' returning note), b as (select a from a) select b.a, (select count(*) from b) from b order by 1",
+    "insert into shop.log (note) values ('1 / 0') returning log, 1 / (n - n)",
+    // ONLY.
+    "merge into only shop.stock s using (values (2)) v (id) on s.id = v.id when matched then update set amount = 5",
+    "merge into only (shop.stock) using (values (2)) v (id) on stock.id = v.id when matched then do nothing",
+    "update only shop.stock set amount = 6 where id = 2 returning id, amount",
+    "update only (shop.stock) as s set amount = 7 where s.id = 2 returning s.id, amount",
+    "update only set set a = 1",
+    "update only set a = 1",
+    "update only set as set set a = 1",
+    "update set set set = 1",
+    "update only shop.stock * set amount = 1",
+    "insert into only shop.stock values (1)",
+    "update shop.stock only set amount = 1",
+    "delete from only (shop.log) as l where false returning l.n",
+    // What a type's name stands before.
+    "select int 99",
+    "select date 5",
+    "select interval 5",
+    "select numeric(3,1) 5",
+    "select double precision 5",
+    "select id from shop.places where name = text 5",
+    "select int '99' as n, interval '5' day as d, date $$2020-01-01$$ as e",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -346,4 +375,33 @@ async fn roles_write_in_with_what_they_may() {
     let left = "select count(*), count(*) filter (where name like 'thing %'), sum(amount) from public.stock";
     let left = watch.query_one(left, &[]).await.unwrap();
     assert_eq!((left.get::<_, i64>(0), left.get::<_, i64>(1), left.get::<_, i64>(2)), (10, 10, 550));
+}
+
+/// A rule makes several statements of one: each has its plan, in every form.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plans_of_a_statement_that_a_rule_rewrites_are_all_told() {
+    let admin = "[[user]]\nname = \"adm\"\nroles = [\"writer\", \"administrator\"]\n";
+    let (postgres, daemon) = writable(admin).await;
+    postgres
+        .exec("create rule also as on update to public.places do also insert into public.log (note) values (new.name)")
+        .await;
+    let mut adm = Raw::login(daemon.port(), "adm", "tusk");
+    let update = "update shop.places set name = 'ruled' where id = 1";
+    let mut explained = |options: &str| {
+        let told = rows(&adm.ask(&format!("explain ({options}) {update}")));
+        told.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n")
+    };
+    for (options, plan) in [
+        ("costs off", "Seq Scan on places"),
+        ("costs off, format json", "\"Plan\": {"),
+        ("costs off, format xml", "<Query>"),
+        ("costs off, format yaml", "- Plan: "),
+        ("analyze, timing off, format json", "\"Plan\": {"),
+    ] {
+        let told = explained(options);
+        let found = told.matches(plan).count();
+        assert!(found == 2 || (options == "costs off" && told.matches("places").count() >= 2), "{options}: {told}");
+        assert!(told.contains("log"), "{told}");
+    }
+    assert_eq!(rows(&adm.ask("select count(*) from shop.log where note = 'ruled'")), [[Some("1".to_owned())]]);
 }

@@ -59,6 +59,7 @@ async fn relayed(settings: &PostgresSettings, sql: &str) -> String {
     let sets = SESSION_SETTINGS.map(|(name, value)| format!("SET {name} = E'{value}'"));
     let statement = WholeStatement {
         sql: sql.into(),
+        body: None,
         parameters: Vec::new(),
         skeleton: None,
         session: sets.join("; ").into(),

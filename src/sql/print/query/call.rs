@@ -143,6 +143,7 @@ impl Printer<'_> {
 
     /// The name of a function, with its schema.
     pub(super) fn callee(&mut self, callee: &Callee) -> Result<()> {
+        self.calls |= callee.of_source;
         match callee.schema.as_str() {
             "pg_catalog" => self.put("pg_catalog."),
             schema => {

@@ -96,6 +96,8 @@ const OF_ROWS: &[&str] = &["pg_collation_for", "pg_column_compression", "pg_colu
 pub(super) struct Callee {
     pub(super) schema: String,
     pub(super) name: String,
+    /// The configuration of the source allows it.
+    pub(super) of_source: bool,
 }
 
 /// A function that may be called: a built-in, or one `of the source` that its configuration allows.
@@ -111,14 +113,14 @@ pub(super) fn allowed(name: &ObjectName, of_source: &[SourceFunction]) -> Result
         _ => return Err(refuse("a function of a schema")),
     };
     if schema.is_none_or(|schema| schema == "pg_catalog") && NAMES.contains(function.as_str()) {
-        return Ok(Callee { schema: "pg_catalog".to_owned(), name: function.clone() });
+        return Ok(Callee { schema: "pg_catalog".to_owned(), name: function.clone(), of_source: false });
     }
     let is_meant = |known: &&SourceFunction| {
         known.name == *function
             && schema.is_none_or(|schema| known.schema == *schema || known.seen.as_ref() == Some(schema))
     };
     match (of_source.iter().find(is_meant), schema) {
-        (Some(known), _) => Ok(Callee { schema: known.schema.clone(), name: known.name.clone() }),
+        (Some(known), _) => Ok(Callee { schema: known.schema.clone(), name: known.name.clone(), of_source: true }),
         (None, Some(schema)) if schema != "pg_catalog" => Err(refuse("a function of a schema")),
         (None, _) => Err(refuse(&format!("function {function}"))),
     }

@@ -9,10 +9,12 @@ use super::super::super::modify::tree::{
     Action, Arbiter, Assignment, Body, Change, Conflict, Filter, Insert, Key, Merge, Modify, Overriding, Place, Step,
     Then, WithItem, Writing,
 };
+use super::super::super::scope::folded;
 use super::expression::bare;
 use super::target::narrowed;
 use super::{Printer, RemoteTable, refuse};
 use crate::error::Result;
+use crate::names;
 
 impl Printer<'_> {
     /// The whole statement.
@@ -29,6 +31,7 @@ impl Printer<'_> {
                 }
             })?;
         }
+        self.body = self.out.len();
         match &writing.body {
             Body::Query(query) => self.query(query),
             Body::Modify(modify) => self.modify(modify),
@@ -267,7 +270,13 @@ impl Printer<'_> {
         match filter {
             None => Ok(()),
             Some(Filter::Where(condition)) => self.clause(" WHERE ", Some(condition)),
-            Some(Filter::CurrentOf(_)) => Err(refuse("WHERE CURRENT OF")),
+            Some(Filter::CurrentOf(cursor)) => {
+                self.put(" WHERE CURRENT OF ");
+                self.mark_span(cursor.span);
+                self.cursors.push((self.out.len(), folded(cursor)));
+                self.put(&names::cursor(0));
+                Ok(())
+            }
         }
     }
 

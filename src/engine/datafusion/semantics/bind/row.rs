@@ -17,11 +17,10 @@ use super::super::sets::{field_at, record};
 use super::super::value::{Bound, Unknown};
 use super::from::parts;
 use super::scope::Table;
-use super::targets::missing_table;
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::sql::ast::{Expr as Ast, ObjectName};
-use crate::types::{META_OID, META_TYPMOD, PgType, field};
+use crate::types::PgType;
 
 impl Binder<'_> {
     /// A record of these expressions.
@@ -59,7 +58,7 @@ impl Binder<'_> {
                 return Ok(self.whole_row(found, out > 0)?.at(position));
             }
         }
-        Err(missing_table(&table).with_position_if(position))
+        Err(self.missing_table(schema.as_deref(), &table).with_position_if(position))
     }
 
     /// The type that a column is declared with, by the rows of `pg_attribute` and `pg_type` for it: of a domain, what it stands on.
