@@ -1,6 +1,8 @@
 //! Indexes and constraints: `pg_index`, `pg_constraint`, and the standard's views of them.
 //! Must not know: which of them a role may see (`objects` holds only those).
 
+use std::collections::HashSet;
+
 use super::attribute::collation;
 use super::types::domain_checks;
 use crate::catalog::{ConstraintKind, IndexPart};
@@ -226,6 +228,8 @@ fn not_null_checks(
 }
 
 pub(super) fn check_constraints(looking: &Looking<'_>, rows: &mut Rows) {
+    // That of a table and of those that inherit it from there is one.
+    let mut told = HashSet::new();
     for constraint in &looking.objects.constraints {
         let (Some(remote), Some(name)) = (constraint.remote(), named(looking, constraint)) else { continue };
         if remote.kind != ConstraintKind::Check {
@@ -233,6 +237,9 @@ pub(super) fn check_constraints(looking: &Looking<'_>, rows: &mut Rows) {
         }
         let whole = remote.definition.as_deref().unwrap_or_default();
         let inside = whole.strip_prefix("CHECK ").unwrap_or(whole);
+        if !told.insert((constraint.table.name.schema.as_str(), remote.name.as_str(), inside)) {
+            continue;
+        }
         let mut row = Vec::from(name);
         row.push(("check_clause", inside.into()));
         rows.push(&row);

@@ -35,11 +35,6 @@ impl Binder<'_> {
             let error = no_function("unnest", &types, false);
             return Err(in_catalog(error, "unnest", self.places.before_is(dot, "pg_catalog")));
         }
-        let catalog = written.position.filter(|at| self.places.first_from(*at, &["pg_catalog"], 0) == Some(*at));
-        if catalog.is_some() {
-            let types: Vec<u32> = args.iter().map(|arg| arg.pg.oid).collect();
-            return Err(in_catalog(no_function("unnest", &types, false), "unnest", catalog));
-        }
         let mut calls = Vec::with_capacity(args.len());
         for arg in args {
             match self.set_call("unnest", std::slice::from_ref(arg))? {
