@@ -18,6 +18,7 @@ use crate::engine::passthrough::PassPlan;
 use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
 use crate::policy::{self, Authorized, Identity, Privilege};
+use crate::rows::RowShape;
 use crate::session::{Kind, PreparedStatement, Session, Shown};
 use crate::sql::{ExplainOption, Modify, Scope, Statement, StatementKind, TableRef, WriteAction, Written};
 use crate::types::PgType;
@@ -86,7 +87,7 @@ pub(super) async fn prepare(
     let (read, explain) = inner(&statement)?;
     if let (Some(options), StatementKind::Execute { .. }) = (explain, &read.kind) {
         let shape = Explain::read(options)?.shape();
-        return Ok(PreparedStatement::utility(statement, Some(shape)));
+        return unplanned(statement, Some(shape), parameter_types);
     }
     if !matches!(read.kind, StatementKind::Query(_) | StatementKind::Modify(_)) {
         if explain.is_some() {
@@ -94,10 +95,16 @@ pub(super) async fn prepare(
         }
         running.entry().update(|progress| progress.route = Target::Utility.name());
         let shape = utility::shape(session, &statement)?;
-        return Ok(PreparedStatement::utility(statement, shape));
+        return unplanned(statement, shape, parameter_types);
     }
     let parameters = given(parameter_types)?;
-    let planned = plan(query, session, identity, running, &statement, &parameters).await?;
+    let planned = match plan(query, session, identity, running, &statement, &parameters).await {
+        Err(error) if error.state() == SqlState::INDETERMINATE_DATATYPE => {
+            determined(&statement, &parameters)?;
+            return Err(error);
+        }
+        planned => planned?,
+    };
     let shape = match planned.explain {
         Some(explain) => explain.shape(),
         None => Arc::clone(planned.plan.value().shape()),
@@ -111,6 +118,27 @@ pub(super) async fn prepare(
         prepared.shape = None;
     }
     Ok(prepared)
+}
+
+/// A statement that is not planned. It may be given parameters, and uses none.
+fn unplanned(statement: Statement, shape: Option<Arc<RowShape>>, parameter_types: &[u32]) -> Result<PreparedStatement> {
+    let parameters = given(parameter_types)?;
+    determined(&statement, &parameters)?;
+    let mut prepared = PreparedStatement::utility(statement, shape);
+    prepared.parameters = parameters.into_iter().flatten().collect();
+    Ok(prepared)
+}
+
+/// Parameters that a statement does not use must be given a type: nothing else tells it.
+fn determined(statement: &Statement, parameters: &[Option<PgType>]) -> Result<()> {
+    let unused = parameters.iter().enumerate().skip(usize::from(statement.parameter_count()));
+    match unused.filter(|(_, ty)| ty.is_none()).map(|(at, _)| at + 1).next() {
+        Some(number) => {
+            let message = format!("could not determine data type of parameter ${number}");
+            Err(Error::client(SqlState::INDETERMINATE_DATATYPE, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Resolves, authorises, routes and plans a statement that reads. Once more, where its source turns out to be another than it was when its

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
+use super::respond;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{Opened, Outcome, RunningStatement};
 use crate::rows::{Answer, CommandTag};
@@ -70,6 +71,8 @@ impl Connection {
             let running = self.shared.service.begin(&self.session, &self.identity, text);
             match self.prepare_one(&running, name, text, types).await {
                 Ok(prepared) => {
+                    // What reading it has to tell comes before it is said to be read.
+                    respond::notices(&mut self.io.out, &running.bounds().notices, &self.session.vars);
                     if let Prepared::Statement(statement) = &prepared {
                         self.begun = Some((Arc::clone(statement), running));
                     }
@@ -113,7 +116,6 @@ impl Connection {
         }
         let Some(statement) = statements.pop() else { return Ok(Prepared::Empty) };
         self.session.check_may_run(&statement)?;
-        self.session.prepared.check_new(name)?;
         let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, types);
         let mut prepared = self.io.watch(running.bounds(), preparing).await?;
         prepared.planned_in(&self.session);

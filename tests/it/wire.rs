@@ -9,6 +9,7 @@ mod extended;
 mod notify;
 mod portals;
 mod prepare;
+mod sequences;
 mod session;
 mod simple;
 mod startup;

@@ -14,6 +14,7 @@ use super::super::errors::from_datafusion;
 use super::super::kernel::failing;
 use super::super::limits::{Rows, waits_for_parameters};
 use super::super::pg::CastContext;
+use super::super::value::Bound;
 use super::super::windows::ranked;
 use super::from::ident;
 use super::{Binder, Clause, Relation, Scope, refuse};
@@ -30,7 +31,7 @@ pub(super) struct Limits {
     /// The error of a constant that is no number of rows: PostgreSQL raises it when it runs.
     wrong: Option<Error>,
     /// One of them that names a column, which it may not, and the error that tells so.
-    naming: Option<(Ast, Error)>,
+    naming: Option<(Ast, &'static str, Error)>,
 }
 
 impl Binder<'_> {
@@ -117,20 +118,13 @@ impl Binder<'_> {
             Err(error) if matches!(error.state(), SqlState::UNDEFINED_COLUMN | SqlState::UNDEFINED_TABLE) => {
                 let message = format!("argument of {word} must not contain variables");
                 let naming = Error::client(SqlState::INVALID_COLUMN_REFERENCE, message);
-                limits.naming.get_or_insert_with(|| (ast.clone(), naming.with_position_if(error.position())));
+                limits.naming.get_or_insert_with(|| (ast.clone(), word, naming.with_position_if(error.position())));
                 return Ok(None);
             }
             bound => bound?,
         };
-        let mistyped = |name: String| {
-            Error::client(
-                SqlState::DATATYPE_MISMATCH,
-                format!("argument of {word} must be type bigint, not type {name}"),
-            )
-            .with_position_if(self.position(ast))
-        };
         if !super::super::coerce::can_coerce(bound.pg.oid, PgType::INT8.oid, CastContext::Assignment) {
-            return Err(mistyped(bound.type_name()));
+            return Err(mistyped(word, &bound).with_position_if(self.position(ast)));
         }
         let bound = self.typing.coerce(bound, PgType::INT8, CastContext::Assignment)?;
         let expr = self.typing.fold(bound)?.expr;
@@ -151,9 +145,14 @@ impl Binder<'_> {
 impl Binder<'_> {
     /// LIMIT and OFFSET may name no column: what tells so, or that there is none of that name. `of`: what a set operation gives.
     pub(super) fn check_naming(&mut self, limits: &Limits, of: Option<&Relation>) -> Result<()> {
-        let Some((ast, error)) = &limits.naming else { return Ok(()) };
+        let Some((ast, word, error)) = &limits.naming else { return Ok(()) };
         match (of, ast) {
-            (None, _) => drop(self.within(Clause::Limit, |binder| binder.expr(ast))?),
+            (None, _) => {
+                let bound = self.within(Clause::Limit, |binder| binder.expr(ast))?;
+                if !super::super::coerce::can_coerce(bound.pg.oid, PgType::INT8.oid, CastContext::Assignment) {
+                    return Err(mistyped(word, &bound).with_position_if(self.position(ast)));
+                }
+            }
             (Some(relation), Ast::Identifier(name))
                 if !relation.columns.iter().any(|output| output.name == ident(name)) =>
             {
@@ -192,6 +191,12 @@ pub(super) fn with_ties(plan: LogicalPlan, order: &[SortExpr], limits: &mut Limi
     LogicalPlanBuilder::window_plan(plan, vec![rank])
         .and_then(|plan| LogicalPlanBuilder::from(plan).filter(within)?.project(columns)?.sort(order.to_vec())?.build())
         .map_err(from_datafusion)
+}
+
+/// `42804` for what can be no number of rows.
+fn mistyped(word: &str, bound: &Bound) -> Error {
+    let message = format!("argument of {word} must be type bigint, not type {}", bound.type_name());
+    Error::client(SqlState::DATATYPE_MISMATCH, message)
 }
 
 fn one() -> Ast {
