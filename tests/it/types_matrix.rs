@@ -1,7 +1,6 @@
 //! Every type, nasty values, every setting, text and binary, from a source's column, a literal and a parameter: the bytes are PostgreSQL's.
 //! Must not know: how types are carried inside.
 
-mod comparisons;
 mod hostile;
 mod values;
 
