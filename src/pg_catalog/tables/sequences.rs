@@ -42,6 +42,7 @@ pub(super) fn pg_sequences(looking: &Looking<'_>, rows: &mut Rows) {
             ("increment_by", remote.increment.into()),
             ("cycle", remote.cycle.into()),
             ("cache_size", remote.cache.into()),
+            ("last_value", None::<i64>.into()),
         ]);
     }
 }

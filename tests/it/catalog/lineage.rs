@@ -23,7 +23,7 @@ privileges = ["select"]
 [[role]]
 name = "filtered"
 [[role.grant]]
-tables = ["public.measured*"]
+tables = ["public.measured_*"]
 privileges = ["select"]
 [[role.grant]]
 tables = ["public.measured"]

@@ -50,11 +50,8 @@ const QUERIES: &[&str] = &[
 ];
 
 /// What both refuse in the same words.
-const REFUSED: &[&str] = &[
-    "select json_object_agg(null, 1)",
-    "select jsonb_object_agg(null, 1)",
-    "select json_object_agg(array[1], 1)",
-];
+const REFUSED: &[&str] =
+    &["select json_object_agg(null, 1)", "select jsonb_object_agg(null, 1)", "select json_object_agg(array[1], 1)"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_are_answered_as_by_postgresql() {
