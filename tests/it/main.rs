@@ -34,6 +34,7 @@ mod source_postgres;
 mod source_sqlite;
 mod sources_down;
 mod streaming;
+mod subqueries;
 mod tidy;
 mod transcripts;
 mod types_matrix;

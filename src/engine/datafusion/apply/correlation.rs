@@ -17,6 +17,7 @@ use super::super::semantics;
 use super::super::tables::downcast;
 use super::super::virtual_scan::VirtualProvider;
 use super::function::{Names, is_taken, placeholder};
+use super::held::HeldTable;
 
 /// The columns of queries around that a plan reads, also deep inside of its own subqueries, each once.
 pub(super) fn outer_columns(plan: &LogicalPlan) -> Result<Vec<(FieldRef, Column)>> {
@@ -61,6 +62,7 @@ pub(in super::super) fn in_memory(plan: &LogicalPlan) -> Result<bool> {
                 downcast::<VirtualProvider>(&provider).is_some()
                     || downcast::<GenerateSeriesTable>(&provider).is_some()
                     || downcast::<CteWorkTable>(&provider).is_some()
+                    || downcast::<HeldTable>(&provider).is_some()
             }
             LogicalPlan::Extension(_) => semantics::spreads(node),
             _ => true,

@@ -24,6 +24,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::{in_memory, stop};
 use super::correlation::replaced;
+use super::held::{held_tables, sources_held};
 use super::together::lifted;
 use crate::error::{Error, SqlState};
 
@@ -110,14 +111,22 @@ impl Apply {
             (Answer::Gathered, Some(value)) => DataType::new_list(value, true),
             _ => DataType::Boolean,
         };
-        let plan = super::optimized(plan, &state)?;
+        let plan = sources_held(super::optimized(plan, &state)?)?;
+        // What planning may compute must not read rows that are there only when the statement runs.
+        let volatility = if held_tables(&plan)?.is_empty() { Volatility::Stable } else { Volatility::Volatile };
         let signature = match args.len() {
-            0 => Signature::nullary(Volatility::Stable),
-            count => Signature::any(count, Volatility::Stable),
+            0 => Signature::nullary(volatility),
+            count => Signature::any(count, volatility),
         };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let apply = Apply { id, plan, names, answer, returns, state: Box::new(state), signature };
         Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(apply)), args)))
+    }
+
+    /// The plan that a function runs, if it is one of these.
+    pub(super) fn plan_of(function: &ScalarUDF) -> Option<&LogicalPlan> {
+        let inner: &dyn std::any::Any = function.inner().as_ref();
+        inner.downcast_ref::<Apply>().map(|apply| &apply.plan)
     }
 
     /// Each set of values its answer. The plan runs on a thread of its own, as the caller's must not wait inside of a task.

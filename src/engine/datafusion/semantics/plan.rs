@@ -15,6 +15,7 @@ use super::bind::{Binder, FoundTable, FoundTables, Surroundings, schema_and_tabl
 use super::errors::from_datafusion;
 use super::facts::SessionFacts;
 use super::{limits, own};
+use crate::engine::datafusion::apply::held_anew;
 use crate::engine::datafusion::stop;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::{self, Statement, StatementKind};
@@ -77,8 +78,8 @@ pub fn bind_parameters(plan: &LogicalPlan, types: &[PgType], values: &[ScalarVal
     if values.is_empty() {
         return Ok(plan.clone());
     }
-    let plan = plan.clone().with_param_values(values.to_vec()).map_err(from_datafusion)?;
-    limits::settle(plan).map_err(from_datafusion)
+    let settled = |plan: LogicalPlan| limits::settle(plan.with_param_values(values.to_vec())?);
+    held_anew(plan.clone(), &settled).and_then(settled).map_err(from_datafusion)
 }
 
 /// The tables that a query names, each looked up once. Names that are not there are left out: they may be of WITH.

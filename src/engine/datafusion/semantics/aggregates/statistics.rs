@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
+use datafusion::common::ScalarValue;
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility};
@@ -94,6 +95,15 @@ impl AggregateUDFImpl for Statistics {
             Statistic::RegrCount => DataType::Int64,
             _ => DataType::Float64,
         })
+    }
+
+    /// The value over no rows.
+    fn default_value(&self, form: &DataType) -> DfResult<ScalarValue> {
+        if self.statistic == Statistic::RegrCount {
+            Ok(ScalarValue::Int64(Some(0)))
+        } else {
+            ScalarValue::try_from(form)
+        }
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {

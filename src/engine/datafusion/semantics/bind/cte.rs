@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::sql::ast::{Cte as CteAst, Query, SetExpr, SetOperator, SetQuantifier, With};
+use crate::sql::ast::{Cte as CteAst, CteAsMaterialized, Query, SetExpr, SetOperator, SetQuantifier, With};
 use arrow::datatypes::Schema;
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlanBuilder, TableSource};
 
+use super::super::super::apply::{held_once, is_volatile};
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::pg::CastContext;
@@ -29,7 +30,7 @@ pub(super) struct Cte {
 
 impl Binder<'_> {
     /// Binds WITH; its names are visible until they are truncated away.
-    pub(super) fn with_clause(&mut self, with: &With) -> Result<()> {
+    pub(super) fn with_clause(&mut self, with: &With, query: &Query) -> Result<()> {
         let first = self.ctes.len();
         for cte in &with.cte_tables {
             let name = ident(&cte.alias.name);
@@ -44,7 +45,7 @@ impl Binder<'_> {
             self.ranges.enter();
             let relation = if recursive { self.recursive(cte, &name) } else { self.query(&cte.query, true) };
             self.ranges.leave();
-            let relation = renamed(relation?, cte)?;
+            let relation = evaluated_once(renamed(relation?, cte)?, cte, mentions_of(query, &name))?;
             self.ctes.push(Cte { name, relation, work: None });
         }
         Ok(())
@@ -138,6 +139,17 @@ impl Binder<'_> {
     }
 }
 
+/// The query as PostgreSQL evaluates it: once, if it is read more than once or may give something else each time.
+fn evaluated_once(mut relation: Relation, cte: &CteAst, mentions: usize) -> Result<Relation> {
+    let inside = mentions_of(&cte.query, &ident(&cte.alias.name));
+    let again =
+        mentions.saturating_sub(inside) > 1 && !matches!(cte.materialized, Some(CteAsMaterialized::NotMaterialized));
+    if again || is_volatile(&relation.plan) {
+        relation.plan = held_once(relation.plan).map_err(from_datafusion)?;
+    }
+    Ok(relation)
+}
+
 /// The column names that WITH gives: `WITH t(a, b) AS ...`.
 fn renamed(mut relation: Relation, cte: &CteAst) -> Result<Relation> {
     let given = &cte.alias.columns;
@@ -161,11 +173,18 @@ fn renamed(mut relation: Relation, cte: &CteAst) -> Result<Relation> {
 
 /// Whether a query names a table of this name anywhere.
 fn mentions(query: &Query, name: &str) -> bool {
+    mentions_of(query, name) > 0
+}
+
+/// How often it does.
+fn mentions_of(query: &Query, name: &str) -> usize {
     use crate::sql::ast::visit_relations;
     use std::ops::ControlFlow;
-    let found = visit_relations(query, |relation| {
+    let mut found = 0;
+    let _ = visit_relations(query, |relation| {
         let same = matches!(relation.0.as_slice(), [only] if only.as_ident().is_some_and(|only| ident(only) == name));
-        if same { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        found += usize::from(same);
+        ControlFlow::<()>::Continue(())
     });
-    found.is_break()
+    found
 }

@@ -151,6 +151,9 @@ impl Binder<'_> {
         if let (Some(left), Some(right)) = (written_row(left), written_row(right)) {
             return self.rows(&left, op, &right, None);
         }
+        if let (Some(Ast::Tuple(row)), BinaryOperator::Eq, Ast::Subquery(query)) = (written_row(left), op, right) {
+            return self.row_equals(&row, query);
+        }
         match op {
             BinaryOperator::And | BinaryOperator::Or => {
                 let what = if *op == BinaryOperator::And { "AND" } else { "OR" };

@@ -40,7 +40,7 @@ impl Binder<'_> {
         refuse_odd_clauses(query)?;
         let before = self.ctes.len();
         if let Some(with) = &query.with {
-            self.with_clause(with)?;
+            self.with_clause(with, query)?;
         }
         let result = self.query_body(query, settle);
         self.ctes.truncate(before);

@@ -1,6 +1,7 @@
 //! `(a, b) IN (SELECT ...)`: rows against the rows of a subquery.
 //! Must not know: how the subquery is bound.
 
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::Exists;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
@@ -9,10 +10,11 @@ use super::super::errors::from_datafusion;
 use super::super::value::Bound;
 use super::expr::written_row;
 use super::rebase::find_aggregates;
-use super::subquery::subquery;
+use super::subquery::{subquery, value_of};
 use super::{Binder, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::sql::ast::{BinaryOperator, Expr as Ast, Query};
+use crate::types::PgType;
 
 impl Binder<'_> {
     /// A row against a subquery as a value: true if some row of it is equal, else NULL if some comparison is.
@@ -23,6 +25,17 @@ impl Binder<'_> {
             .and_then(LogicalPlanBuilder::build)
             .map_err(from_datafusion)?;
         Ok(self.plain_in_subquery(lit(true), subquery(plan), negated))
+    }
+
+    /// A row against the only row of a subquery; NULL without one.
+    pub(super) fn row_equals(&mut self, row: &[Ast], query: &Query) -> Result<Bound> {
+        let place = self.parenthesis(query);
+        let (plan, equal) = self.row_comparison(row, query, place)?;
+        let plan = LogicalPlanBuilder::from(plan)
+            .project(vec![equal.alias("?value?")])
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
+        Ok(Bound::new(value_of(plan, DataType::Boolean), PgType::BOOL))
     }
 
     /// A condition of WHERE. Where only its truth counts, a row in a subquery is a row that exists, which can be joined.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::sql::ast::{BinaryOperator, Expr as Ast, Query};
+use arrow::datatypes::DataType;
 use datafusion::common::Spans;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, SetComparison, SetQuantifier};
@@ -11,6 +12,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
+use super::super::kernel::{call, wrong_type};
 use super::super::value::Bound;
 use super::expr::{operator_name, written_row};
 use super::{Binder, Clause, Relation, refuse};
@@ -24,6 +26,11 @@ impl Binder<'_> {
     /// `EXISTS (SELECT ...)`.
     pub(super) fn exists(&mut self, query: &Query, negated: bool) -> Result<Bound> {
         let relation = self.inner_query(query)?;
+        if relation.plan.all_out_ref_exprs().is_empty() {
+            // One answer for all rows, known after one row.
+            let plan = LogicalPlanBuilder::from(relation.plan).limit(0, Some(1));
+            return counted(plan.and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?, negated);
+        }
         if !matches!(self.clause, Clause::Where | Clause::Having | Clause::Join) {
             return counted(relation.plan, negated);
         }
@@ -49,7 +56,7 @@ impl Binder<'_> {
     pub(super) fn scalar_subquery(&mut self, query: &Query) -> Result<Bound> {
         let relation = self.inner_query(query)?;
         let value = self.only_column(&relation, self.parenthesis(query), "subquery must return only one column")?;
-        let expr = Expr::ScalarSubquery(subquery(relation.plan));
+        let expr = value_of(relation.plan, value.arrow.clone());
         Ok(Bound::with_arrow(expr, value.pg, value.arrow).at(self.parenthesis(query)))
     }
 
@@ -139,6 +146,28 @@ fn counted(plan: LogicalPlan, negated: bool) -> Result<Bound> {
         .map_err(from_datafusion)?;
     let count = Expr::ScalarSubquery(subquery(plan));
     Ok(Bound::new(if negated { count.eq(lit(0_i64)) } else { count.gt(lit(0_i64)) }, PgType::BOOL))
+}
+
+/// Whether a plan gives exactly one row, whatever there is to read.
+fn has_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(node) => has_one_row(&node.input),
+        LogicalPlan::Aggregate(node) => node.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(node) => node.produce_one_row,
+        _ => false,
+    }
+}
+
+/// A subquery's value, which is NULL without a row: DataFusion takes the value of a column without NULLs for one that is always there.
+pub(super) fn value_of(plan: LogicalPlan, form: DataType) -> Expr {
+    let certain = has_one_row(&plan) || plan.schema().fields().iter().all(|field| field.is_nullable());
+    let value = Expr::ScalarSubquery(subquery(plan));
+    if certain {
+        return value;
+    }
+    call("value of a subquery", vec![value], form, |args| {
+        args.first().cloned().ok_or_else(|| wrong_type("value of a subquery"))
+    })
 }
 
 /// A plan as the inside of an expression, with the columns it needs from around it.

@@ -17,6 +17,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::*;
+use crate::engine::datafusion::apply::physical;
 use crate::error::Error;
 use crate::sql;
 use crate::types::{ColumnBuilder, FormatOptions, PgType, field, row_text};
@@ -109,7 +110,7 @@ async fn answer(text: &str, state: &SessionState) -> Result<Answer, Error> {
         .zip(&fields)
         .map(|(name, field)| format!("{name}:{}", crate::types::pg_type_of(field).display_name()))
         .collect();
-    let physical = state.create_physical_plan(&bound.logical).await.map_err(from_datafusion)?;
+    let physical = physical(&bound.logical, state).await.map_err(from_datafusion)?;
     let batches = datafusion::physical_plan::collect(physical, state.task_ctx()).await.map_err(from_datafusion)?;
     let mut rows = Vec::new();
     for batch in &batches {
@@ -295,7 +296,7 @@ async fn run(query: &str, values: &[(PgType, &str)]) -> Vec<String> {
         })
         .collect();
     let logical = bind_parameters(&bound.logical, &bound.parameters, &scalars).unwrap();
-    let physical = state.create_physical_plan(&logical).await.map_err(from_datafusion).unwrap();
+    let physical = physical(&logical, &state).await.map_err(from_datafusion).unwrap();
     let batches = datafusion::physical_plan::collect(physical, state.task_ctx()).await.unwrap();
     let fields = logical.schema().fields().clone();
     let mut rows = Vec::new();
