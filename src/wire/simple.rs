@@ -8,6 +8,7 @@ use futures::{FutureExt, StreamExt, stream};
 use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
+use crate::error::SqlState;
 use crate::query::{Outcome, RunningStatement};
 use crate::rows::{Answer, CommandTag};
 use crate::session::{PreparedStatement, RowCursor, StatementKind};
@@ -183,6 +184,12 @@ impl Connection {
             }
             started => started,
         };
+        if let (Err(Stop::Failed(error)), false, Some(shape)) = (&started, collected || writes, &prepared.shape)
+            && error.state() == SqlState::QUERY_CANCELED
+        {
+            // It had begun: PostgreSQL has described its rows by then.
+            encode::describe(&mut self.io.out, shape, &Formats::default())?;
+        }
         let Outcome { rows, tag } = started?;
         let bounds = running.bounds();
         let sent = match rows {

@@ -47,7 +47,8 @@ def objects():
             for schema in catalog["catalog_db_schemas"] or []:
                 for t in schema["db_schema_tables"] or []:
                     columns = [(k["column_name"], k["ordinal_position"]) for k in t["table_columns"] or []]
-                    constraints = [(k["constraint_name"], k["constraint_type"], k["constraint_column_names"]) for k in t["table_constraints"] or []]
+                    # The driver asks for them in two queries joined by UNION ALL, which has no order.
+                    constraints = sorted((k["constraint_name"], k["constraint_type"], k["constraint_column_names"]) for k in t["table_constraints"] or [])
                     out.append([catalog["catalog_name"], schema["db_schema_name"], t["table_name"], t["table_type"], columns, constraints])
         return sorted(out)
 

@@ -73,7 +73,7 @@ impl Servers {
             .batch_execute(&format!(
                 "create role tusk; alter schema shop owner to tusk; alter schema lake owner to tusk; {}
                  grant usage on schema shop, lake to {USER}; grant select on all tables in schema shop, lake to {USER}; \
-                 grant insert on shop.inbox to {USER}; alter database {DATABASE} set search_path = shop, lake",
+                 grant insert on shop.inbox to {USER}; alter database {DATABASE} set search_path = \"$user\", shop, lake",
                 ["shop.customer", "shop.orders", "shop.kinds", "shop.inbox", "shop.open_orders", "lake.rates", "lake.lineitem"]
                     .map(|table| format!("alter table {table} owner to tusk;"))
                     .concat()

@@ -102,8 +102,8 @@ const STATEMENTS: &[&str] = &[
     // Columns that Tusk reads as text.
     "with w as (insert into shop.log (note) values ('row') returning n, note) select w from w",
     "with w as (insert into shop.log (note) values ('row') returning n, note) select w from w",
-    "insert into shop.log (note) values ('row') returning log, n",
-    "insert into shop.log (note) values ('row') returning log, n",
+    "insert into shop.log (note) values ('row') returning log::text, n",
+    "insert into shop.log (note) values ('row') returning log::text, n",
     "with w as (select 'row' as note) update shop.log set note = w.note || '!' from w where log.note = w.note returning w, log.note",
     "with a as (delete from shop.log where note like 'row%' returning note), b as (select a from a) select b.a, (select count(*) from b) from b order by 1",
     "insert into shop.log (note) values ('1 / 0') returning log, 1 / (n - n)",

@@ -71,7 +71,7 @@ pub(crate) async fn start() -> (TestPostgres, Daemon) {
         source.batch_execute(statement).await.unwrap();
     }
     let oracle = postgres.connect_to("tusk").await;
-    let setting = "create schema shop; alter database tusk set search_path = shop; set search_path = shop";
+    let setting = "create schema shop; alter database tusk set search_path = \"$user\", shop; set search_path = shop";
     oracle.batch_execute(setting).await.unwrap();
     oracle.batch_execute(TABLES).await.unwrap();
     let grants = "grant usage on schema shop to ana; grant select on all tables in schema shop to ana; \

@@ -24,7 +24,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::{in_memory, stop};
 use super::correlation::replaced;
-use super::held::{held_tables, sources_held};
+use super::held::{HeldTable, held_tables, sources_held};
 use super::together::lifted;
 use crate::error::{Error, SqlState};
 
@@ -86,6 +86,8 @@ pub(super) fn placeholder(name: &str, data_type: &DataType) -> Expr {
 pub(super) struct Apply {
     id: u64,
     plan: LogicalPlan,
+    /// What it reads that is to be held before it runs.
+    held: Vec<HeldTable>,
     names: Vec<String>,
     answer: Answer,
     returns: DataType,
@@ -111,22 +113,25 @@ impl Apply {
             (Answer::Gathered, Some(value)) => DataType::new_list(value, true),
             _ => DataType::Boolean,
         };
-        let plan = sources_held(super::optimized(plan, &state)?)?;
+        let (plan, mut held) = super::optimized(plan, &state)?;
+        let plan = sources_held(plan)?;
+        held.extend(held_tables(&plan)?);
         // What planning may compute must not read rows that are there only when the statement runs.
-        let volatility = if held_tables(&plan)?.is_empty() { Volatility::Stable } else { Volatility::Volatile };
+        let volatility = if held.is_empty() { Volatility::Stable } else { Volatility::Volatile };
         let signature = match args.len() {
             0 => Signature::nullary(volatility),
             count => Signature::any(count, volatility),
         };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let apply = Apply { id, plan, names, answer, returns, state: Box::new(state), signature };
+        let state = Box::new(state);
+        let apply = Apply { id, plan, held, names, answer, returns, state, signature };
         Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(apply)), args)))
     }
 
-    /// The plan that a function runs, if it is one of these.
-    pub(super) fn plan_of(function: &ScalarUDF) -> Option<&LogicalPlan> {
+    /// What a function reads that is to be held before it runs, if it is one of these.
+    pub(super) fn held_by(function: &ScalarUDF) -> &[HeldTable] {
         let inner: &dyn std::any::Any = function.inner().as_ref();
-        inner.downcast_ref::<Apply>().map(|apply| &apply.plan)
+        inner.downcast_ref::<Apply>().map(|apply| &*apply.held).unwrap_or_default()
     }
 
     /// Each set of values its answer. The plan runs on a thread of its own, as the caller's must not wait inside of a task.

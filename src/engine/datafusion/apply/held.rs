@@ -204,10 +204,8 @@ pub(super) fn held_tables(plan: &LogicalPlan) -> Result<Vec<HeldTable>> {
         }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                if let Expr::ScalarFunction(call) = expr
-                    && let Some(plan) = Apply::plan_of(&call.func)
-                {
-                    found.extend(held_tables(plan)?);
+                if let Expr::ScalarFunction(call) = expr {
+                    found.extend(Apply::held_by(&call.func).iter().cloned());
                 }
                 Ok(TreeNodeRecursion::Continue)
             })

@@ -28,7 +28,7 @@ use certified::{Asked, certified, is_subquery};
 pub(super) use correlation::in_memory;
 use correlation::{holds_outer_columns, marker, outer_columns, reaches_out, substituted, taken_around, with_held_rows};
 use function::{Answer, Apply, Names};
-use held::held_tables;
+use held::{HeldTable, held_tables};
 pub(super) use held::{held_anew, held_once, is_volatile};
 use held_rows::{HoldExec, Part};
 
@@ -56,27 +56,31 @@ struct Place<'a> {
 /// What DataFusion says of a plan that it cannot run.
 pub(super) async fn physical(plan: &LogicalPlan, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
     let plan = held_anew(plan.clone(), &Ok)?;
-    let plan = optimized(plan, state)?;
+    let (plan, held) = optimized(plan, state)?;
     let mut parts = Vec::new();
-    hold_parts(&plan, state, &mut parts).await?;
+    hold_parts(held, state, &mut parts).await?;
     let physical = state.query_planner().create_physical_plan(&plan, state).await?;
     Ok(if parts.is_empty() { physical } else { Arc::new(HoldExec::new(physical, parts)) })
 }
 
 /// What a plan wants to have been held, each after what it reads itself.
 fn hold_parts<'a>(
-    plan: &'a LogicalPlan,
+    tables: Vec<HeldTable>,
     state: &'a SessionState,
     parts: &'a mut Vec<Part>,
 ) -> BoxFuture<'a, Result<()>> {
     async move {
-        for held in held_tables(plan)? {
+        for held in tables {
             let name = held.name();
             if parts.iter().any(|part| part.name == name) {
                 continue;
             }
-            let plan = if held.planned { held.plan.clone() } else { optimized(held.plan.clone(), state)? };
-            hold_parts(&plan, state, parts).await?;
+            let (plan, read) = if held.planned {
+                (held.plan.clone(), held_tables(&held.plan)?)
+            } else {
+                optimized(held.plan.clone(), state)?
+            };
+            hold_parts(read, state, parts).await?;
             let plan = state.query_planner().create_physical_plan(&plan, state).await?;
             parts.push(Part { name, plan, schema: held.columns(), rows: Arc::clone(held.rows()) });
         }
@@ -85,21 +89,27 @@ fn hold_parts<'a>(
     .boxed()
 }
 
-/// The optimised plan without a correlated subquery.
-fn optimized(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+/// The optimised plan without a correlated subquery, and what it reads that is to be held: that is looked for before, as what is evaluated
+/// for some rows only is not seen in the plan any more.
+fn optimized(plan: LogicalPlan, state: &SessionState) -> Result<(LogicalPlan, Vec<HeldTable>)> {
     let plan = rewrite(conditions_above_joins(plan)?, state, Which::Needed)?.data;
+    let mut held = held_tables(&plan)?;
     let first = stop::planning(|| state.optimize(&plan));
     let again = |first: LogicalPlan| stop::planning(|| rules::finished(first, state));
     if first.as_ref().is_ok_and(|plan| !holds_outer_columns(plan)) {
-        return first.and_then(again);
+        let plan = first.and_then(again)?;
+        held.extend(held_tables(&plan)?);
+        return Ok((plan, held));
     }
     let second = rewrite(plan, state, Which::Correlated)?;
+    held.extend(held_tables(&second.data)?);
     let last = if second.transformed { stop::planning(|| state.optimize(&second.data)) } else { first };
     let last = last.and_then(again)?;
     if holds_outer_columns(&last) {
         Err(unsupported("this form of correlated subquery is not supported"))
     } else {
-        Ok(last)
+        held.extend(held_tables(&last)?);
+        Ok((last, held))
     }
 }
 
