@@ -48,6 +48,8 @@ struct Place<'a> {
     schema: &'a DFSchema,
     /// In the condition of an outer join, which nothing takes it out of.
     in_join: bool,
+    /// In a condition that rows are filtered by: there alone DataFusion knows IN and its kin.
+    in_filter: bool,
 }
 
 /// The physical plan of a statement.
@@ -151,7 +153,11 @@ fn rewrite(plan: LogicalPlan, state: &SessionState, which: Which) -> Result<Tran
             return Ok(Transformed::no(node));
         }
         let schema = merge_schema(&inputs);
-        let place = Place { schema: &schema, in_join: matches!(node, LogicalPlan::Join(_)) };
+        let place = Place {
+            schema: &schema,
+            in_join: matches!(node, LogicalPlan::Join(_)),
+            in_filter: matches!(node, LogicalPlan::Filter(_)),
+        };
         let changed = node.map_expressions(|expr| {
             let name = names.save(&expr);
             let changed = expr.transform_down(|expr| apply(expr, place, state, which))?;
@@ -171,6 +177,7 @@ fn wanted(subquery: &Subquery, asked: Asked, place: Place<'_>, which: Which) -> 
     };
     let needed = semantics::gathered(plan).is_some()
         || (place.in_join && (correlated || asked == Asked::Rows))
+        || (asked == Asked::Rows && !place.in_filter)
         || (correlated && !as_it_is()?);
     Ok(needed || (correlated && which == Which::Correlated))
 }
