@@ -300,7 +300,12 @@ impl Printer<'_> {
     /// An identifier of the client's, folded and in quotes.
     fn ident(&mut self, ident: &Ident) -> Result<()> {
         self.mark_span(ident.span);
-        self.name(&folded(ident))
+        let name = folded(ident);
+        // The source's number of a table is not ours, and of a partitioned table it would tell the partitions.
+        if name == "tableoid" {
+            return Err(refuse("the column tableoid"));
+        }
+        self.name(&name)
     }
 
     fn idents(&mut self, idents: &[Ident]) -> Result<()> {
