@@ -47,3 +47,4 @@ pub use statement::{
 };
 pub use tokens::position;
 pub use type_name::{TypeName, type_name};
+pub use view_functions::stands_for_function;

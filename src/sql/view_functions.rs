@@ -10,6 +10,12 @@ use datafusion::sql::sqlparser::ast::{
 /// Functions without arguments, and the view of `pg_catalog` that shows their rows.
 const VIEWS: &[(&str, &str)] = &[("pg_show_all_settings", "pg_settings")];
 
+/// Whether a view of `pg_catalog` may stand for a function, whose columns are of no table.
+#[must_use]
+pub fn stands_for_function(view: &str) -> bool {
+    VIEWS.iter().any(|(_, known)| *known == view)
+}
+
 /// Puts the views in place of the functions.
 pub(super) fn resolve<T: VisitMut>(tree: &mut T) {
     let _ = tree.visit(&mut Resolver);

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPu
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::{Viewer, VirtualTable};
+use crate::sql::stands_for_function;
 use crate::types::{self, PgType};
 
 /// The system columns that every relation has.
@@ -63,6 +64,9 @@ impl VirtualProvider {
 
     /// The relation and the number in it of the column at a place; system columns have PostgreSQL's numbers.
     pub(super) fn origin(&self, place: usize) -> Option<(u32, i16)> {
+        if stands_for_function(self.table.name()) {
+            return None;
+        }
         let field = self.schema.fields().get(place)?;
         let number = if types::is_system_column(field) {
             system_number(field.name())?

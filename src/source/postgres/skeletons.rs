@@ -13,16 +13,25 @@ const MOST: usize = 1000;
 /// Bytes of the longest that is kept.
 const LONGEST: usize = 16 << 10;
 
-/// Descriptions by session settings and skeleton, with the epoch that they are of.
+/// Session settings, and a skeleton.
+type Key = (Arc<str>, Arc<str>);
+
+/// Descriptions of skeletons.
 #[derive(Default)]
-pub(super) struct Skeletons(Mutex<HashMap<(Arc<str>, Arc<str>), (u64, Arc<Described>)>>);
+pub(super) struct Skeletons(Mutex<HashMap<Key, Known>>);
+
+/// What was said, and in which epoch.
+struct Known {
+    epoch: u64,
+    described: Arc<Described>,
+}
 
 impl Skeletons {
     /// What was said in this epoch.
     pub(super) fn get(&self, epoch: u64, session: &Arc<str>, skeleton: &Arc<str>) -> Option<Arc<Described>> {
         let kept = self.0.lock();
-        let (of, described) = kept.get(&(Arc::clone(session), Arc::clone(skeleton)))?;
-        (*of == epoch).then(|| Arc::clone(described))
+        let known = kept.get(&(Arc::clone(session), Arc::clone(skeleton)))?;
+        (known.epoch == epoch).then(|| Arc::clone(&known.described))
     }
 
     /// Keeps what was said.
@@ -35,6 +44,6 @@ impl Skeletons {
             kept.clear();
         }
         let described = Arc::new(described.clone());
-        kept.insert((Arc::clone(session), Arc::clone(skeleton)), (epoch, described));
+        kept.insert((Arc::clone(session), Arc::clone(skeleton)), Known { epoch, described });
     }
 }
