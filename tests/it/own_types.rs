@@ -240,7 +240,7 @@ async fn money_is_handed_on_as_it_comes() {
 async fn citext_is_not_compared_letter_by_letter() {
     let postgres = TestPostgres::start();
     if postgres.connect().await.batch_execute("create extension citext").await.is_err() {
-        println!("skipped: this PostgreSQL has no extension citext");
+        eprintln!("skipped: this PostgreSQL has no extension citext");
         return;
     }
     drop(postgres);
