@@ -105,7 +105,8 @@ impl Apply {
         answer: Answer,
         state: &SessionState,
     ) -> Result<Expr> {
-        let config = state.config().clone().with_target_partitions(1);
+        // The catalogs are those of the statement: a default one would take the place of theirs.
+        let config = state.config().clone().with_target_partitions(1).with_create_default_catalog_and_schema(false);
         let state = SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build();
         let value = plan.schema().fields().first().map(|field| field.data_type().clone());
         let returns = match (answer, value) {
