@@ -9,7 +9,6 @@ mod extended;
 mod notify;
 mod portals;
 mod prepare;
-mod sequences;
 mod session;
 mod simple;
 mod startup;
