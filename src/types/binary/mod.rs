@@ -20,7 +20,7 @@ use arrow::datatypes::{DataType, Field};
 
 use super::canonical::{canonical, is_oid_kind};
 use super::encoder::{
-    ByteValues, ColumnEncoder, Converted, TextValues, casting, exact_leaf, fixed, leaf, shared, verbatim,
+    ByteValues, ColumnEncoder, Converted, TextValues, casting, exact_leaf, fixed, leaf, shared, short, verbatim,
 };
 use super::format::FormatOptions;
 use super::forms::{is_sent_as_text, sender};
@@ -132,9 +132,8 @@ fn scalar_encoder(pg: PgType, arrow: &DataType) -> Result<Box<dyn ColumnEncoder>
         DataType::Float64 => fixed::<Float64Array, 8, _>(|v| Ok(v.to_be_bytes())),
         DataType::Decimal128(_, scale) => {
             let scale = i32::from(*scale);
-            exact_leaf::<Decimal128Array, _>(arrow, move |v, out| {
-                numeric::send_128(v, scale, out);
-                Ok(())
+            short::<Decimal128Array, 128, _>(Some(arrow), move |v, line| {
+                numeric::line_128(v, scale, line);
             })
         }
         DataType::Decimal256(_, scale) => {

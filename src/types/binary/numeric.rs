@@ -20,13 +20,51 @@ const MAX_SCALE: u16 = 0x3fff;
 /// What PostgreSQL sends for an infinity's scale.
 const INFINITY_SCALE: u16 = 0x20;
 
-fn header(out: &mut BytesMut, count: u16, weight: i16, sign: u16, scale: u16) {
+#[inline]
+fn heading(count: u16, weight: i16, sign: u16, scale: u16) -> [u8; 8] {
+    let words = [count, weight as u16, sign, scale].map(u16::to_be_bytes);
     let mut bytes = [0u8; 8];
-    bytes[..2].copy_from_slice(&count.to_be_bytes());
-    bytes[2..4].copy_from_slice(&weight.to_be_bytes());
-    bytes[4..6].copy_from_slice(&sign.to_be_bytes());
-    bytes[6..].copy_from_slice(&scale.to_be_bytes());
-    out.extend_from_slice(&bytes);
+    bytes.chunks_exact_mut(2).zip(words).for_each(|(place, word)| place.copy_from_slice(&word));
+    bytes
+}
+
+fn header(out: &mut BytesMut, count: u16, weight: i16, sign: u16, scale: u16) {
+    out.extend_from_slice(&heading(count, weight, sign, scale));
+}
+
+/// Long enough for every 128-bit decimal as it is sent, with a length before it.
+pub(crate) type Short = Line<128>;
+
+/// A 128-bit decimal in a line, as it is sent. Most fit 64 bits, and a few groups.
+#[inline]
+pub(crate) fn line_128(value: i128, scale: i32, line: &mut Short) {
+    let small = u64::try_from(value.unsigned_abs()).ok().filter(|_| (0..=16).contains(&scale));
+    let behind = scale.unsigned_abs().div_ceil(4);
+    let aligned = small.and_then(|small| small.checked_mul(10u64.pow((behind * 4).saturating_sub(scale as u32) % 4)));
+    let Some(mut rest) = aligned else {
+        let mut long = BytesMut::new();
+        send_128(value, scale, &mut long);
+        return line.slice(&long);
+    };
+    // What fits 64 bits has five groups at most. The last stands first.
+    let mut groups = [0u16; 5];
+    let (mut count, mut zeros) = (0, 0);
+    for group in &mut groups {
+        if rest == 0 {
+            break;
+        }
+        *group = (rest % 10_000) as u16;
+        rest /= 10_000;
+        count += 1;
+        // Zeros at the end are not sent.
+        zeros += usize::from(*group == 0 && zeros + 1 == count);
+    }
+    let weight = if count == 0 { 0 } else { count as i16 - behind as i16 - 1 };
+    let sign = if value < 0 { NEGATIVE } else { POSITIVE };
+    line.slice(&heading((count - zeros) as u16, weight, sign, scale as u16));
+    for group in groups[zeros..count].iter().rev() {
+        line.slice(&group.to_be_bytes());
+    }
 }
 
 /// Sends a 128-bit decimal.
@@ -146,10 +184,8 @@ fn send_parts(negative: bool, whole: &[u8], fraction: &[u8], out: &mut BytesMut)
         0 => (0, POSITIVE),
         _ => (weight as i16, if negative { NEGATIVE } else { POSITIVE }),
     };
-    let mut head = BytesMut::with_capacity(8);
-    header(&mut head, count as u16, weight, sign, fraction.len() as u16);
     if let Some(place) = out.get_mut(start..start + 8) {
-        place.copy_from_slice(&head);
+        place.copy_from_slice(&heading(count as u16, weight, sign, fraction.len() as u16));
     }
 }
 
@@ -348,11 +384,16 @@ mod tests {
 
     #[test]
     fn decimals_send_what_their_text_sends() {
-        for value in [0i128, 1, -1, 5, 9999, 10_000, 123_456_789_012_345, i128::MAX, i128::MIN, 10i128.pow(37)] {
+        let long =
+            [u64::MAX.into(), i64::MAX.into(), i128::MAX, i128::MIN, 10i128.pow(37), 10i128.pow(19), 10i128.pow(16)];
+        for value in [0i128, 1, -1, 5, 9999, 10_000, -50_000, 123_456_789_012_345].into_iter().chain(long) {
             for scale in [0, 1, 2, 3, 4, 5, 8, 19, 34, 35, 38] {
                 let (mut text, mut narrow, mut wide) = (BytesMut::new(), BytesMut::new(), BytesMut::new());
                 crate::types::text::decimal::write_128(value, scale, &mut text);
                 send_128(value, scale, &mut narrow);
+                let mut line = Short::new();
+                line_128(value, scale, &mut line);
+                assert_eq!(line.as_bytes(), &narrow[..], "{value} {scale}");
                 send_256(i256::from_i128(value), scale, &mut wide);
                 let text = std::str::from_utf8(&text).unwrap().to_owned();
                 assert_eq!(narrow, sent(&text), "{text}");
