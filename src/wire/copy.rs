@@ -48,7 +48,7 @@ impl Connection {
         let bounds = running.bounds();
         let sent = match out.rows {
             Answer::Batches(rows) => self.pour(&mut RowCursor::new(rows), &mut encoder, bounds, None).await?.rows,
-            Answer::Wire(rows) => self.forward(rows, bounds, |messages, out| encoder.messages(messages, out)).await?,
+            Answer::Wire(rows) => self.forward(rows, bounds, |messages, out| encoder.messages(&messages, out)).await?,
         };
         encoder.end(&mut self.io.out)?;
         self.io.out.copy_done();

@@ -25,6 +25,9 @@ use crate::session::{PreparedStatement, RowCursor, StatementKind, TransactionSta
 /// How long rows that wait in the buffer may wait for more, so that a small result is sent at once, not twice.
 const GATHER: Duration = Duration::from_millis(1);
 
+/// Bytes that are encoded already wait for so many. What a source sends at once is often a little less than a [`CHUNK`].
+const FORWARDED: usize = CHUNK / 2;
+
 /// What was sent.
 pub(super) struct Delivered {
     /// Rows of this execution.
@@ -141,6 +144,8 @@ impl Connection {
                 at = next;
                 if self.io.out.len() >= CHUNK {
                     self.io.push(bounds).await?;
+                    // A client that takes everything at once must not keep others waiting.
+                    tokio::task::yield_now().await;
                 }
             }
         }
@@ -151,16 +156,16 @@ impl Connection {
         &mut self,
         mut rows: WireRows,
         bounds: &Bounds,
-        mut write: impl FnMut(&[u8], &mut BackendWriter) -> Result<(), Error> + Send,
+        mut write: impl FnMut(Bytes, &mut BackendWriter) -> Result<(), Error> + Send,
     ) -> Result<u64, Stop> {
         let mut sent = 0;
         loop {
             let next = self.next_part(&mut rows, bounds).await?;
             self.tell(bounds);
             let Some((messages, count)) = next else { return Ok(sent) };
-            write(&messages, &mut self.io.out)?;
+            write(messages, &mut self.io.out)?;
             sent += count;
-            if self.io.out.len() >= CHUNK {
+            if self.io.out.len() >= FORWARDED {
                 self.io.push(bounds).await?;
             }
         }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use arrow::record_batch::RecordBatch;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::messages::{BackendWriter, ColumnDescription};
 use crate::error::{Error, Result, SqlState};
@@ -77,8 +77,8 @@ pub(super) trait EncodeRows {
 ///
 /// # Errors
 /// None.
-pub(super) fn as_they_are(messages: &[u8], out: &mut BackendWriter) -> Result<()> {
-    out.buffer().extend_from_slice(messages);
+pub(super) fn as_they_are(messages: Bytes, out: &mut BackendWriter) -> Result<()> {
+    out.relay(messages);
     Ok(())
 }
 

@@ -29,9 +29,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Where what is read goes, with room for so many bytes more.
-    pub(super) fn room(&mut self, bytes: usize) -> &mut BytesMut {
-        self.bytes.reserve(bytes);
+    /// Where what is read goes, with room for at least so many bytes more; if there is less, room for `wanted` is made.
+    pub(super) fn room(&mut self, least: usize, wanted: usize) -> &mut BytesMut {
+        if self.bytes.capacity() - self.bytes.len() < least {
+            self.bytes.reserve(wanted);
+        }
         &mut self.bytes
     }
 

@@ -98,8 +98,8 @@ struct State {
     last: Option<Bytes>,
     /// What the relay has read and not taken.
     heard: Inbox,
-    /// The last read was as long as there was room.
-    full: bool,
+    /// Room for the next read, in bytes. A server that has filled it once goes on sending: it stays large until the statement's end.
+    room: usize,
 }
 
 /// What the library has sent since the login.
@@ -162,7 +162,7 @@ impl Line {
             unsent: BytesMut::new(),
             last: None,
             heard: Inbox::default(),
-            full: false,
+            room: SMALL,
         };
         let line = Line(Arc::new(Shared { state: Mutex::new(state), seen, rested: Notify::new() }));
         (line.clone(), LibraryEnd(line))
@@ -290,6 +290,7 @@ impl Drop for Taken {
         state.taken = false;
         // An idle connection is small.
         state.heard = Inbox::default();
+        state.room = SMALL;
         state.unsent = BytesMut::new();
         let library = state.library_to_wake();
         drop(state);
@@ -334,12 +335,14 @@ impl State {
     }
 
     fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let heard = self.heard.room(if self.full { LARGE } else { SMALL });
+        let heard = self.heard.room(SMALL, self.room);
         let room = heard.capacity() - heard.len();
         let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, heard))?;
-        self.full = read == room;
         if read == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        if read == room {
+            self.room = LARGE;
         }
         Poll::Ready(Ok(()))
     }

@@ -9,6 +9,7 @@ mod cursor;
 mod declared;
 mod dial;
 mod errors;
+mod flow;
 mod forward;
 mod frames;
 mod inbox;

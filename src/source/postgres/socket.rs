@@ -12,6 +12,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::flow::Flow;
+
 /// An idle connection is probed after this.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(10);
 /// The time between probes.
@@ -31,7 +33,7 @@ pub(super) enum Address {
 
 /// A connected socket.
 pub(super) enum Socket {
-    Tcp(TcpStream),
+    Tcp(Flow),
     Unix(UnixStream),
 }
 
@@ -50,7 +52,7 @@ impl Address {
                 socket.set_tcp_keepalive(&keepalive)?;
                 #[cfg(target_os = "linux")]
                 socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-                Ok(Socket::Tcp(stream))
+                Ok(Socket::Tcp(Flow::new(stream)))
             }
             Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
         }

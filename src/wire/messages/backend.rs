@@ -3,7 +3,7 @@
 
 use std::io;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use pgwire::messages::Message;
 use pgwire::messages::copy::{CopyInResponse, CopyOutResponse};
 use pgwire::messages::startup::{Authentication, NegotiateProtocolVersion};
@@ -14,6 +14,9 @@ use crate::error::{Error, Result, SqlState};
 
 /// A buffer larger than this is given back once it is empty, in bytes.
 const KEPT_BYTES: usize = 256 * 1024;
+
+/// So many bytes are cheaper to send on their own than to copy behind others.
+const UNCOPIED: usize = 16 * 1024;
 
 /// One column of a RowDescription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct RowMark(usize);
 /// What a client is told, until it is flushed.
 #[derive(Debug, Default)]
 pub struct BackendWriter {
+    /// Messages that leave as they came, before `out`.
+    relayed: Bytes,
     out: BytesMut,
     /// A message could not be encoded: the connection must not go on.
     broken: Option<&'static str>,
@@ -75,16 +80,25 @@ impl BackendWriter {
     /// Bytes that wait to be flushed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.out.len()
+        self.relayed.len() + self.out.len()
     }
 
     /// Whether nothing waits to be flushed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
+        self.relayed.is_empty() && self.out.is_empty()
     }
 
-    /// The buffer itself: for the columns of a row that has begun, and for whole messages relayed from a source.
+    /// Whole messages relayed from a source, behind all others. Many at once are not copied.
+    pub fn relay(&mut self, messages: Bytes) {
+        if self.is_empty() && messages.len() >= UNCOPIED {
+            self.relayed = messages;
+        } else {
+            self.out.extend_from_slice(&messages);
+        }
+    }
+
+    /// The buffer itself: for the columns of a row that has begun.
     pub fn buffer(&mut self) -> &mut BytesMut {
         &mut self.out
     }
@@ -97,11 +111,13 @@ impl BackendWriter {
         if let Some(what) = self.broken {
             return Err(io::Error::other(format!("{what} could not be encoded")));
         }
-        while !self.out.is_empty() {
-            if stream.write_buf(&mut self.out).await? == 0 {
+        while !self.is_empty() {
+            if stream.write_buf(&mut (&mut self.relayed).chain(&mut self.out)).await? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
         }
+        // An empty part of what was read would hold all of it.
+        self.relayed = Bytes::new();
         if self.out.capacity() > KEPT_BYTES {
             self.out = BytesMut::new();
         }
@@ -372,6 +388,20 @@ mod tests {
         writer.buffer().put_i32(99);
         writer.abort_row(mark);
         assert_eq!(&writer.buffer()[..], b"D\0\0\0\x0f\0\x02\xff\xff\xff\xff\0\0\0\x01x");
+    }
+
+    #[tokio::test]
+    async fn what_is_relayed_keeps_its_place() {
+        let mut writer = BackendWriter::new();
+        let many = Bytes::from(vec![b'm'; UNCOPIED]);
+        writer.relay(many.clone());
+        writer.ready_for_query(b'I');
+        writer.relay(many.clone());
+        assert_eq!(writer.len(), 2 * UNCOPIED + 6);
+        let mut sent = Vec::new();
+        writer.flush(&mut sent).await.unwrap();
+        assert!(writer.is_empty());
+        assert_eq!(sent, [&many[..], b"Z\0\0\0\x05I", &many[..]].concat());
     }
 
     #[test]
