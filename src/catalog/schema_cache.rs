@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::join_all;
 use moka::future::Cache;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::mount::Mounts;
 use super::{CatalogSnapshot, Unavailable};
@@ -27,6 +29,8 @@ pub struct Mounted {
     mounts: Mounts,
     /// Refreshes asked for so far: a read that began before the last of them does not answer it.
     refreshes: AtomicU64,
+    /// A statement has needed it since its schema was last read.
+    needed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -86,7 +90,7 @@ enum Answer {
 }
 
 /// Which sources a statement needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Needed {
     /// All of them: an unqualified name, or a look at the catalogs.
     All,
@@ -99,11 +103,33 @@ pub struct SchemaCache {
     sources: Vec<Mounted>,
     fresh: Cache<usize, Read<Arc<RemoteSchema>>>,
     failed: Cache<usize, Read<Error>>,
+    ttl: Duration,
     stale_for: Duration,
     metrics: Metrics,
     assembled: Mutex<Option<(Vec<Key>, Arc<CatalogSnapshot>)>>,
+    /// Snapshots that are good for a while, by what was needed.
+    settled: Mutex<HashMap<Needed, Settled>>,
+    /// Counts what may change a snapshot.
+    changes: AtomicU64,
+    /// Where schemas are read: what is made of the answers takes its time.
+    runtime: Handle,
     generation: &'static AtomicU64,
 }
+
+/// A snapshot all of whose sources are fresh.
+#[derive(Debug)]
+struct Settled {
+    /// What had changed when it was made.
+    changes: u64,
+    /// Until when the schemas of the needed sources are fresh.
+    until: Instant,
+    /// Those sources.
+    sources: Vec<usize>,
+    snapshot: Arc<CatalogSnapshot>,
+}
+
+/// Settled snapshots kept at most.
+const SETTLED: usize = 256;
 
 /// What a snapshot was made of: the same keys make the same snapshot. A key keeps its schema, so that no other comes to lie where it lay.
 #[derive(Debug, Clone)]
@@ -126,13 +152,13 @@ impl SchemaCache {
     /// A cache over these sources, in config order. Asks none of them yet.
     ///
     /// `numbers`: where its snapshots' numbers come from. Transactions take theirs from there too, so that what changes after one
-    /// has a higher number.
+    /// has a higher number. `runtime`: where schemas are read.
     #[must_use]
     pub fn new(
         settings: &CacheSettings,
         sources: Vec<(SourceSettings, Arc<dyn Connector>)>,
         metrics: Metrics,
-        numbers: &'static AtomicU64,
+        (numbers, runtime): (&'static AtomicU64, Handle),
     ) -> Self {
         let sources = sources
             .into_iter()
@@ -141,6 +167,7 @@ impl SchemaCache {
                 mounts: Mounts::new(&settings),
                 connector,
                 refreshes: AtomicU64::new(0),
+                needed: AtomicBool::new(false),
                 state: Mutex::default(),
             })
             .collect();
@@ -149,9 +176,13 @@ impl SchemaCache {
             sources,
             fresh: Cache::builder().time_to_live(at_least(settings.schema_ttl)).build(),
             failed: Cache::builder().time_to_live(at_least(settings.schema_negative_ttl)).build(),
+            ttl: settings.schema_ttl,
             stale_for: settings.schema_stale_while_down,
             metrics,
             assembled: Mutex::new(None),
+            settled: Mutex::default(),
+            changes: AtomicU64::new(0),
+            runtime,
             generation: numbers,
         }
     }
@@ -174,22 +205,76 @@ impl SchemaCache {
     pub fn refresh(&self, name: &str) -> bool {
         let Some(source) = self.source(name) else { return false };
         source.refreshes.fetch_add(1, Ordering::AcqRel);
+        self.changes.fetch_add(1, Ordering::AcqRel);
         true
     }
 
     /// What is mounted now. Asks the needed sources whose schema is not fresh, all at once, each within its own time limit; sources
     /// that are not needed are taken as they were last seen.
     pub async fn snapshot(&self, needed: &Needed) -> Arc<CatalogSnapshot> {
+        if let Some(snapshot) = self.settled(needed) {
+            return snapshot;
+        }
+        let changes = self.changes.load(Ordering::Acquire);
+        let is_needed = |source: &Mounted| match needed {
+            Needed::All => true,
+            Needed::Schemas(names) => names.iter().any(|name| source.mounts.may_mount(name)),
+        };
         let answers = join_all(self.sources.iter().enumerate().map(|(index, source)| async move {
-            match needed {
-                Needed::Schemas(names) if !names.iter().any(|name| source.mounts.may_mount(name)) => {
-                    self.last_seen(index).await
-                }
-                _ => self.ask(index).await,
-            }
+            if is_needed(source) { self.ask(index).await } else { self.last_seen(index).await }
         }))
         .await;
-        self.assemble(&answers)
+        let snapshot = self.assemble(&answers);
+        if answers.iter().all(|answer| matches!(answer, Answer::Fresh(_))) {
+            let sources = (0..self.sources.len()).filter(|index| is_needed(&self.sources[*index])).collect();
+            self.settle(needed, (changes, sources, Arc::clone(&snapshot)));
+        }
+        snapshot
+    }
+
+    /// A snapshot that was made before and is still good.
+    fn settled(&self, needed: &Needed) -> Option<Arc<CatalogSnapshot>> {
+        let settled = self.settled.lock();
+        let found = settled.get(needed)?;
+        if found.changes != self.changes.load(Ordering::Acquire) || Instant::now() >= found.until {
+            return None;
+        }
+        found.sources.iter().for_each(|index| self.sources[*index].needed.store(true, Ordering::Relaxed));
+        self.metrics.cache_requests("hit").inc_by(found.sources.len() as u64);
+        Some(Arc::clone(&found.snapshot))
+    }
+
+    /// Keeps a snapshot until the first schema in it that is needed is not fresh any more.
+    fn settle(&self, needed: &Needed, (changes, sources, snapshot): (u64, Vec<usize>, Arc<CatalogSnapshot>)) {
+        let read = |index: &usize| self.sources[*index].state.lock().good.as_ref().map(|good| good.read);
+        let first = sources.iter().filter_map(read).min();
+        let Some(until) = first.unwrap_or_else(Instant::now).checked_add(self.ttl) else { return };
+        let mut settled = self.settled.lock();
+        if settled.len() >= SETTLED {
+            settled.clear();
+        }
+        settled.insert(needed.clone(), Settled { changes, until, sources, snapshot });
+    }
+
+    /// Reads the schemas anew that statements have needed and that will not be fresh `soon`: no statement waits for them then.
+    pub async fn renew(&self, soon: Duration) {
+        let due = |index: &usize| {
+            let source = &self.sources[*index];
+            let read = source.state.lock().good.as_ref().map(|good| good.read.elapsed());
+            read.is_some_and(|age| age < self.ttl && age + soon >= self.ttl)
+                && source.needed.swap(false, Ordering::Relaxed)
+        };
+        let renewing = (0..self.sources.len()).filter(due).map(|index| async move {
+            let Some(before) = self.sources[index].state.lock().good.as_ref().map(|good| good.read) else { return };
+            let (answer, earlier) = self.read(index).await;
+            // Whoever has read it meanwhile began later.
+            if let Ok(read) = answer
+                && earlier == Some(before)
+            {
+                self.fresh.insert(index, read).await;
+            }
+        });
+        join_all(renewing).await;
     }
 
     async fn last_seen(&self, index: usize) -> Answer {
@@ -252,10 +337,32 @@ impl SchemaCache {
     }
 
     async fn introspect(&self, index: usize) -> std::result::Result<Read<Arc<RemoteSchema>>, Read<Error>> {
+        self.sources[index].needed.store(true, Ordering::Relaxed);
+        self.read(index).await.0
+    }
+
+    /// Reads a schema; with that, when it had been read before.
+    async fn read(&self, index: usize) -> (std::result::Result<Read<Arc<RemoteSchema>>, Read<Error>>, Option<Instant>) {
         let source = &self.sources[index];
         let refresh = source.refreshes.load(Ordering::Acquire);
         let begun = Instant::now();
-        match source.connector.introspect().await {
+        let connector = Arc::clone(&source.connector);
+        let reading = AbortOnDropHandle::new(self.runtime.spawn(async move { connector.introspect().await }));
+        let found = reading
+            .await
+            .unwrap_or_else(|error| Err(Error::internal("the reading of a schema ended early").with_cause(error)));
+        let earlier = source.state.lock().good.as_ref().map(|good| good.read);
+        (self.found(index, found, (refresh, begun)), earlier)
+    }
+
+    fn found(
+        &self,
+        index: usize,
+        found: Result<RemoteSchema>,
+        (refresh, begun): (u64, Instant),
+    ) -> std::result::Result<Read<Arc<RemoteSchema>>, Read<Error>> {
+        let source = &self.sources[index];
+        let found = match found {
             Ok(schema) => {
                 let before = source.state.lock().good.as_ref().map(|good| Arc::clone(&good.schema));
                 let schema = match before {
@@ -280,12 +387,15 @@ impl SchemaCache {
                     // The source is there; somebody changes one of its tables just now.
                     tracing::warn!(source = &*source.name, "its schema could not be read again: a table is locked");
                     self.note(index, Ok(()));
+                    self.changes.fetch_add(1, Ordering::AcqRel);
                     return Ok(Read { refresh, answer: schema });
                 }
                 self.note(index, Err(error.clone()));
                 Err(Read { refresh, answer: error })
             }
-        }
+        };
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        found
     }
 
     /// Notes that a source answered, or did not.
@@ -301,6 +411,9 @@ impl SchemaCache {
                 Ok(()) => tracing::info!(source = &*source.name, "source is up"),
                 Err(error) => tracing::warn!(source = &*source.name, error = %error.chain(), "source is down"),
             }
+        }
+        if state.error.is_some() || answer.is_err() {
+            self.changes.fetch_add(1, Ordering::AcqRel);
         }
         state.error = answer.err();
     }

@@ -44,7 +44,8 @@ impl App {
             .iter()
             .map(|source| Ok((source.clone(), connector(source)?)))
             .collect::<Result<Vec<_>>>()?;
-        let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone(), &LAST_ID));
+        let reading = (&LAST_ID, threads.queries.clone());
+        let catalog = Arc::new(SchemaCache::new(&settings.cache, connectors, metrics.clone(), reading));
         let policy = Arc::new(Policy::new(&settings));
         let registry = Arc::new(SessionRegistry::keeping(settings.cache.plans));
         let (running, events) = (Running::default(), Events::default());
@@ -181,7 +182,7 @@ fn health(source: &Mounted) -> SourceHealth {
     }
 }
 
-/// Reads every schema once, then keeps asking the sources whether they are there.
+/// Reads every schema once, then keeps asking the sources whether they are there, and what they hold before that is too old.
 async fn watch(catalog: Arc<SchemaCache>, shutdown: Shutdown) {
     tokio::select! {
         () = shutdown.drain_begun() => return,
@@ -201,6 +202,10 @@ async fn watch(catalog: Arc<SchemaCache>, shutdown: Shutdown) {
         tokio::select! {
             () = shutdown.drain_begun() => return,
             _ = futures::future::join_all(pings) => {}
+        }
+        tokio::select! {
+            () = shutdown.drain_begun() => return,
+            () = catalog.renew(2 * PING_EVERY) => {}
         }
     }
 }
