@@ -27,6 +27,10 @@ const SOCKET_STACK: usize = 8 << 20;
 /// Threads that answer from memory.
 const MEMORY_WORKERS: usize = 2;
 
+/// Threads that carry sockets, at most; fewer than cores. What they do is short, and the more of them there are, the more of their time goes
+/// into waking each other, which clients and servers on the same machine lack.
+const SOCKETS: usize = 8;
+
 /// Threads that may plan at once.
 const PLANNERS: usize = 64;
 
@@ -58,7 +62,7 @@ impl Runtimes {
         };
         let sockets = build(
             Builder::new_multi_thread()
-                .worker_threads(cores.clamp(2, 8))
+                .worker_threads(cores.div_ceil(2).clamp(1, SOCKETS))
                 .thread_stack_size(SOCKET_STACK)
                 .thread_name("sockets"),
         )?;
