@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::cursors::Grounds;
 use super::fresh::still_true;
+use super::permission::permitted;
 use super::plan::Planned;
 use super::prepare::{self, Prepared};
 use super::upstream;
@@ -223,7 +224,7 @@ async fn read_once(
             };
             let how = (running, bounds, run.pace.clone());
             let outcome = rows(query, run.session, identity, how, planned, parameters).await?;
-            Ok(Produced { outcome, plan: Some(planned.plan.clone()), grounds: None })
+            Ok(Produced { outcome, plan: Some(planned.plan.permit()?), grounds: None })
         }
     }
 }
@@ -334,9 +335,10 @@ async fn start(
         });
     };
     let plan = match planned.plan.value() {
-        Planned::Federated(plan) => planned.plan.clone().with(Arc::clone(plan)),
+        Planned::Federated(plan) => planned.plan.permit()?.with(Arc::clone(plan)),
         Planned::Passthrough(plan) => {
             let wants = planned.wants(plan);
+            let permitted = permitted(query, session, planned)?;
             let upstream = upstream::of_statement(query, session, running, (plan.source(), wants)).await?;
             begun(vec![format!("{}: {}", plan.source(), plan.sql())]);
             let cursors = current::cursors(session, plan)?;
@@ -345,7 +347,7 @@ async fn start(
                 Some(upstream) => Place::In { upstream, parts: parts.as_ref(), cursors: &cursors },
                 None => Place::Alone,
             };
-            let plan = planned.plan.clone().with(Arc::clone(plan));
+            let plan = permitted.with(Arc::clone(plan));
             let form = match pace {
                 Pace::Sent(formats) => Form::Wire(formats),
                 Pace::Whole | Pace::Parts(_) => Form::Batches,

@@ -14,6 +14,7 @@ use futures::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::execute::relay;
+use super::permission::permitted;
 use super::plan::Planned;
 use super::prepare::Prepared;
 use super::upstream;
@@ -218,7 +219,7 @@ impl Analysis<'_> {
     ) -> Result<Found> {
         let Analysis { query, running, planned, wanted, .. } = self;
         let (engine, parameters) = (Arc::clone(&query.parts.engine), parameters.to_vec());
-        let plan = planned.plan.clone().with(Arc::clone(plan));
+        let plan = planned.plan.permit()?.with(Arc::clone(plan));
         let inside = match wanted.analyze && planned.route.target == Target::Federated {
             true => upstream::of_reads(query, session, running, planned).await?,
             false => None,
@@ -246,6 +247,7 @@ impl Analysis<'_> {
         let explained = Explained { lines, remote: vec![remote], rows: None };
         let wants = planned.wants(plan);
         let planning = self.planning();
+        let permitted = if wanted.analyze { permitted(query, session, planned) } else { planned.plan.permit() }?;
         let held = match wanted.analyze {
             true => upstream::of_statement(query, session, running, (plan.source(), wants)).await?,
             false => session.transaction.remote::<Upstream>().filter(|held| held.source() == plan.source()),
@@ -253,7 +255,7 @@ impl Analysis<'_> {
         let told = plan.may_be_explained;
         let cursors = if wanted.analyze { current::cursors(session, plan)? } else { Vec::new() };
         let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
-        let plan = planned.plan.clone().with(Arc::clone(plan));
+        let plan = permitted.with(Arc::clone(plan));
         if told {
             let (asked, begun) = (wanted.asked(), Instant::now());
             let asking = query.parts.threads.of(planned.route.target).spawn(async move {

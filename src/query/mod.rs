@@ -12,6 +12,7 @@ mod facts;
 pub(crate) mod fake;
 mod fresh;
 mod pass;
+mod permission;
 mod plan;
 mod prepare;
 mod prepared;
@@ -44,7 +45,7 @@ use crate::names::cut;
 use crate::policy::{Admission, Identity};
 use crate::rows::{Answer, Bounds, CommandTag, deadline_after};
 use crate::session::{Open, PreparedStatement, Session};
-use crate::sql::Statement;
+use crate::sql::{Statement, StatementKind};
 use decisions::Decisions;
 use execute::{Execution, Pace};
 use world::Worlds;
@@ -120,6 +121,14 @@ pub trait Service: Send + Sync {
 
     /// Whether a statement's plan may serve when the same text comes again.
     fn is_lasting(&self, prepared: &PreparedStatement) -> bool;
+
+    /// Whether a statement may be bound: of a query that locks rows PostgreSQL tells then, and not later, that it may not run.
+    ///
+    /// # Errors
+    /// `25006`, `42501`.
+    fn check_bound(&self, _session: &Session, _prepared: &PreparedStatement) -> Result<()> {
+        Ok(())
+    }
 
     /// Runs a prepared statement. `parameters` has one array of one row for each of its parameters, of their types' storage. `formats`: its
     /// rows go to the client in these (binary or not: none, one for all, or one for each column), and may come so; without, they are batches.
@@ -354,7 +363,16 @@ impl Service for Query {
 
     fn is_lasting(&self, prepared: &PreparedStatement) -> bool {
         let planned = prepared.plan::<prepare::Prepared>();
-        planned.is_some_and(|planned| fresh::is_lasting(&planned, &prepared.statement.text))
+        let silent = prepared.statement.shortened.is_empty();
+        silent && planned.is_some_and(|planned| fresh::is_lasting(&planned, &prepared.statement.text))
+    }
+
+    fn check_bound(&self, session: &Session, prepared: &PreparedStatement) -> Result<()> {
+        let locks = matches!(prepared.statement.kind, StatementKind::Query(_)) && prepared.statement.locks().is_some();
+        match prepared.plan::<prepare::Prepared>() {
+            Some(planned) if locks => permission::permitted(self, session, &planned).map(drop),
+            _ => Ok(()),
+        }
     }
 
     async fn execute(

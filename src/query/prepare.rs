@@ -8,6 +8,7 @@ use super::explain::Explain;
 use super::facts::facts;
 use super::fresh::Depends;
 use super::pass::{Choice, Passed};
+use super::permission::Permission;
 use super::plan::Planned;
 use super::probes::asks_catalogs;
 use super::upstream::Wants;
@@ -17,7 +18,7 @@ use crate::engine::datafusion::{PlanRequest, SessionFacts};
 use crate::engine::passthrough::PassPlan;
 use crate::error::{Error, Result, SqlState};
 use crate::names::TableName;
-use crate::policy::{self, Authorized, Identity, Privilege};
+use crate::policy::{self, Identity, Privilege};
 use crate::rows::RowShape;
 use crate::session::{Kind, PreparedStatement, Session, Shown};
 use crate::sql::{ExplainOption, Modify, Scope, Statement, StatementKind, TableRef, WriteAction, Written};
@@ -25,8 +26,8 @@ use crate::types::PgType;
 
 /// A statement that reads, planned for one identity.
 pub(super) struct Prepared {
-    /// The plan, with the permit to run it.
-    pub(super) plan: Authorized<Planned>,
+    /// The plan, with the permit to run it if there is one.
+    pub(super) plan: Permission,
     /// Where it runs, and why.
     pub(super) route: Route,
     /// EXPLAIN of it is wanted, not its rows.
@@ -80,10 +81,12 @@ pub(super) async fn prepare(
     statement: Statement,
     parameter_types: &[u32],
 ) -> Result<PreparedStatement> {
-    if let Some(refusal) = statement.refusal() {
-        return Err(refusal);
-    }
     session.check_may_run(&statement)?;
+    match statement.refusal() {
+        Some(_) if statement.is_refused_when_run() => return unplanned(statement, None, parameter_types),
+        Some(refusal) => return Err(refusal),
+        None => {}
+    }
     let (read, explain) = inner(&statement)?;
     if let (Some(options), StatementKind::Execute { .. }) = (explain, &read.kind) {
         let shape = Explain::read(options)?.shape();
@@ -190,9 +193,10 @@ async fn plan_once(
         let columns: Vec<String> = table.arrow.fields().iter().map(|field| field.name().clone()).collect();
         (table.name.clone(), columns, Privilege::Select)
     });
-    let writes = writes(read, planned.tables())?;
     let plan = policy::authorize(identity, wanted, planned.clone())?;
-    let plan = policy::authorize_writes(identity, writes, plan)?;
+    let written = writes(read, planned.tables());
+    let written = written.and_then(|writes| policy::authorize_writes(identity, writes, plan.clone()));
+    let plan = Permission::new(plan, written)?;
     // As in PostgreSQL, what is wrong with the statement itself is told before what is wrong with an option.
     let explain = explain.map(Explain::read).transpose()?;
     Ok(Prepared { plan, route, explain, scope, relations, world, depends, catalogs, identity: Arc::clone(identity) })

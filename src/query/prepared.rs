@@ -84,7 +84,7 @@ pub(super) async fn explain(run: &mut Execution<'_>, statement: &Statement) -> R
     let (prepared, values) = bound(run, name, arguments).await?;
     let planned = match &prepared {
         Prepared::Statement(prepared) => prepared.plan::<Planned>(),
-        Prepared::Empty => None,
+        Prepared::Empty(_) => None,
     };
     let (Prepared::Statement(prepared), Some(planned)) = (&prepared, planned) else {
         return Err(Error::unsupported("EXPLAIN of a utility statement is not supported"));

@@ -133,8 +133,8 @@ pub struct Portal {
     pub prepared: Prepared,
     /// One array of one row for each parameter.
     pub parameters: Vec<ArrayRef>,
-    /// The formats asked for: none, one for all columns, or one for each; true: binary.
-    pub result_formats: Vec<bool>,
+    /// The formats asked for: none, one for all columns, or one for each. 0 is text, 1 is binary; others are refused with the first row.
+    pub result_formats: Vec<i16>,
     /// How far it has come.
     pub state: PortalState,
     /// Savepoints that stood when it was made.
@@ -182,7 +182,7 @@ impl CursorRow {
         match (&self.declared, &self.prepared) {
             (Some(declared), _) => &declared.text,
             (None, Prepared::Statement(prepared)) => &prepared.statement.text,
-            (None, Prepared::Empty) => "",
+            (None, Prepared::Empty(_)) => "",
         }
     }
 

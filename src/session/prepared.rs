@@ -147,8 +147,8 @@ impl fmt::Debug for PreparedStatement {
 /// What a name stands for.
 #[derive(Debug, Clone)]
 pub enum Prepared {
-    /// No statement at all: an empty text is legal.
-    Empty,
+    /// No statement at all: an empty text is legal. It keeps the types that its parameters were given.
+    Empty(Arc<[PgType]>),
     /// A statement.
     Statement(Arc<PreparedStatement>),
 }
@@ -158,7 +158,7 @@ impl Prepared {
     #[must_use]
     pub fn parameters(&self) -> &[PgType] {
         match self {
-            Prepared::Empty => &[],
+            Prepared::Empty(parameters) => parameters,
             Prepared::Statement(prepared) => &prepared.parameters,
         }
     }
@@ -167,14 +167,14 @@ impl Prepared {
     #[must_use]
     pub fn shape(&self) -> Option<&Arc<RowShape>> {
         match self {
-            Prepared::Empty => None,
+            Prepared::Empty(_) => None,
             Prepared::Statement(prepared) => prepared.shape.as_ref(),
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Prepared::Empty => FIXED_BYTES,
+            Prepared::Empty(parameters) => FIXED_BYTES + size_of_val(&**parameters),
             Prepared::Statement(prepared) => {
                 let text = prepared.statement.text.len();
                 FIXED_BYTES + BYTES_PER_TEXT_BYTE * text + prepared.prepared_by.as_ref().map_or(0, String::len)
@@ -197,7 +197,7 @@ impl Named {
         named
             .filter_map(|(_, prepared)| match prepared {
                 Prepared::Statement(prepared) => Some(Arc::clone(prepared)),
-                Prepared::Empty => None,
+                Prepared::Empty(_) => None,
             })
             .collect()
     }
@@ -306,19 +306,25 @@ mod tests {
     fn names_are_taken_once_and_bounded() {
         let mut all = PreparedStatements::default();
         assert_eq!(all.get("").unwrap_err().message(), "unnamed prepared statement does not exist");
-        all.insert("", Prepared::Empty).unwrap();
-        all.insert("", Prepared::Empty).unwrap();
-        all.insert("a", Prepared::Empty).unwrap();
-        assert_eq!(all.insert("a", Prepared::Empty).unwrap_err().state(), SqlState::DUPLICATE_PREPARED_STATEMENT);
+        all.insert("", Prepared::Empty(Arc::default())).unwrap();
+        all.insert("", Prepared::Empty(Arc::default())).unwrap();
+        all.insert("a", Prepared::Empty(Arc::default())).unwrap();
+        assert_eq!(
+            all.insert("a", Prepared::Empty(Arc::default())).unwrap_err().state(),
+            SqlState::DUPLICATE_PREPARED_STATEMENT
+        );
         assert!(all.remove("a") && !all.remove("a"));
         assert_eq!(all.get("a").unwrap_err().state(), SqlState::INVALID_SQL_STATEMENT_NAME);
         all.clear();
         assert!(all.get("").is_ok(), "the unnamed statement is gone");
         all.remove("");
         for i in 0..MAX_STATEMENTS {
-            all.insert(&i.to_string(), Prepared::Empty).unwrap();
+            all.insert(&i.to_string(), Prepared::Empty(Arc::default())).unwrap();
         }
-        assert_eq!(all.insert("x", Prepared::Empty).unwrap_err().state(), SqlState::CONFIGURATION_LIMIT_EXCEEDED);
+        assert_eq!(
+            all.insert("x", Prepared::Empty(Arc::default())).unwrap_err().state(),
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED
+        );
         for i in 0..MAX_STATEMENTS {
             all.remove(&i.to_string());
         }

@@ -21,7 +21,7 @@ pub struct Statement {
     pub kind: StatementKind,
     /// The highest `$n` in it.
     pub(super) parameters: u16,
-    /// Names of what a session makes (statements, cursors, savepoints, channels) as they were written, where they had to be cut.
+    /// Identifiers in it that had to be cut, as they were written.
     pub shortened: Vec<String>,
 }
 
@@ -452,6 +452,12 @@ impl Statement {
     #[must_use]
     pub fn parameter_count(&self) -> u16 {
         self.parameters
+    }
+
+    /// Whether it is a statement that nobody here may run: PostgreSQL reads such, and refuses it when it is run.
+    #[must_use]
+    pub fn is_refused_when_run(&self) -> bool {
+        matches!(&self.kind, StatementKind::Refused { why: Refusal::ReadOnly | Refusal::Privilege(_), .. })
     }
 
     /// The error that answers a statement which Tusk does not execute; none if it does.

@@ -180,6 +180,10 @@ impl Connection {
         if self.state == State::Drain && !matches!(kind, b'S' | b'X') {
             return Ok(());
         }
+        // A Sync ends the skipping even if it is malformed.
+        if kind == b'S' {
+            self.state = State::Ready;
+        }
         let extended = matches!(kind, b'P' | b'B' | b'D' | b'E' | b'C' | b'H');
         let done = match decode(frame) {
             Ok(message) => self.message(message).await,
@@ -228,10 +232,9 @@ impl Connection {
                 self.batch = true;
                 self.parse(&name, &sql, &param_types).await
             }
-            FrontendMessage::Bind { portal, statement, param_formats, params, result_formats } => {
+            FrontendMessage::Bind { portal, statement, body } => {
                 self.batch = true;
-                let values = super::extended::Values { formats: param_formats, values: params };
-                self.bind(&portal, &statement, &values, &result_formats).map_err(plain)
+                self.bind(&portal, &statement, body).map_err(plain)
             }
             FrontendMessage::Describe { kind: Target::Statement, name } => {
                 self.batch = true;

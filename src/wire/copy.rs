@@ -105,7 +105,7 @@ impl CopyEncoder {
         let shape = copy.rows.shape();
         let binary = copy.options.format == CopyFormat::Binary;
         let (columns, count) = match &copy.rows {
-            Answer::Batches(_) => column_encoders(shape, &Formats::new(vec![binary]), options)?,
+            Answer::Batches(_) => column_encoders(shape, &Formats::all(binary), options)?,
             Answer::Wire(_) => (Vec::new(), 0),
         };
         if binary {

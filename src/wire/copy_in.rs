@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connection::Connection;
 use super::framing::{Allowed, Frame, violation};
 use super::io::{Ended, Io, Stop, administrator};
-use super::messages::{CopyFormat as WireFormat, FrontendMessage, Severity, decode};
+use super::messages::{CopyFormat as WireFormat, Severity, utf8};
 use super::respond;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{CopyIn, RunningStatement};
@@ -24,13 +24,13 @@ impl Connection {
             match frame.kind {
                 b'd' => self.io.watch(bounds, copy.write(frame.body.freeze())).await?,
                 b'c' => break,
-                b'f' => {
-                    let why = given_up(frame)?;
-                    match self.io.watch(bounds, copy.give_up(&why)).await? {}
-                }
+                b'f' => match given_up(frame) {
+                    Ok(why) => match self.io.watch(bounds, copy.give_up(&why)).await? {},
+                    Err(error) => return Err(self.break_off(&mut copy, bounds, error).await?.into()),
+                },
                 // Flush and Sync mean nothing here, as in PostgreSQL.
                 b'H' | b'S' => {}
-                kind => return Err(self.out_of_step(kind, running)),
+                _ => return Err(self.out_of_step(&mut copy, running, frame).await),
             }
         }
         self.io.watch(bounds, copy.finish()).await
@@ -67,17 +67,41 @@ impl Connection {
         limits.into_iter().flatten().filter(|limit| !limit.is_zero()).min().unwrap_or(FOREVER).min(FOREVER)
     }
 
-    /// A message that cannot be one of COPY data: PostgreSQL has not read it whole then, and ends the session.
-    fn out_of_step(&mut self, kind: u8, running: &RunningStatement) -> Stop {
-        let error = violation(format!("unexpected message type 0x{kind:02X} during COPY from stdin"));
-        respond::error(&mut self.io.out, &error, Severity::Error, Some(running));
+    /// A message that cannot be one of COPY data: PostgreSQL has not read it whole then, and ends the session. If it has refused the data
+    /// before, it is a message like any other.
+    async fn out_of_step(&mut self, copy: &mut CopyIn, running: &RunningStatement, frame: Frame) -> Stop {
+        let error = violation(format!("unexpected message type 0x{:02X} during COPY from stdin", frame.kind));
+        match self.break_off(copy, running.bounds(), error).await {
+            Ok(error) => respond::error(&mut self.io.out, &error, Severity::Error, Some(running)),
+            Err(stop) => {
+                self.io.reader.put_back(frame);
+                return stop;
+            }
+        }
         running.bounds().cancel.cancel();
         Stop::Ended(Ended::Fatal(violation("terminating connection because protocol synchronization was lost")))
+    }
+
+    /// Ends the data because of an error of ours, which gets the place in them that the source had come to.
+    ///
+    /// # Errors
+    /// What the source has found wrong with them before.
+    async fn break_off(&mut self, copy: &mut CopyIn, bounds: &Bounds, error: Error) -> Result<Error, Stop> {
+        let why = error.message().to_owned();
+        match self.io.watch(bounds, copy.give_up(&why)).await {
+            Ok(never) => match never {},
+            Err(Stop::Failed(said))
+                if said.message().strip_prefix("COPY from stdin failed: ") == Some(why.as_str()) =>
+            {
+                Ok(said.context().map(str::to_owned).into_iter().fold(error, Error::with_context))
+            }
+            Err(stop) => Err(stop),
+        }
     }
 }
 
 /// Why the client has given up.
 fn given_up(frame: Frame) -> Result<String> {
-    let FrontendMessage::CopyFail(why) = decode(frame)? else { return Err(violation("invalid message format")) };
-    Ok(why)
+    let text = frame.body[..].split(|byte| *byte == 0).next().unwrap_or_default();
+    utf8(text).map(str::to_owned)
 }

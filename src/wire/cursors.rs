@@ -39,7 +39,7 @@ impl Connection {
         self.shared.service.check_open(&self.identity, &open).map_err(plain)?;
         let text = match &portal.prepared {
             Prepared::Statement(prepared) => prepared.statement.text.as_str(),
-            Prepared::Empty => "",
+            Prepared::Empty(_) => "",
         };
         let (running, bounds) = match statement_of(&open) {
             Some(running) => {

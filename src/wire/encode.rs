@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
 use bytes::{Bytes, BytesMut};
 
@@ -13,21 +14,31 @@ use crate::types::{self, ColumnEncoder, FormatOptions};
 
 /// The formats of a result's columns, as Bind asks for them: none, one for all, or one for each.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Formats(Vec<bool>);
+pub(super) struct Formats(Vec<i16>);
 
 impl Formats {
     /// Takes them over; they must fit once the columns are known: [`Formats::check`].
-    pub(super) fn new(binary: Vec<bool>) -> Self {
-        Formats(binary)
+    pub(super) fn new(codes: Vec<i16>) -> Self {
+        Formats(codes)
     }
 
-    /// Whether a column is binary.
-    fn binary(&self, column: usize) -> bool {
+    /// Binary for every column, or text.
+    pub(super) fn all(binary: bool) -> Self {
+        Formats(vec![i16::from(binary)])
+    }
+
+    /// What was asked for of a column: 0 is text, 1 is binary.
+    fn code(&self, column: usize) -> i16 {
         match self.0.as_slice() {
-            [] => false,
+            [] => 0,
             [all] => *all,
-            each => each.get(column).copied().unwrap_or(false),
+            each => each.get(column).copied().unwrap_or(0),
         }
+    }
+
+    /// Which are binary, where all of them are formats.
+    pub(super) fn known(&self) -> Option<Vec<bool>> {
+        self.0.iter().map(|code| matches!(code, 0 | 1).then_some(*code == 1)).collect()
     }
 
     /// Whether they fit a result.
@@ -54,7 +65,7 @@ pub(super) fn describe(out: &mut BackendWriter, shape: &RowShape, formats: &Form
         type_oid: column.ty.oid,
         type_length: column.ty.typlen(),
         typmod: column.ty.typmod,
-        format: i16::from(formats.binary(index)),
+        format: formats.code(index),
     }))
 }
 
@@ -91,17 +102,32 @@ pub(super) fn column_encoders(
     formats: &Formats,
     options: &FormatOptions,
 ) -> Result<(Vec<Box<dyn ColumnEncoder>>, i16)> {
-    let encoder = |(index, column): (usize, &crate::rows::ColumnShape)| {
-        if formats.binary(index) {
-            types::binary_encoder(&column.field)
-        } else {
-            types::text_encoder(&column.field, options)
-        }
+    let encoder = |(index, column): (usize, &crate::rows::ColumnShape)| match formats.code(index) {
+        0 => types::text_encoder(&column.field, options),
+        1 => types::binary_encoder(&column.field),
+        other => Ok(Box::new(NoFormat(other)) as Box<dyn ColumnEncoder>),
     };
     let columns = shape.columns.iter().enumerate().map(encoder).collect::<Result<Vec<_>>>()?;
     let count = i16::try_from(columns.len())
         .map_err(|_| Error::resource(SqlState::TOO_MANY_COLUMNS, "target lists can have at most 1664 entries"))?;
     Ok((columns, count))
+}
+
+/// A format that there is not: PostgreSQL says so with the first row.
+struct NoFormat(i16);
+
+impl ColumnEncoder for NoFormat {
+    fn bind(&mut self, _: &ArrayRef) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_null(&self, _: usize) -> bool {
+        false
+    }
+
+    fn write(&mut self, _: usize, _: &mut BytesMut) -> Result<()> {
+        Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("unsupported format code: {}", self.0)))
+    }
 }
 
 /// Hands each encoder its column of a batch.

@@ -1,10 +1,7 @@
-//! The extended protocol: Parse, Bind, Describe, Execute.
+//! The extended protocol: Parse, Describe, Execute.
 //! Must not know: how statements are planned, how rows are sent.
 
 use std::sync::Arc;
-
-use arrow::array::ArrayRef;
-use bytes::Bytes;
 
 use super::connection::Connection;
 use super::encode::{self, Formats};
@@ -14,15 +11,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::query::{Opened, Outcome, RunningStatement};
 use crate::rows::{Answer, CommandTag};
 use crate::session::{Portal, PortalState, Prepared, PreparedStatement, RowCursor};
-use crate::types;
-
-/// The parameters of a Bind message, as they came.
-pub(super) struct Values {
-    /// None, one for all, or one for each.
-    pub(super) formats: Vec<i16>,
-    /// `None`: NULL.
-    pub(super) values: Vec<Option<Bytes>>,
-}
+use crate::types::PgType;
 
 /// Failures name the statement that they are about.
 pub(super) type Run<T> = Result<T, (Stop, Option<RunningStatement>)>;
@@ -31,29 +20,9 @@ pub(super) fn plain(stop: impl Into<Stop>) -> (Stop, Option<RunningStatement>) {
     (stop.into(), None)
 }
 
-/// Text is 0, binary is 1.
-fn binary(format: i16) -> Result<bool> {
-    match format {
-        0 => Ok(false),
-        1 => Ok(true),
-        other => Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, format!("unsupported format code: {other}"))),
-    }
-}
-
-/// Says of which parameter an error speaks, as PostgreSQL does where `log_parameter_max_length_on_error` is 0: that there was a
-/// text, not what it was.
-fn in_parameter(error: Error, portal: &str, param: &types::Param<'_>) -> Error {
-    let place = if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
-    // What is no text at all has failed before.
-    let text = if error.state() == SqlState::CHARACTER_NOT_IN_REPERTOIRE { None } else { param.value };
-    let shown = match (param.format, text) {
-        (0, Some([])) => " = ''",
-        (0, Some(_)) => " = '...'",
-        _ => "",
-    };
-    let number = param.number;
-    let inner = error.context().map(|context| format!("{context}\n")).unwrap_or_default();
-    error.with_context(format!("{inner}{place} parameter ${number}{shown}"))
+/// A text without a statement, with the types that its parameters were given.
+fn empty(types: &[u32]) -> Prepared {
+    Prepared::Empty(types.iter().map(|oid| PgType::new(*oid)).collect())
 }
 
 impl Connection {
@@ -65,7 +34,7 @@ impl Connection {
         self.begun = None;
         self.session.start_statement(false).map_err(plain)?;
         let prepared = if text.trim().is_empty() {
-            Prepared::Empty
+            empty(types)
         } else {
             self.refresh_identity().map_err(plain)?;
             let running = self.shared.service.begin(&self.session, &self.identity, text);
@@ -114,7 +83,7 @@ impl Connection {
             )
             .into());
         }
-        let Some(statement) = statements.pop() else { return Ok(Prepared::Empty) };
+        let Some(statement) = statements.pop() else { return Ok(empty(types)) };
         self.session.check_may_run(&statement)?;
         let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, types);
         let mut prepared = self.io.watch(running.bounds(), preparing).await?;
@@ -123,54 +92,6 @@ impl Connection {
         let prepared = Arc::new(prepared);
         self.keep(text, types, &prepared).await;
         Ok(Prepared::Statement(prepared))
-    }
-
-    /// Bind.
-    pub(super) fn bind(&mut self, portal: &str, statement: &str, values: &Values, formats: &[i16]) -> Result<(), Stop> {
-        self.session.start_statement(false)?;
-        let prepared = self.session.refreshed(self.session.prepared.get(statement)?);
-        if let Prepared::Statement(prepared) = &prepared {
-            self.session.check_may_run(&prepared.statement)?;
-        }
-        let parameters = self.parameters(portal, statement, &prepared, values)?;
-        let result_formats = formats.iter().map(|format| binary(*format)).collect::<Result<Vec<_>>>()?;
-        if let Some(shape) = prepared.shape() {
-            Formats::new(result_formats.clone()).check(shape.columns.len())?;
-        }
-        if portal.is_empty() {
-            self.session.portals.close("");
-        }
-        let depth = self.session.transaction.depth();
-        let state = PortalState::Bound;
-        let bound = Portal { prepared, parameters, result_formats, state, depth, declared: None, held: false };
-        self.session.portals.insert(portal, bound)?;
-        self.io.out.bind_complete();
-        Ok(())
-    }
-
-    fn parameters(&self, portal: &str, statement: &str, prepared: &Prepared, values: &Values) -> Result<Vec<ArrayRef>> {
-        let wanted = prepared.parameters();
-        if values.values.len() != wanted.len() {
-            return Err(Error::client(
-                SqlState::PROTOCOL_VIOLATION,
-                format!(
-                    "bind message supplies {} parameters, but prepared statement \"{statement}\" requires {}",
-                    values.values.len(),
-                    wanted.len()
-                ),
-            ));
-        }
-        let options = self.session.vars.format();
-        let one = |(index, (ty, value)): (usize, (&types::PgType, &Option<Bytes>))| {
-            let format = match values.formats.as_slice() {
-                [] => 0,
-                [all] => *all,
-                each => each.get(index).copied().unwrap_or(0),
-            };
-            let param = types::Param { number: index + 1, format, value: value.as_deref() };
-            types::decode_param(*ty, param, options).map_err(|error| in_parameter(error, portal, &param))
-        };
-        wanted.iter().zip(&values.values).enumerate().map(one).collect()
     }
 
     /// Describe of a statement.
@@ -272,7 +193,7 @@ impl Connection {
         running: &RunningStatement,
     ) -> Run<()> {
         let parameters = std::mem::take(&mut portal.parameters);
-        let wanted = Some(portal.result_formats.clone());
+        let wanted = Formats::new(portal.result_formats.clone()).known();
         let Outcome { rows, tag } = self.start(running, prepared, (parameters, wanted)).await.map_err(plain)?;
         let bounds = running.bounds();
         let sent = match rows {

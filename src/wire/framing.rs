@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::error::{Error, Result, SqlState};
@@ -153,6 +153,17 @@ impl FrameReader {
         Ok(Some(Frame { kind, body: self.buffer.split_to(body) }))
     }
 
+    /// The next frame is this one again, which was the last.
+    pub fn put_back(&mut self, frame: Frame) {
+        let Frame { kind, body } = frame;
+        let mut buffer = BytesMut::with_capacity(5 + body.len() + self.buffer.len());
+        buffer.put_u8(kind);
+        buffer.put_u32(u32::try_from(body.len() + 4).unwrap_or(u32::MAX));
+        buffer.put_slice(&body);
+        buffer.put_slice(&self.buffer);
+        (self.buffer, self.scanned) = (buffer, 0);
+    }
+
     /// Resolves when the peer has gone; to be raced against a running statement.
     ///
     /// Meanwhile up to 64 KiB that the peer sends ahead are kept for [`FrameReader::next`].
@@ -287,6 +298,9 @@ mod tests {
         client.write_all(&bytes).await.unwrap();
         let first = reader.next(Allowed::Session, 1000).await.unwrap().unwrap();
         assert_eq!((first.kind, &first.body[..]), (b'Q', &b"select 1\0"[..]));
+        reader.put_back(first);
+        let again = reader.next(Allowed::Session, 1000).await.unwrap().unwrap();
+        assert_eq!((again.kind, &again.body[..]), (b'Q', &b"select 1\0"[..]));
         let second = reader.next(Allowed::Session, 1000).await.unwrap().unwrap();
         assert_eq!((second.kind, second.body.len()), (b'S', 0));
         drop(client);

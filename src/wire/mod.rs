@@ -6,6 +6,7 @@
 //! messages and [`messages`] gives them types; no other place reads a length that came from a socket.
 
 pub mod auth;
+mod bind;
 mod connection;
 mod copy;
 mod copy_in;

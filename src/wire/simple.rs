@@ -8,7 +8,8 @@ use futures::{FutureExt, StreamExt, stream};
 use super::connection::Connection;
 use super::encode::{self, Formats};
 use super::io::Stop;
-use crate::error::SqlState;
+use super::respond;
+use crate::error::{Error, SqlState};
 use crate::query::{Outcome, RunningStatement};
 use crate::rows::{Answer, CommandTag};
 use crate::session::{PreparedStatement, RowCursor, StatementKind};
@@ -95,6 +96,8 @@ impl Connection {
         }
         let parsing = self.shared.service.parse(running, text);
         let statements = self.io.watch(running.bounds(), parsing).await?;
+        // What reading them has to tell comes before anything runs.
+        respond::notices(&mut self.io.out, &running.bounds().notices, &self.session.vars);
         Ok(statements.into_iter().map(Work::New).collect())
     }
 
@@ -151,8 +154,13 @@ impl Connection {
         if matches!(statement.kind, StatementKind::Query(_)) {
             running.runs_at_once();
         }
+        let unbound = (statement.parameter_count() > 0).then(|| statement.unbound_parameter());
         let preparing = self.shared.service.prepare(&self.session, &self.identity, running, statement, &[]);
-        let prepared = self.io.watch(running.bounds(), preparing).await?;
+        let prepared = match (self.io.watch(running.bounds(), preparing).await, unbound) {
+            // There are no parameters here whose types could be found out.
+            (Err(Stop::Failed(error)), Some(unbound)) if is_of_types(&error) => return Err(unbound.into()),
+            (prepared, _) => prepared?,
+        };
         prepared.planned_in(&self.session);
         if !prepared.parameters.is_empty() {
             return Err(prepared.statement.unbound_parameter().into());
@@ -203,7 +211,7 @@ impl Connection {
                 self.forward(rows, bounds, encode::as_they_are).await?
             }
             Some(Answer::Batches(rows)) => {
-                let formats = if binary { Formats::new(vec![true]) } else { Formats::default() };
+                let formats = Formats::all(binary);
                 let mut cursor = RowCursor::new(rows);
                 if collected || writes {
                     self.io.watch(bounds, cursor.batch()).await?;
@@ -224,4 +232,9 @@ impl Connection {
         self.io.out.command_complete(tag);
         Ok(())
     }
+}
+
+/// Whether the type of a parameter could not be found out.
+fn is_of_types(error: &Error) -> bool {
+    matches!(error.state(), SqlState::INDETERMINATE_DATATYPE | SqlState::AMBIGUOUS_PARAMETER)
 }

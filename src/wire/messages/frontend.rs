@@ -26,12 +26,8 @@ pub enum FrontendMessage {
         portal: String,
         /// The statement's name; empty: the unnamed one.
         statement: String,
-        /// None, one for all, or one a parameter (checked against `params`): 0 text, 1 binary, anything else unchecked.
-        param_formats: Vec<i16>,
-        /// The values; `None`: NULL.
-        params: Vec<Option<Bytes>>,
-        /// None, one for all, or one a column: 0 text, 1 binary, anything else unchecked.
-        result_formats: Vec<i16>,
+        /// What stands behind the names. It is read as it is needed: what is wrong with the statement is told first.
+        body: BindBody,
     },
     /// What does it look like?
     Describe {
@@ -91,7 +87,10 @@ pub fn decode(frame: Frame) -> Result<FrontendMessage> {
     let message = match frame.kind {
         b'Q' => FrontendMessage::Query(body.text()?),
         b'P' => body.parse()?,
-        b'B' => body.bind()?,
+        b'B' => {
+            let (portal, statement) = (body.text()?, body.text()?);
+            return Ok(FrontendMessage::Bind { portal, statement, body: BindBody(body) });
+        }
         b'D' => {
             let (kind, name) = body.target("DESCRIBE")?;
             FrontendMessage::Describe { kind, name }
@@ -122,6 +121,7 @@ pub fn decode(frame: Frame) -> Result<FrontendMessage> {
 }
 
 /// The body of a message, read from the front.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Body(Bytes);
 
 impl Body {
@@ -200,31 +200,49 @@ impl Body {
             bytes.chunks_exact(4).map(|oid| u32::from_be_bytes([oid[0], oid[1], oid[2], oid[3]])).collect();
         Ok(FrontendMessage::Parse { name, sql, param_types })
     }
+}
 
-    fn bind(&mut self) -> Result<FrontendMessage> {
-        let portal = self.text()?;
-        let statement = self.text()?;
-        let param_formats = self.formats()?;
-        let count = self.count()?;
-        if param_formats.len() > 1 && param_formats.len() != count {
-            return Err(violation(format!(
-                "bind message has {} parameter formats but {count} parameters",
-                param_formats.len()
-            )));
+/// What stands behind the names of a Bind message: to be read in this order, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindBody(Body);
+
+impl BindBody {
+    /// The formats of the parameters (none, one for all, or one for each; 0 text, 1 binary, anything else unchecked), and the number of values.
+    ///
+    /// # Errors
+    /// `08P01`: the message is too short, or the two do not fit.
+    pub fn counts(&mut self) -> Result<(Vec<i16>, usize)> {
+        let formats = self.0.formats()?;
+        let count = self.0.count()?;
+        if formats.len() > 1 && formats.len() != count {
+            let given = formats.len();
+            return Err(violation(format!("bind message has {given} parameter formats but {count} parameters")));
         }
-        // Each value has a length of four bytes at least.
-        let mut params = Vec::with_capacity(count.min(self.0.len() / 4));
-        for _ in 0..count {
-            params.push(match self.int32()? {
-                -1 => None,
-                length => {
-                    let length = usize::try_from(length).map_err(|_| violation("insufficient data left in message"))?;
-                    Some(self.bytes(length)?)
-                }
-            });
+        Ok((formats, count))
+    }
+
+    /// The next value; `None`: NULL.
+    ///
+    /// # Errors
+    /// `08P01`: the message is too short.
+    pub fn value(&mut self) -> Result<Option<Bytes>> {
+        match self.0.int32()? {
+            -1 => Ok(None),
+            length => {
+                let length = usize::try_from(length).map_err(|_| violation("insufficient data left in message"))?;
+                self.0.bytes(length).map(Some)
+            }
         }
-        let result_formats = self.formats()?;
-        Ok(FrontendMessage::Bind { portal, statement, param_formats, params, result_formats })
+    }
+
+    /// The formats of the columns: none, one for all, or one for each; 0 text, 1 binary, anything else unchecked. They end the message.
+    ///
+    /// # Errors
+    /// `08P01`: the message is too short, or too long.
+    pub fn result_formats(&mut self) -> Result<Vec<i16>> {
+        let formats = self.0.formats()?;
+        self.0.end()?;
+        Ok(formats)
     }
 }
 
@@ -268,15 +286,13 @@ mod tests {
         let parse = read(b'P', b"s1\0select $1\0\0\x01\0\0\0\x17").unwrap();
         let expected = FrontendMessage::Parse { name: "s1".into(), sql: "select $1".into(), param_types: vec![23] };
         assert_eq!(parse, expected);
-        let bind = read(b'B', b"\0s1\0\0\x01\0\x01\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0\0\x02\0\x01\0\0").unwrap();
-        let expected = FrontendMessage::Bind {
-            portal: String::new(),
-            statement: "s1".into(),
-            param_formats: vec![1],
-            params: vec![Some(Bytes::from_static(b"ab")), None, Some(Bytes::new())],
-            result_formats: vec![1, 0],
-        };
-        assert_eq!(bind, expected);
+        let bind = read(b'B', b"\0s1\0\0\x01\0\x01\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0\0\x02\0\x01\0\0");
+        let Ok(FrontendMessage::Bind { portal, statement, mut body }) = bind else { panic!("another message") };
+        assert_eq!((portal.as_str(), statement.as_str()), ("", "s1"));
+        assert_eq!(body.counts().unwrap(), (vec![1], 3));
+        let values: Vec<_> = (0..3).map(|_| body.value().unwrap()).collect();
+        assert_eq!(values, [Some(Bytes::from_static(b"ab")), None, Some(Bytes::new())]);
+        assert_eq!(body.result_formats().unwrap(), [1, 0]);
         assert_eq!(
             read(b'E', b"\0\x7f\xff\xff\xff").unwrap(),
             FrontendMessage::Execute { portal: String::new(), max_rows: i32::MAX }
@@ -296,10 +312,15 @@ mod tests {
         assert_eq!(refused(b'P', b"\0x\0\0\x02\0\0\0\x17"), protocol("insufficient data left in message"));
         assert_eq!(refused(b'P', b"\0x\0\xff\xff"), protocol("insufficient data left in message"));
         assert_eq!(refused(b'E', b"\0\0\0"), protocol("insufficient data left in message"));
-        assert_eq!(refused(b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xfe\0\0"), protocol("insufficient data left in message"));
-        assert_eq!(refused(b'B', b"\0\0\0\0\xff\xff"), protocol("insufficient data left in message"));
-        let formats = protocol("bind message has 2 parameter formats but 1 parameters");
-        assert_eq!(refused(b'B', b"\0\0\0\x02\0\0\0\0\0\x01"), formats);
+        let counts = |body: &'static [u8]| BindBody(Body(Bytes::from_static(body))).counts().unwrap_err();
+        assert_eq!(counts(b"\0\x02\0\0\0\0\0\x01").message(), "bind message has 2 parameter formats but 1 parameters");
+        assert_eq!(counts(b"\0\x02\0\0\0").message(), "insufficient data left in message");
+        for short in [&b"\xff\xff\xff\xfe\0\0"[..], b"\0\0\0\x09ab", b"\0"] {
+            let error = BindBody(Body(Bytes::from_static(short))).value().unwrap_err();
+            assert_eq!(error.message(), "insufficient data left in message");
+        }
+        let error = BindBody(Body(Bytes::from_static(b"\0\0\0"))).result_formats().unwrap_err();
+        assert_eq!(error.message(), "invalid message format");
         assert_eq!(refused(b'D', b"Zx\0"), protocol("invalid DESCRIBE message subtype 90"));
         assert_eq!(refused(b'C', b""), protocol("no data left in message"));
         assert_eq!(refused(0xfe, b""), protocol("invalid frontend message type 254"));

@@ -8,4 +8,4 @@ mod frontend;
 pub use backend::{BackendWriter, ColumnDescription, CopyFormat, RowMark};
 pub use fields::Severity;
 pub(crate) use frontend::utf8;
-pub use frontend::{FrontendMessage, Target, decode};
+pub use frontend::{BindBody, FrontendMessage, Target, decode};

@@ -33,7 +33,7 @@ async fn what_is_refused_and_how() {
     for (messages, code, text) in [
         (vec![parse("", "select $1"), bind("", "", &[None, None], &[])], "08P01", counts),
         (vec![parse("", "select 1"), bind("", "", &[], &[0, 1])], "08P01", formats),
-        (vec![parse("", "select 1"), bind("", "", &[], &[7])], "22023", "unsupported format code: 7"),
+        (vec![parse("", "select 1"), bind("", "", &[], &[7]), execute("", 0)], "22023", "unsupported format code: 7"),
         (vec![parse("", "select 1; select 2")], "42601", "cannot insert multiple commands into a prepared statement"),
         (vec![bind("", "", &[], &[])], "26000", "unnamed prepared statement does not exist"),
         (vec![execute("p", 0)], "34000", "portal \"p\" does not exist"),
