@@ -31,6 +31,12 @@ pub fn cut(name: &str) -> &str {
     name.get(..end).unwrap_or(name)
 }
 
+/// Whether a name in a statement, where none is longer than names are, means what is called so: what files hold may have longer names.
+#[must_use]
+pub fn means(name: &str, called: &str) -> bool {
+    name == called || (called.len() > MAX_IDENTIFIER_BYTES && name == cut(called))
+}
+
 /// A table as clients name it: the schema that a source mounts, and the table in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableName {
@@ -99,6 +105,8 @@ mod tests {
         assert_eq!(cut("short"), "short");
         assert_eq!(cut(&"n".repeat(70)).len(), 63);
         assert_eq!(cut(&"ä".repeat(40)), "ä".repeat(31));
+        assert!(means("a", "a") && means(&"n".repeat(63), &"n".repeat(70)));
+        assert!(!means("a", "ab") && !means(&"n".repeat(62), &"n".repeat(63)));
     }
 
     #[test]

@@ -12,9 +12,9 @@ use super::lineage::{SequenceSchema, sees_sequence, settle_partitions};
 use super::mount::Mounts;
 use crate::config::SourceKind;
 use crate::error::Error;
-use crate::names::TableName;
+use crate::names::{MAX_IDENTIFIER_BYTES, TableName, means};
 use crate::source::{DiskSize, RemoteTable};
-use crate::types;
+use crate::types::{self, PgType};
 
 /// The first oid that PostgreSQL gives to objects of users.
 pub const FIRST_USER_OID: u32 = 16384;
@@ -287,7 +287,11 @@ impl World {
     /// A table by its exact schema and name.
     #[must_use]
     pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<TableSchema>> {
-        self.schemas.get(schema)?.get(name)
+        let tables = self.schemas.get(schema)?;
+        // As short as a name can be that was cut: what files are called may be longer than names in statements are.
+        let cut = name.len() + 3 >= MAX_IDENTIFIER_BYTES;
+        let long = || tables.iter().find(|(called, _)| cut && means(name, called)).map(|(_, table)| table);
+        tables.get(name).or_else(long)
     }
 
     /// The transaction that this world is of, as `xmin` tells it: a later one once anything has changed.
@@ -312,6 +316,20 @@ impl World {
     pub fn tables(&self) -> impl Iterator<Item = &Arc<TableSchema>> {
         self.order.iter().filter_map(|schema| self.schemas.get(schema)).flat_map(BTreeMap::values)
     }
+}
+
+impl TableSchema {
+    /// The type of its rows.
+    #[must_use]
+    pub fn row_type(&self) -> PgType {
+        row_type(&self.name.schema, &self.name.table)
+    }
+}
+
+/// The type of the rows of a relation, under the number that it has in every session.
+#[must_use]
+pub fn row_type(schema: &str, name: &str) -> PgType {
+    PgType::of_rows(stable_oid("row type", &format!("{schema}.{name}"), |_| false))
 }
 
 /// A stable oid for an object: a hash of its kind and name, at or above [`FIRST_USER_OID`]; `taken` resolves collisions by probing.

@@ -10,7 +10,7 @@ use super::prepare;
 use super::{Query, RunningStatement, execute};
 use crate::catalog::{Relation, TableKind, World, existing};
 use crate::error::{Error, Result, SqlState};
-use crate::names::quote;
+use crate::names::{means, quote};
 use crate::policy::Identity;
 use crate::rows::{Answer, RowShape};
 use crate::session::{Session, is_encoding};
@@ -120,7 +120,7 @@ fn quoted(options: &CopyOptions, shape: &RowShape, table: Option<&Table>) -> Res
         Some(table) => table.forced("FORCE_QUOTE", wanted)?,
         None => once(wanted, |name| {
             names()
-                .position(|column| column == name)
+                .position(|column| means(name, column))
                 .ok_or_else(|| Error::client(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")))
         })?,
     };
@@ -226,7 +226,7 @@ impl Table {
     }
 
     fn place(&self, name: &str) -> Result<usize> {
-        self.columns.iter().position(|(column, _)| column == name).ok_or_else(|| {
+        self.columns.iter().position(|(column, _)| means(name, column)).ok_or_else(|| {
             let message = format!("column \"{name}\" of relation \"{}\" does not exist", self.name);
             Error::client(SqlState::UNDEFINED_COLUMN, message)
         })

@@ -139,5 +139,7 @@ fn is_for_all(prepared: &PreparedStatement, planned: &Prepared) -> bool {
         Planned::Passthrough(_) => true,
         Planned::Federated(plan) => planned.route.target == Target::Catalog && plan.steady,
     };
-    itself && !own && steady && fresh::is_lasting(planned, &prepared.statement.text)
+    // What was cut of its names is told each time it is read.
+    let silent = prepared.statement.shortened.is_empty();
+    itself && !own && steady && silent && fresh::is_lasting(planned, &prepared.statement.text)
 }

@@ -6,7 +6,10 @@
 
 mod strings;
 
+use std::ops::Range;
+
 use crate::error::{Error, Result, SqlState};
+use crate::names;
 
 /// What a lexeme is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(crate) struct Lexed<'a> {
     pub(crate) lexemes: Vec<Lexeme>,
     /// Values of strings and identifiers.
     payloads: Vec<String>,
+    /// Identifiers that were longer than names are, as they were written, with their first bytes in the message.
+    cut: Vec<(u32, String)>,
     /// The position after the last character.
     pub(crate) end_position: u32,
 }
@@ -83,6 +88,11 @@ impl Lexed<'_> {
         lexeme.kind == Kind::Symbol && self.raw(lexeme) == symbol
     }
 
+    /// The identifiers in this part of the message (in bytes) that had to be cut, as they were written.
+    pub(crate) fn shortened(&self, part: Range<u32>) -> Vec<String> {
+        self.cut.iter().filter(|(start, _)| part.contains(start)).map(|(_, name)| name.clone()).collect()
+    }
+
     /// PostgreSQL's syntax error at a lexeme.
     pub(crate) fn error_at(&self, lexeme: &Lexeme) -> Error {
         error_near(self.raw(lexeme), lexeme.position)
@@ -109,13 +119,13 @@ fn lexical_error(what: &str, near: &str, position: u32) -> Error {
 /// `42601` in PostgreSQL's words for what never ends or is malformed, `22021` for a NUL, `22025` for a bad escape; and
 /// whatever `watch` returns.
 pub(crate) fn lex<'a>(source: &'a str, watch: &mut dyn FnMut(&str, &Lexeme) -> Result<()>) -> Result<Lexed<'a>> {
-    let mut lexer = Lexer { source, at: 0, position: 1, payloads: Vec::new() };
+    let mut lexer = Lexer { source, at: 0, position: 1, payloads: Vec::new(), cut: Vec::new() };
     let mut lexemes: Vec<Lexeme> = Vec::new();
     while let Some(lexeme) = lexer.next_lexeme()? {
         watch(source, &lexeme)?;
         lexemes.push(lexeme);
     }
-    Ok(Lexed { source, lexemes, payloads: lexer.payloads, end_position: lexer.position })
+    Ok(Lexed { source, lexemes, payloads: lexer.payloads, cut: lexer.cut, end_position: lexer.position })
 }
 
 struct Lexer<'a> {
@@ -125,6 +135,7 @@ struct Lexer<'a> {
     /// Next character, from 1.
     position: u32,
     payloads: Vec<String>,
+    cut: Vec<(u32, String)>,
 }
 
 impl<'a> Lexer<'a> {
@@ -170,14 +181,18 @@ impl<'a> Lexer<'a> {
             _ if starts_word(first) => self.word(),
             _ => self.symbol()?,
         };
+        let offset = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let payload = match payload {
-            Some(value) => {
+            Some(mut value) => {
+                if matches!(kind, Kind::Word | Kind::Quoted) && value.len() > names::MAX_IDENTIFIER_BYTES {
+                    let short = names::cut(&value).to_owned();
+                    self.cut.push((offset(start), std::mem::replace(&mut value, short)));
+                }
                 self.payloads.push(value);
                 self.payloads.len() - 1
             }
             None => 0,
         };
-        let offset = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         Ok(Some(Lexeme { kind, start: offset(start), end: offset(self.at), position, payload: offset(payload) }))
     }
 

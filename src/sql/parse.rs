@@ -6,7 +6,6 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{Error, Result, SqlState};
-use crate::names::cut;
 
 use super::allow::{self, Stop};
 use super::cursor::Cursor;
@@ -64,48 +63,14 @@ pub(super) fn statement(cursor: Cursor<'_>) -> Result<Statement> {
     let lexemes = cursor.rest();
     let (Some(first), Some(last)) = (lexemes.first(), lexemes.last()) else { return Err(cursor.error()) };
     let parameters = parameters(lexed, lexemes)?;
-    let mut kind = match () {
+    let kind = match () {
         () if starts_modify(&cursor) => modify(&cursor)?,
         () if starts_query(&cursor) => query(&cursor)?,
         () => utility::statement(cursor)?,
     };
     let text = lexed.source.get(first.start as usize..last.end as usize).unwrap_or("").to_owned();
-    let shortened = shortened(&mut kind);
+    let shortened = lexed.shortened(first.start..last.end);
     Ok(Statement { text, offset: first.position - 1, kind, parameters, shortened })
-}
-
-/// Cuts the name of what a session makes and uses; the names that were longer, those of a statement within first.
-fn shortened(kind: &mut StatementKind) -> Vec<String> {
-    let mut shortened = match kind {
-        StatementKind::Explain { statement, .. } => statement.shortened.clone(),
-        _ => Vec::new(),
-    };
-    if let Some(name) = session_name(kind)
-        && cut(name).len() < name.len()
-    {
-        let short = cut(name).to_owned();
-        shortened.push(std::mem::replace(name, short));
-    }
-    shortened
-}
-
-/// What a statement calls something that its session makes.
-fn session_name(kind: &mut StatementKind) -> Option<&mut String> {
-    match kind {
-        StatementKind::Prepare { name, .. }
-        | StatementKind::Execute { name, .. }
-        | StatementKind::Deallocate(Some(name))
-        | StatementKind::ClosePortal(Some(name))
-        | StatementKind::Savepoint(name)
-        | StatementKind::ReleaseSavepoint(name)
-        | StatementKind::RollbackToSavepoint(name)
-        | StatementKind::Listen(name)
-        | StatementKind::Unlisten(Some(name))
-        | StatementKind::Notify { channel: name, .. } => Some(name),
-        StatementKind::DeclareCursor(declare) => Some(&mut declare.name),
-        StatementKind::Fetch(fetch) | StatementKind::Move(fetch) => Some(&mut fetch.cursor),
-        _ => None,
-    }
 }
 
 /// Does a query start here?

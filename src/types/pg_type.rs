@@ -41,6 +41,9 @@ pub fn builtin_types() -> &'static [TypeRow] {
     BUILTIN
 }
 
+/// The first number of users' types.
+const FIRST_OF_USERS: u32 = 16_384;
+
 /// A PostgreSQL type: `pg_type.oid` and the type modifier (-1: none).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PgType {
@@ -200,7 +203,33 @@ impl PgType {
         if matches!(self.own_kind(), Some(OwnKind::Enum | OwnKind::EnumDomain)) {
             return 'E';
         }
+        if self.is_of_rows() {
+            return if self.is_row() { 'C' } else { 'A' };
+        }
         self.row().map_or('U', |row| row.category as char)
+    }
+
+    /// The type of the rows of a table of this number; that of its arrays has the next one.
+    #[must_use]
+    pub const fn of_rows(number: u32) -> PgType {
+        PgType::new(number & !1)
+    }
+
+    /// Whether it has a number of users' types: it is of the rows of a table, or of arrays of them.
+    const fn is_of_rows(self) -> bool {
+        self.oid >= FIRST_OF_USERS && self.own_kind().is_none()
+    }
+
+    /// Whether it is the type of the rows of a table.
+    #[must_use]
+    pub const fn is_row(self) -> bool {
+        self.is_of_rows() && self.oid & 1 == 0
+    }
+
+    /// Whether its values are records: rows of a table, or what ROW makes.
+    #[must_use]
+    pub const fn is_record(self) -> bool {
+        self.oid == 2249 || self.is_row()
     }
 
     /// The type of its elements (with the modifier, which an array hands down), if it is an array type.
@@ -211,6 +240,9 @@ impl PgType {
     pub fn element(self) -> Option<PgType> {
         if self.own_kind().is_some() {
             return self.is_own_array().then(|| self.own_sibling(false));
+        }
+        if self.is_of_rows() {
+            return (!self.is_row()).then(|| PgType::of_rows(self.oid));
         }
         let row = self.row()?;
         (row.category == b'A' || row.name == "_record")
@@ -223,6 +255,9 @@ impl PgType {
     pub fn array_of(self) -> Option<PgType> {
         if self.own_kind().is_some() {
             return (!self.is_own_array()).then(|| self.own_sibling(true));
+        }
+        if self.is_of_rows() {
+            return self.is_row().then(|| PgType::new(self.oid | 1));
         }
         let row = self.row()?;
         (row.array_oid != 0).then_some(PgType { oid: row.array_oid, typmod: self.typmod })
@@ -289,6 +324,19 @@ mod tests {
             let array = PgType::new(row.oid).array_of().unwrap();
             assert_eq!(array.element().unwrap().oid, row.oid, "{}", row.name);
         }
+    }
+
+    #[test]
+    fn rows_of_tables() {
+        let row = PgType::of_rows(20_001);
+        let array = row.array_of().unwrap();
+        assert_eq!(
+            (row.oid, array.oid, array.element(), row.element(), array.array_of()),
+            (20_000, 20_001, Some(row), None, None)
+        );
+        assert!(row.is_row() && row.is_record() && !array.is_row() && !array.is_record());
+        assert_eq!((row.category(), array.category(), row.told(), row.typlen()), ('C', 'A', row, -1));
+        assert!(PgType::RECORD.is_record() && !PgType::RECORD.is_row() && !PgType::TEXT.is_record());
     }
 
     #[test]

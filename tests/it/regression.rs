@@ -1,8 +1,9 @@
 //! Faults that were found and mended: each statement once gave another answer than PostgreSQL.
 //! Must not know: what was wrong inside.
 
-use crate::harness::federation::Federation;
-use crate::harness::raw::{Raw, transcript};
+use crate::harness::daemon::{Daemon, Setup};
+use crate::harness::federation::{Federation, READER};
+use crate::harness::raw::{Raw, rows, transcript};
 
 /// `x IN (SELECT ...)` has three truth values; `o_shippriority` has NULLs.
 const MEMBERSHIPS: &[&str] = &[
@@ -61,4 +62,28 @@ async fn mended_statements_stay_mended() {
         }
     }
     assert!(findings.is_empty(), "{} differ:\n{}", findings.len(), findings.join("\n"));
+}
+
+/// Names in a statement are cut to 63 bytes; what a file holds may have longer ones.
+#[test]
+fn long_names_of_files_are_found() {
+    let files = tempfile::tempdir().unwrap();
+    let (table, column) = ("t".repeat(70), "c".repeat(70));
+    std::fs::write(files.path().join(format!("{table}.csv")), format!("{column},b\n1,2\n")).unwrap();
+    let path = files.path().display();
+    let config = format!("{READER}\n[[source]]\nname = \"lake\"\ntype = \"files\"\npath = \"{path}\"\n");
+    let tusk = Daemon::start(&Setup::trusting(config));
+    let mut raw = Raw::login(tusk.port(), "ana", "tusk");
+    for (table, column) in [(&*table, &*column), (&table[..63], &column[..63])] {
+        for sql in [
+            format!("select {column}, b from lake.{table}"),
+            format!("select {table}.{column}, b from {table}"),
+            format!("select l.{column}, b from lake.{table} l where l.{column} = 1"),
+        ] {
+            let answer = raw.ask(&sql);
+            assert_eq!(rows(&answer), [[Some("1".to_owned()), Some("2".to_owned())]], "{sql}: {}", transcript(&answer));
+        }
+    }
+    let answer = raw.ask(&format!("copy lake.{table} ({column}) to stdout"));
+    assert!(answer.iter().any(|message| message.tag == b'd' && message.body == b"1\n"), "{}", transcript(&answer));
 }
