@@ -115,6 +115,7 @@ mod tests {
             lineage,
             whole: true,
             oid,
+            row_types: (0, 0),
             handle: None,
         };
         Arc::new(TableSchema {

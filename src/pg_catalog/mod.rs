@@ -12,6 +12,7 @@ mod own_types;
 mod relation;
 mod renamed;
 mod rights;
+mod row_types;
 mod tables;
 
 use std::sync::{Arc, OnceLock};

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::inheritance::Inheritance;
 use super::own_types::OwnTypes;
+use super::row_types::RowTypes;
 use super::{INFORMATION_SCHEMA, Listed, PG_CATALOG, facts};
 use crate::catalog::{
     ConstraintKind, DiskSize, RemoteColumn, RemoteConstraint, RemoteIndex, SequenceSchema, TableSchema, Viewer,
@@ -99,6 +100,8 @@ pub(super) struct Objects {
     pub(super) sources: Vec<Arc<str>>,
     /// The enums and domains of the visible columns.
     pub(super) types: OwnTypes,
+    /// The types of the rows of relations.
+    pub(super) rows: RowTypes,
     /// What descends from what.
     pub(super) inheritance: Inheritance,
     /// The sequences of columns, by table and number.
@@ -150,6 +153,7 @@ impl Objects {
             namespaces: schemas(world).into_iter().map(|name| (namespace_oid(&name), name)).collect(),
             sources: Vec::new(),
             types: OwnTypes::new(world),
+            rows: RowTypes::default(),
             inheritance: Inheritance::default(),
             owned: HashMap::new(),
             by_origin: HashMap::new(),
@@ -189,6 +193,7 @@ impl Objects {
             let (schema, name) = (view.schema_name().to_owned(), view.name().to_owned());
             objects.add(Class { oid: view.oid(), schema, name, what: What::View(Arc::clone(view)) });
         }
+        objects.rows = RowTypes::new(&objects.classes);
         objects
     }
 
@@ -250,6 +255,11 @@ impl Objects {
             Some(class) if matches!(class.what, What::Index(_)) => class.oid,
             _ => 0,
         }
+    }
+
+    /// The name of a type that is not PostgreSQL's own.
+    pub(super) fn type_name(&self, viewer: &Viewer, oid: u32) -> Option<String> {
+        self.types.name(viewer, oid).or_else(|| self.rows.name(viewer, oid))
     }
 
     /// A relation by its oid.

@@ -270,6 +270,8 @@ pub struct RemoteTable {
     pub whole: bool,
     /// Its number at the source, where that numbers tables; 0 otherwise.
     pub oid: u32,
+    /// The numbers there of the type of its rows and of that of their arrays; 0 otherwise.
+    pub row_types: (u32, u32),
     /// What the connector needs to read it (its files, say); nobody else looks inside.
     pub handle: Option<Arc<dyn Any + Send + Sync>>,
 }

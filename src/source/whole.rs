@@ -128,22 +128,16 @@ impl Described {
         if texts().all(|(_, column)| column.ty == PgType::TEXT) {
             return Some(Arc::clone(self));
         }
-        // What we cannot read of money its client can.
-        if !texts().all(|(_, column)| column.is_money()) {
+        // What we cannot read of money, and of records, its client can.
+        if !texts().all(|(_, column)| column.sent_as_is) {
             return None;
         }
         let as_sent = |column: &DescribedColumn| DescribedColumn {
-            as_text: column.as_text && !column.is_money(),
+            as_text: column.as_text && !column.sent_as_is,
             ..column.clone()
         };
         let columns = self.columns.iter().map(as_sent).collect();
         Some(Arc::new(Described { columns, sql: Arc::clone(plain), shift: 0, parameters: self.parameters.clone() }))
-    }
-}
-
-impl DescribedColumn {
-    fn is_money(&self) -> bool {
-        matches!(self.ty.bare(), PgType::MONEY | PgType::MONEY_ARRAY)
     }
 }
 
@@ -156,10 +150,12 @@ pub struct DescribedColumn {
     pub ty: PgType,
     /// The source's number of its type, where it is run.
     pub oid: u32,
-    /// The table and the number of the column there that it is, unchanged.
+    /// The table and the number of the column there that it is, unchanged; of a whole row the number is 0.
     pub origin: Option<(u32, i16)>,
     /// It comes in its text form.
     pub as_text: bool,
+    /// Its binary form here is the source's own, which cannot be read: a client may be sent that.
+    pub sent_as_is: bool,
 }
 
 /// A parameter's value.
@@ -317,6 +313,7 @@ mod tests {
             oid: ty.oid,
             origin: None,
             as_text: *as_text,
+            sent_as_is: matches!(*ty, PgType::MONEY | PgType::MONEY_ARRAY),
         };
         let columns = types.iter().map(column).collect();
         Arc::new(Described { parameters: Vec::new(), columns, sql: "cast".into(), shift: 4 })

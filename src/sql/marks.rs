@@ -11,7 +11,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Spanned, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Spanned, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use datafusion::sql::sqlparser::tokenizer::Span;
@@ -24,6 +25,9 @@ pub(super) const COLLATE: &str = "collate";
 pub(super) const DISTINCT: &str = "is distinct from";
 /// `IS NOT DISTINCT FROM`.
 pub(super) const NOT_DISTINCT: &str = "is not distinct from";
+
+/// The `*` of `(record).*`, which sqlparser knows behind names only: it comes as the name of a field. No name holds this character.
+pub(super) const STAR: &str = "\0*";
 
 /// Every span has line 1; that of a name behind ONLY ends in this one.
 const ONLY_LINE: u64 = 2;
@@ -81,7 +85,18 @@ struct Resolver;
 impl VisitorMut for Resolver {
     type Break = u32;
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<u32> {
+        select.projection.iter_mut().for_each(starred);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<u32> {
+        if let Expr::CompoundFieldAccess { access_chain, .. } = expr
+            && let Some(star) = access_chain.iter().find_map(star)
+        {
+            // All fields of a record are no value.
+            return ControlFlow::Break(position(star.span).unwrap_or(1));
+        }
         let Expr::BinaryOp { left, op: BinaryOperator::Custom(mark), right } = expr else {
             return ControlFlow::Continue(());
         };
@@ -97,6 +112,30 @@ impl VisitorMut for Resolver {
         *expr = resolved;
         ControlFlow::Continue(())
     }
+}
+
+/// The mark, if it stands here.
+fn star(access: &AccessExpr) -> Option<&Ident> {
+    match access {
+        AccessExpr::Dot(Expr::Identifier(ident)) if ident.value == STAR => Some(ident),
+        _ => None,
+    }
+}
+
+/// `(record).*` where a select list may have it.
+fn starred(item: &mut SelectItem) {
+    let SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { root, access_chain }) = item else { return };
+    if access_chain.last().and_then(star).is_none() {
+        return;
+    }
+    access_chain.pop();
+    let root = take(root);
+    let record = match std::mem::take(access_chain) {
+        chain if chain.is_empty() => *root,
+        access_chain => Expr::CompoundFieldAccess { root, access_chain },
+    };
+    let kind = SelectItemQualifiedWildcardKind::Expr(record);
+    *item = SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions::default());
 }
 
 fn take(expr: &mut Expr) -> Box<Expr> {

@@ -76,10 +76,21 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
                 skip = usize::from(close.is_some());
                 only = Some(i + 1 + skip);
             }
+            Kind::Symbol if is_star_of_record(lexed, lexemes, i) => {
+                out.push(TokenWithSpan::new(Token::make_word(marks::STAR, Some('"')), span));
+            }
             _ => out.push(TokenWithSpan::new(token(lexed, lexeme), span)),
         }
     }
     out
+}
+
+/// The `*` of `(record).*`.
+fn is_star_of_record(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
+    let symbol = |at: Option<usize>, symbol: &str| {
+        at.and_then(|at| lexemes.get(at)).is_some_and(|lexeme| lexed.is_symbol(lexeme, symbol))
+    };
+    symbol(Some(i), "*") && symbol(i.checked_sub(1), ".") && symbol(i.checked_sub(2), ")")
 }
 
 /// The mark that some words here become, and their number.

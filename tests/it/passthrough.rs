@@ -7,6 +7,7 @@ mod denied;
 mod failures;
 mod functions;
 mod relay;
+mod rows;
 mod same;
 mod shared;
 mod skeletons;

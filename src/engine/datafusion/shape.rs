@@ -9,7 +9,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 
 use super::secured::SecuredTable;
-use super::semantics::NAMED_OID;
+use super::semantics::{NAMED_OID, RECORD};
 use super::tables::downcast;
 use super::virtual_scan::VirtualProvider;
 use crate::catalog::TableSchema;
@@ -25,8 +25,10 @@ pub(super) fn shape_of(plan: &LogicalPlan, names: Option<&[Option<String>]>) -> 
         .enumerate()
         .map(|(i, field)| {
             let name = names.and_then(|names| names.get(i).cloned().flatten()).unwrap_or_else(|| field.name().clone());
-            let (table_oid, attnum) = origin(plan, i).unwrap_or((0, 0));
-            ColumnShape { name, ty: types::pg_type_of(field), table_oid, attnum, field: Arc::clone(field) }
+            let ty = types::pg_type_of(field);
+            let found = if ty.is_row() { row_origin(plan, i).map(|table| (table, 0)) } else { origin(plan, i) };
+            let (table_oid, attnum) = found.unwrap_or((0, 0));
+            ColumnShape { name, ty, table_oid, attnum, field: Arc::clone(field) }
         })
         .collect();
     RowShape { columns }
@@ -67,6 +69,31 @@ fn origin(plan: &LogicalPlan, index: usize) -> Option<(u32, i16)> {
             let left = join.left.schema().fields().len();
             if index < left { origin(&join.left, index) } else { origin(&join.right, index - left) }
         }
+        _ => None,
+    }
+}
+
+/// The table whose whole row an output column is.
+fn row_origin(plan: &LogicalPlan, index: usize) -> Option<u32> {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let mut expr = projection.expr.get(index)?;
+            while let Expr::Alias(alias) = expr {
+                expr = &alias.expr;
+            }
+            let at = |column: &Column| projection.input.schema().maybe_index_of_column(column);
+            match expr {
+                Expr::Column(column) => row_origin(&projection.input, at(column)?),
+                Expr::ScalarFunction(made) if made.name().starts_with(RECORD) => {
+                    origin(&projection.input, at(column_of(made.args.first()?)?)?).map(|(table, _)| table)
+                }
+                _ => None,
+            }
+        }
+        LogicalPlan::SubqueryAlias(alias) => row_origin(&alias.input, index),
+        LogicalPlan::Filter(filter) => row_origin(&filter.input, index),
+        LogicalPlan::Sort(sort) => row_origin(&sort.input, index),
+        LogicalPlan::Limit(limit) => row_origin(&limit.input, index),
         _ => None,
     }
 }

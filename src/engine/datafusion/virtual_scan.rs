@@ -16,6 +16,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPu
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::{Viewer, VirtualTable};
+use crate::names::TableName;
 use crate::sql::stands_for_function;
 use crate::types::{self, PgType};
 
@@ -60,6 +61,13 @@ impl VirtualProvider {
             schema: Arc::clone(&self.schema),
             held: Some(held),
         }
+    }
+
+    /// The relation, if it is one of Tusk's own: the types of rows of PostgreSQL's catalogs are not told.
+    pub(super) fn relation(&self) -> Option<TableName> {
+        let (schema, name) = (self.table.schema_name(), self.table.name());
+        let theirs = matches!(schema, "pg_catalog" | "information_schema") || stands_for_function(name);
+        (!theirs).then(|| TableName::new(schema, name))
     }
 
     /// The relation and the number in it of the column at a place; system columns have PostgreSQL's numbers.

@@ -4,6 +4,7 @@
 mod arguments;
 mod candidate;
 mod explain;
+mod rows;
 mod upstream;
 
 use std::fmt;
@@ -191,6 +192,8 @@ pub struct Printed {
     silent: bool,
     locks: Option<&'static str>,
     cursors: Vec<(usize, String)>,
+    /// It takes a whole row of a table of which not all columns may be seen.
+    narrowed: bool,
     everything: bool,
     may_be_explained: bool,
 }
@@ -228,7 +231,7 @@ impl Passthrough {
         let targets = targets.ok_or_else(|| Error::internal("a target without a table"))?;
         let printed = printed(request, &relations, targets)?;
         let skeleton = (request.at_once && writing.is_none()).then(|| printed.skeleton().into());
-        let PrintedQuery { sql, places, renamed, cursors, body, calls, .. } = printed;
+        let PrintedQuery { sql, places, renamed, cursors, body, calls, rows, .. } = printed;
         let target = writing.map(|_| Target {
             tables: targets.iter().map(|table| (table.remote.schema.clone(), table.remote.name.clone())).collect(),
             whole: targets.iter().all(|table| table.is_complete()),
@@ -260,6 +263,7 @@ impl Passthrough {
             silent: writing.is_some_and(|writing| !writing.returns_rows()),
             locks: request.statement.locks(),
             cursors,
+            narrowed: rows,
             everything: request.everything,
             may_be_explained: request.everything && request.explains,
         })
@@ -270,14 +274,26 @@ impl Passthrough {
     /// # Errors
     /// What the source says of it; `08001` where it cannot be reached; `0A000` where a column has no form here.
     pub async fn plan(&self, printed: Printed, upstream: Option<&Upstream>) -> Result<PassPlan> {
-        let Printed { source, whole, tables, writes, silent, locks, cursors, everything, may_be_explained } = printed;
-        let described = match upstream.filter(|upstream| *upstream.source() == *source) {
+        let Printed { source, whole, tables, writes, silent, locks, cursors, narrowed, everything, may_be_explained } =
+            printed;
+        let mut described = match upstream.filter(|upstream| *upstream.source() == *source) {
             Some(upstream) => upstream.remote().describe(&whole).await?,
             None => self.runner(&source)?.describe(&whole).await?,
         };
         if !cursors.is_empty() && described.shift > 0 {
             // The names of its cursors stand elsewhere now.
             return Err(Error::unsupported("a column of this type cannot be returned by WHERE CURRENT OF"));
+        }
+        for column in &mut described.columns {
+            rows::settle(column, &tables);
+        }
+        if described.columns.iter().any(|column| rows::is_array_of_rows(column.ty)) {
+            // Their binary form has the source's number of the type in it.
+            return Err(Error::unsupported("an array of rows of a table cannot be returned"));
+        }
+        if narrowed && described.columns.iter().any(|column| rows::is_record(column.ty)) {
+            // At the source they are rows of a query.
+            return Err(Error::unsupported("a whole row of a table with hidden columns cannot be returned"));
         }
         let described = Arc::new(described);
         let columns = described.columns.iter().map(|column| {
@@ -421,6 +437,10 @@ fn printed(
 /// Table and column as this role numbers them.
 fn seen_origin(tables: &[Arc<TableSchema>], (oid, number): (u32, i16)) -> Option<(u32, i16)> {
     let table = tables.iter().find(|table| table.remote.oid == oid)?;
+    // A whole row is of no column.
+    if number == 0 {
+        return Some((table.oid, 0));
+    }
     let is_it = |at: &usize| table.remote.columns.get(*at).is_some_and(|column| column.number == number);
     let position = table.columns.iter().position(is_it)?;
     Some((table.oid, i16::try_from(position + 1).ok()?))

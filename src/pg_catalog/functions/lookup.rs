@@ -44,7 +44,7 @@ pub(super) fn format_type(viewer: &Viewer, arguments: &[Cell]) -> Cell {
             let ty = PgType { oid, typmod: modifier.unwrap_or(-1) };
             match ty.row() {
                 Some(_) => ty.display_name(),
-                None => Objects::of(viewer).types.name(viewer, oid).unwrap_or_else(|| "???".to_owned()),
+                None => Objects::of(viewer).type_name(viewer, oid).unwrap_or_else(|| "???".to_owned()),
             }
         }
     };

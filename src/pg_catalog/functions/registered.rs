@@ -230,8 +230,12 @@ fn data_type(viewer: &Viewer, text: &str) -> Option<u32> {
         _ => return None,
     };
     let objects = Objects::of(viewer);
-    let found = objects.types.named(viewer, schema, name)?;
-    if array { objects.types.by_oid(found).map(|(one, _)| one.array_oid) } else { Some(found) }
+    let found = objects.types.named(viewer, schema, name).or_else(|| objects.rows.named(viewer, schema, name))?;
+    if !array {
+        return Some(found);
+    }
+    let of_rows = || objects.rows.by_oid(found).map(|(one, _)| one.array_oid);
+    objects.types.by_oid(found).map(|(one, _)| one.array_oid).or_else(of_rows)
 }
 
 /// What a name of a type `reg...` stands for, none if there is nothing.
@@ -308,7 +312,7 @@ fn output(viewer: &Viewer, kind: u32, arguments: &[Cell]) -> Cell {
         2205 => relation_name(viewer, oid),
         2206 => match PgType::new(oid).row() {
             Some(_) => Some(type_word(oid)),
-            None => Objects::of(viewer).types.name(viewer, oid),
+            None => Objects::of(viewer).type_name(viewer, oid),
         },
         4089 => namespace_name(viewer, oid),
         4096 => roles(viewer).into_iter().find(|(known, ..)| *known == oid).map(|(_, name, _)| quote_if_needed(&name)),

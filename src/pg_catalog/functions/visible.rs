@@ -31,11 +31,16 @@ pub(super) fn data_type(viewer: &Viewer, arguments: &[Cell]) -> Cell {
         return Cell::Bool(Some(true));
     }
     let objects = Objects::of(viewer);
-    let found = objects.types.by_oid(oid);
-    Cell::Bool(found.map(|(one, array)| {
+    let own = objects.types.by_oid(oid).map(|(one, array)| {
         let name = if array { one.array_name() } else { one.declared.name.clone() };
         PgType::from_name(&quote(&name)).is_none() && objects.types.named(viewer, None, &name) == Some(oid)
-    }))
+    });
+    let of_rows = || {
+        let (one, array) = objects.rows.by_oid(oid)?;
+        let name = if array { &one.array_name } else { &one.name };
+        Some(PgType::from_name(&quote(name)).is_none() && objects.rows.named(viewer, None, name) == Some(oid))
+    };
+    Cell::Bool(own.or_else(of_rows))
 }
 
 /// Operators, operator classes and families, collations: all that there are stand in `pg_catalog`.

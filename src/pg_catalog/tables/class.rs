@@ -5,7 +5,7 @@ use crate::catalog::{TableKind, TableSchema};
 use crate::pg_catalog::inheritance::partitioning;
 use crate::pg_catalog::objects::{Class, Constraint, Index, What, is_system, namespace_oid};
 use crate::pg_catalog::relation::{Looking, Rows, Value};
-use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts, rights};
+use crate::pg_catalog::{OWNER, OWNER_NAME, definitions, facts, rights, row_types};
 
 /// The oid of the heap access method.
 const HEAP: u32 = 2;
@@ -75,6 +75,7 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
             ("oid", class.oid.into()),
             ("relname", class.name.as_str().into()),
             ("relnamespace", namespace_oid(&class.schema).into()),
+            ("reltype", row_types::of(class).map_or(0, |row| row.oid).into()),
             ("relowner", OWNER.into()),
             ("relam", method.into()),
             // Who is told of pages (DuckDB) scans ranges of them, in several sessions of one snapshot.

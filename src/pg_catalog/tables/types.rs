@@ -8,6 +8,7 @@ use crate::pg_catalog::definitions::condition;
 use crate::pg_catalog::objects::{What, namespace_oid};
 use crate::pg_catalog::own_types::OwnType;
 use crate::pg_catalog::relation::{Looking, Rows, Value};
+use crate::pg_catalog::row_types::RowType;
 use crate::pg_catalog::{OWNER, facts};
 use crate::types::PgType;
 
@@ -20,11 +21,11 @@ fn procedure(name: &str) -> Value {
 }
 
 /// What every row of `pg_type` has.
-fn row(one: &OwnType, oid: u32, name: String) -> Vec<(&'static str, Value)> {
+fn row(schema: &str, oid: u32, name: String) -> Vec<(&'static str, Value)> {
     vec![
         ("oid", oid.into()),
         ("typname", name.into()),
-        ("typnamespace", namespace_oid(&one.schema).into()),
+        ("typnamespace", namespace_oid(schema).into()),
         ("typowner", OWNER.into()),
         ("typisdefined", true.into()),
         ("typdelim", ",".into()),
@@ -35,7 +36,7 @@ fn row(one: &OwnType, oid: u32, name: String) -> Vec<(&'static str, Value)> {
 
 pub(super) fn pg_type(looking: &Looking<'_>, rows: &mut Rows) {
     for one in looking.objects.types.all() {
-        let mut own = row(one, one.oid, one.declared.name.clone());
+        let mut own = row(&one.schema, one.oid, one.declared.name.clone());
         own.push(("typarray", one.array_oid.into()));
         own.extend(match one.domain() {
             None => enumeration(),
@@ -47,10 +48,35 @@ pub(super) fn pg_type(looking: &Looking<'_>, rows: &mut Rows) {
             }
         });
         rows.push(&own);
-        let mut array = row(one, one.array_oid, one.array_name());
+        let mut array = row(&one.schema, one.array_oid, one.array_name());
         array.extend(of_array(one));
         rows.push(&array);
     }
+    for one in looking.objects.rows.all() {
+        let mut of_rows = row(&one.schema, one.oid, one.name.clone());
+        of_rows.extend(composite(one));
+        rows.push(&of_rows);
+        let mut array = row(&one.schema, one.array_oid, one.array_name.clone());
+        array.extend(array_over(one.oid, true));
+        rows.push(&array);
+    }
+}
+
+fn composite(one: &RowType) -> Vec<(&'static str, Value)> {
+    vec![
+        ("typlen", (-1i64).into()),
+        ("typbyval", false.into()),
+        ("typtype", "c".into()),
+        ("typcategory", "C".into()),
+        ("typrelid", one.class.into()),
+        ("typarray", one.array_oid.into()),
+        ("typinput", procedure("record_in")),
+        ("typoutput", procedure("record_out")),
+        ("typreceive", procedure("record_recv")),
+        ("typsend", procedure("record_send")),
+        ("typalign", "d".into()),
+        ("typstorage", "x".into()),
+    ]
 }
 
 fn enumeration() -> Vec<(&'static str, Value)> {
@@ -91,11 +117,18 @@ fn of_domain(base: PgType) -> Vec<(&'static str, Value)> {
 
 fn of_array(one: &OwnType) -> Vec<(&'static str, Value)> {
     let wide = one.domain().is_some_and(|domain| align(domain.base) == "d");
+    let mut columns = array_over(one.oid, wide);
+    columns.push(("typcollation", one.domain().map_or(0, |domain| collation(domain.base)).into()));
+    columns
+}
+
+/// `wide`: its elements stand at places that eight bytes divide.
+fn array_over(element: u32, wide: bool) -> Vec<(&'static str, Value)> {
     vec![
         ("typlen", (-1i64).into()),
         ("typtype", "b".into()),
         ("typcategory", "A".into()),
-        ("typelem", one.oid.into()),
+        ("typelem", element.into()),
         ("typsubscript", procedure("array_subscript_handler")),
         ("typinput", procedure("array_in")),
         ("typoutput", procedure("array_out")),
@@ -104,7 +137,6 @@ fn of_array(one: &OwnType) -> Vec<(&'static str, Value)> {
         ("typanalyze", procedure("array_typanalyze")),
         ("typalign", if wide { "d" } else { "i" }.into()),
         ("typstorage", "x".into()),
-        ("typcollation", one.domain().map_or(0, |domain| collation(domain.base)).into()),
     ]
 }
 

@@ -205,6 +205,7 @@ impl Introspection {
             lineage: Lineage::default(),
             whole: false,
             oid: 0,
+            row_types: (0, 0),
             handle: Some(Arc::new(table)),
         })
     }

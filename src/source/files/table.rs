@@ -72,6 +72,7 @@ impl FileTable {
             lineage: crate::source::Lineage::default(),
             whole: false,
             oid: 0,
+            row_types: (0, 0),
             handle: None,
         };
         let schema = remote.arrow_schema();

@@ -27,6 +27,8 @@ here as (
 select n.nspname::text as schema,
        c.relname::text as relation,
        c.oid as relation_oid,
+       c.reltype as row_type,
+       coalesce(rt.typarray, 0::oid) as row_array,
        c.relkind::text as kind,
        pg_catalog.obj_description(c.oid, 'pg_class') as relation_comment,
        case when c.relkind = 'p' and c.reltuples <= 0
@@ -75,6 +77,7 @@ select n.nspname::text as schema,
 from pg_catalog.pg_class c
 cross join here
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join pg_catalog.pg_type rt on rt.oid = c.reltype
 left join pg_catalog.pg_attribute a
        on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       and pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')

@@ -232,6 +232,7 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
         lineage: Lineage::default(),
         whole: false,
         oid: row.try_get("relation_oid")?,
+        row_types: (row.try_get("row_type")?, row.try_get("row_array")?),
         handle: None,
     };
     let key = row.try_get::<_, Option<Vec<i32>>>("key")?.unwrap_or_default();

@@ -131,5 +131,5 @@ async fn declare(block: &Arc<Shared>, query: RemoteQuery) -> Result<Cursor> {
 }
 
 fn column(name: &str, ty: PgType, as_text: bool) -> DescribedColumn {
-    DescribedColumn { name: name.to_owned(), ty, oid: ty.oid, origin: None, as_text }
+    DescribedColumn { name: name.to_owned(), ty, oid: ty.oid, origin: None, as_text, sent_as_is: false }
 }

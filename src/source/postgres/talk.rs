@@ -341,7 +341,7 @@ fn parameters(body: &[u8]) -> io::Result<Arc<[u32]>> {
 fn columns(body: &[u8]) -> io::Result<Arc<[Column]>> {
     let Message::RowDescription(body) = message(b'T', body)? else { return Err(unexpected()) };
     let columns = body.fields().map(|field| {
-        let origin = Some((field.table_oid(), field.column_id())).filter(|(table, column)| *table != 0 && *column != 0);
+        let origin = Some((field.table_oid(), field.column_id())).filter(|(table, _)| *table != 0);
         Ok(Column {
             name: field.name().to_owned(),
             oid: field.type_oid(),

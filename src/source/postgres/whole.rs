@@ -134,7 +134,8 @@ fn described(whole: &WholeStatement, parameters: &[u32], columns: &[relay::Colum
     let parameters = parameters.iter().copied().map(parameter).collect::<Result<Vec<_>>>()?;
     let one = |column: &relay::Column| {
         let (ty, as_text) = column_type(column);
-        DescribedColumn { name: column.name.clone(), ty, oid: column.oid, origin: column.origin, as_text }
+        let sent_as_is = matches!(ty.bare(), PgType::MONEY | PgType::MONEY_ARRAY);
+        DescribedColumn { name: column.name.clone(), ty, oid: column.oid, origin: column.origin, as_text, sent_as_is }
     };
     let columns = columns.iter().map(one).collect();
     Ok(complete(whole, parameters, columns))

@@ -81,6 +81,7 @@ fn read_schema(connection: &Connection, patterns: &Patterns) -> rusqlite::Result
             lineage: Lineage::default(),
             whole: false,
             oid: 0,
+            row_types: (0, 0),
             handle: None,
         }));
     }

@@ -129,6 +129,8 @@ pub struct PrintedQuery {
     pub body: usize,
     /// It calls functions of the source that its configuration allows: they may read and say anything.
     pub calls: bool,
+    /// It takes a whole row of a relation of which not all columns may be seen.
+    pub rows: bool,
     /// Where the client's constants stand in it (bytes), ascending, and what a source takes each for.
     constants: Vec<(Range<usize>, Constant)>,
 }
@@ -223,6 +225,7 @@ struct Printer<'a> {
     cursors: Vec<(usize, String)>,
     body: usize,
     calls: bool,
+    rows: bool,
     constants: Vec<(Range<usize>, Constant)>,
 }
 
@@ -249,6 +252,7 @@ impl<'a> Printer<'a> {
             cursors: Vec::new(),
             body: 0,
             calls: false,
+            rows: false,
             constants: Vec::new(),
         }
     }
@@ -263,6 +267,7 @@ impl<'a> Printer<'a> {
             cursors: self.cursors,
             body: self.body,
             calls: self.calls,
+            rows: self.rows,
             constants: self.constants,
         }
     }

@@ -45,7 +45,7 @@ pub fn binary_encoder(field: &Field) -> Result<Box<dyn ColumnEncoder>> {
     let inner = match &plan.arrow {
         DataType::List(item) => list_encoder(pg, item)?,
         DataType::Struct(_) if is_oid_kind(pg) => oid_or_name(false, &FormatOptions::default())?,
-        DataType::Struct(fields) if pg.oid == PgType::RECORD.oid => record_binary(fields)?,
+        DataType::Struct(fields) if pg.is_record() => record_binary(fields)?,
         DataType::Struct(_) | DataType::Map(..) => return json_text(field, pg),
         other => scalar_encoder(pg, other)?,
     };

@@ -44,7 +44,7 @@ pub fn text_encoder(field: &Field, options: &FormatOptions) -> Result<Box<dyn Co
     let inner = match &plan.arrow {
         DataType::List(item) => list_encoder(pg, item, options)?,
         DataType::Struct(_) if is_oid_kind(pg) => oid_or_name(true, options)?,
-        DataType::Struct(fields) if pg.oid == PgType::RECORD.oid => record_text(fields, options)?,
+        DataType::Struct(fields) if pg.is_record() => record_text(fields, options)?,
         DataType::Struct(_) | DataType::Map(..) => return json::json_encoder(field, options),
         other => scalar_encoder(pg, other, options)?,
     };

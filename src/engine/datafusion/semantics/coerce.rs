@@ -40,6 +40,11 @@ pub(super) fn can_coerce(from: u32, to: u32, context: CastContext) -> bool {
     if own::base_of(PgType::new(from)).is_some_and(|base| base.oid == to) {
         return true;
     }
+    // A row of a table is a record, and a record may be one of its rows: whether it is, its fields say.
+    let (one, other) = (PgType::new(from), PgType::new(to));
+    if one.is_record() && other.is_record() && !(one.is_row() && other.is_row()) {
+        return true;
+    }
     if let Some(row) = pg::cast(from, to) {
         return row.context <= context;
     }
@@ -64,7 +69,7 @@ fn by_text(from: u32, to: u32, context: CastContext) -> bool {
         let ty = PgType::new(oid);
         ty.own_kind().is_some() || ty.row().is_some_and(|row| row.typtype != b'p')
     };
-    (context >= CastContext::Assignment && category(to) == 'S' && (real(from) || from == PgType::RECORD.oid))
+    (context >= CastContext::Assignment && category(to) == 'S' && (real(from) || PgType::new(from).is_record()))
         || (context == CastContext::Explicit && category(from) == 'S' && real(to))
 }
 

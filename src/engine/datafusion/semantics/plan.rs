@@ -14,10 +14,14 @@ use datafusion::scalar::ScalarValue;
 use super::bind::{Binder, FoundTable, FoundTables, Surroundings, schema_and_table};
 use super::errors::from_datafusion;
 use super::facts::SessionFacts;
-use super::{limits, own};
+use super::{limits, own, rows};
 use crate::engine::datafusion::apply::held_anew;
+use crate::engine::datafusion::secured::SecuredTable;
 use crate::engine::datafusion::stop;
+use crate::engine::datafusion::tables::downcast;
+use crate::engine::datafusion::virtual_scan::VirtualProvider;
 use crate::error::{Error, Result, SqlState};
+use crate::names::TableName;
 use crate::sql::{self, Statement, StatementKind};
 use crate::types::PgType;
 
@@ -58,9 +62,11 @@ pub async fn plan(statement: &Statement, state: &SessionState, given: &[Option<P
     let around = Surroundings { tables: &tables, registered, state, places: sql::Places::of(statement) };
     let mut binder = Binder::new(facts, around, given);
     own::during(|| {
-        let relation = stop::planning(|| binder.statement(&query))?;
-        let names = relation.columns.into_iter().map(|output| Some(output.name)).collect();
-        Ok(Bound { logical: relation.plan, names: Some(names), parameters: binder.typing.parameters()? })
+        rows::during(|| {
+            let relation = stop::planning(|| binder.statement(&query))?;
+            let names = relation.columns.into_iter().map(|output| Some(output.name)).collect();
+            Ok(Bound { logical: relation.plan, names: Some(names), parameters: binder.typing.parameters()? })
+        })
     })
 }
 
@@ -110,8 +116,9 @@ async fn find_tables(query: &Query, state: &SessionState, facts: &SessionFacts) 
         };
         for schema in schemas {
             if let Some(provider) = lookup(state, &schema, &table).await? {
+                let relation = relation_of(&provider);
                 let source = provider_as_source(provider);
-                found.insert(key.clone(), FoundTable { schema, name: table.clone(), source });
+                found.insert(key.clone(), FoundTable { schema, name: table.clone(), source, relation });
                 break;
             }
         }
@@ -125,4 +132,12 @@ async fn lookup(state: &SessionState, schema: &str, table: &str) -> Result<Optio
         return Ok(None);
     };
     schema.table(table).await.map_err(from_datafusion)
+}
+
+/// The relation behind a provider, if its rows are of a type of their own that clients can look up.
+fn relation_of(provider: &Arc<dyn TableProvider>) -> Option<TableName> {
+    if let Some(secured) = downcast::<SecuredTable>(provider) {
+        return Some(secured.table().name.clone());
+    }
+    downcast::<VirtualProvider>(provider).and_then(VirtualProvider::relation)
 }

@@ -31,9 +31,19 @@ pub(super) fn only_element(value: Expr, form: &DataType) -> (Expr, DataType) {
     (expr, returns)
 }
 
+/// The call that makes a record of a table's columns.
+pub(in crate::engine::datafusion) const RECORD: &str = "record";
+
 /// A field of a record, by its place.
 pub(super) fn field_at(record: Expr, fields: &Fields, at: usize) -> Option<(Expr, DataType)> {
     let form = fields.get(at)?.data_type().clone();
+    // What a record was made of is its field: a column stays one.
+    if let Expr::ScalarFunction(made) = &record
+        && (made.name() == RECORD || made.name().starts_with("row("))
+        && made.args.len() == fields.len()
+    {
+        return Some((made.args.get(at)?.clone(), form));
+    }
     let returns = form.clone();
     let expr = call(format!("field({at})"), vec![record], form.clone(), move |args| {
         let [records] = args else { return Err(wrong_type("a field")) };
@@ -124,8 +134,16 @@ pub(super) fn expanded(array: PgType, value: Expr, format: &FormatOptions) -> Op
 
 /// Values side by side as a record. `absent`: the last value is none of them; where it is NULL, so is the record.
 pub(super) fn record(values: Vec<Expr>, fields: Fields, absent: bool) -> (Expr, DataType) {
+    made(if absent { "record_or_null" } else { RECORD }, values, fields)
+}
+
+/// The same, where it is no row of a table.
+pub(super) fn row(values: Vec<Expr>, fields: Fields) -> (Expr, DataType) {
+    made("row()", values, fields)
+}
+
+fn made(name: &str, values: Vec<Expr>, fields: Fields) -> (Expr, DataType) {
     let returns = DataType::Struct(fields.clone());
-    let name = if absent { "record_or_null" } else { "record" };
     let expr = call(name, values, returns.clone(), move |args| {
         let columns = args.get(..fields.len()).ok_or_else(|| wrong_type("a record"))?.to_vec();
         let nulls = args.get(fields.len()).and_then(|present| present.logical_nulls());

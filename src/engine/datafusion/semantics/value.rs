@@ -172,7 +172,8 @@ pub fn name_of(ty: PgType) -> String {
 
 /// A type's name in messages, without modifier: `character`, `character varying`, `integer[]`.
 pub(super) fn type_name(oid: u32) -> String {
-    if let Some(name) = super::own::name_of(PgType::new(oid)) {
+    let known = super::own::name_of(PgType::new(oid)).or_else(|| super::rows::name_of(PgType::new(oid)));
+    if let Some(name) = known {
         return name;
     }
     match oid {

@@ -68,6 +68,7 @@ impl Printer<'_> {
             }
             Expr::Identifier(ident) => {
                 self.reads_name(ident)?;
+                self.rows |= self.survey.is_narrowed(&folded(ident));
                 self.ident(ident)
             }
             Expr::CompoundIdentifier(idents) => self.column(idents),

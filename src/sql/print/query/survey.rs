@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::super::super::ast::{Query, SelectItem, TableAlias, TableFactor, Visit, Visitor};
+use super::super::super::ast::{ObjectName, Query, SelectItem, TableAlias, TableFactor, Visit, Visitor};
 use super::super::super::modify::Writing;
 use super::super::super::scope::{TableRef, folded, parts};
 use super::{RemoteTable, refuse};
@@ -19,6 +19,8 @@ pub(super) struct Survey {
     aliases: HashSet<String>,
     /// Columns of tables, and labels of outputs.
     columns: HashSet<String>,
+    /// What tables are called of which not all columns may be seen.
+    narrowed: HashSet<String>,
 }
 
 impl Survey {
@@ -87,6 +89,11 @@ impl Survey {
         self.bare.get(table).is_some_and(|known| known == schema) && !self.aliases.contains(table)
     }
 
+    /// Whether a table of which not all columns may be seen is called so.
+    pub(super) fn is_narrowed(&self, name: &str) -> bool {
+        self.narrowed.contains(name)
+    }
+
     /// Whether some column or output has this name.
     pub(super) fn has_column(&self, name: &str) -> bool {
         self.columns.contains(name)
@@ -97,6 +104,14 @@ struct Finder<'a> {
     survey: Survey,
     by_place: HashMap<u32, &'a RemoteTable>,
     twice: bool,
+}
+
+impl<'a> Finder<'a> {
+    /// What stands for the relation of this name, if it is one.
+    fn relation(&self, name: &ObjectName) -> Option<&'a RemoteTable> {
+        let place = name.0.first().and_then(|part| part.as_ident()).and_then(|i| super::position(i.span))?;
+        self.by_place.get(&place).copied()
+    }
 }
 
 impl Visitor for Finder<'_> {
@@ -113,11 +128,16 @@ impl Visitor for Finder<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, alias, args: None, .. } = factor
+            && self.relation(name).is_some_and(|remote| remote.columns.is_some())
+        {
+            let table = alias.as_ref().map(|alias| folded(&alias.name));
+            self.survey.narrowed.insert(table.unwrap_or_else(|| parts(name).pop().unwrap_or_default()));
+        }
         match factor {
             TableFactor::Table { name, alias: None, args: None, .. } => {
-                let place = name.0.first().and_then(|part| part.as_ident()).and_then(|i| super::position(i.span));
                 let table = parts(name).pop().unwrap_or_default();
-                match place.and_then(|place| self.by_place.get(&place)) {
+                match self.relation(name) {
                     Some(remote) => self.twice |= !self.survey.calls_bare(table, &remote.seen.0),
                     None => {
                         self.survey.aliases.insert(table);

@@ -14,7 +14,6 @@ use super::super::value::Bound;
 use super::call::{Call, no_function, returned, shown_only, signature};
 use super::{Binder, Clause, refuse};
 use crate::error::{Error, Result, SqlState};
-use crate::types::PgType;
 
 impl Binder<'_> {
     /// A call of an aggregate function without OVER.
@@ -39,7 +38,7 @@ impl Binder<'_> {
         let (mut args, build_as) = self.aggregate_function(call, args, position)?;
         // Gathered as an array is, of texts.
         let json = matches!(build_as.0, "json_agg" | "jsonb_agg");
-        let parted = args.first().is_some_and(|arg| arg.pg.is_array() || arg.pg.oid == PgType::RECORD.oid);
+        let parted = args.first().is_some_and(|arg| arg.pg.is_array() || arg.pg.is_record());
         if json {
             args = args.into_iter().map(|arg| gathered_value(arg, &mut self.typing)).collect::<Result<Vec<_>>>()?;
         }

@@ -64,12 +64,15 @@ impl Binder<'_> {
             return if rest.is_empty() { self.expr(&column) } else { self.subscript(&column, rest) };
         }
         if let [AccessExpr::Dot(Ast::Identifier(name))] = chain {
+            if let Some(column) = self.column_of_row(root, name)? {
+                return Ok(column);
+            }
             let record = self.expr(root)?;
-            return self.record_field(&record, &ident(name), crate::sql::position(name.span));
+            return self.record_field(&record, &ident(name), self.position(bare(root)));
         }
         if let [rest @ .., AccessExpr::Dot(Ast::Identifier(name))] = chain {
             let record = self.subscript(root, rest)?;
-            return self.record_field(&record, &ident(name), crate::sql::position(name.span));
+            return self.record_field(&record, &ident(name), self.position(bare(root)));
         }
         let value = self.expr(root)?;
         if !value.pg.is_array() {
@@ -158,6 +161,14 @@ impl Binder<'_> {
         let wide = args.iter().map(|arg| native(arg.expr.clone(), DataType::Int64)).collect();
         rows_of(series(wide), pg, "generate_series", alias)
     }
+}
+
+/// What stands in parentheses.
+fn bare(mut ast: &Ast) -> &Ast {
+    while let Ast::Nested(inner) = ast {
+        ast = inner;
+    }
+    ast
 }
 
 /// A plan's rows as one list of these values.

@@ -207,7 +207,8 @@ impl Binder<'_> {
     /// An argument in the type a function declares; `any` and its kin take it as it is.
     pub(super) fn argument(&mut self, arg: Bound, declared: u32) -> Result<Bound> {
         match declared {
-            2276 | 2277 | 2283 | 2776 | 3500 | 5077 | 5078 | 5079 => self.typing.settle(arg),
+            2276 => self.typing.untyped(arg),
+            2277 | 2283 | 2776 | 3500 | 5077 | 5078 | 5079 => self.typing.settle(arg),
             _ => self.typing.coerce(arg, PgType::new(declared), CastContext::Implicit),
         }
     }

@@ -9,13 +9,14 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
 use super::super::own;
+use super::super::rows;
 use super::super::value::Bound;
 use super::scope::{Col, Scope, Table, column_expr};
 use super::set_function::{Factor, Written, plain_arguments};
 use super::{Binder, FoundTable, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
 use crate::names::fold;
-use crate::types::{is_system_column, pg_type_of, storage};
+use crate::types::{PgType, is_system_column, pg_type_of, storage};
 
 /// A plan and the names it makes visible.
 pub(super) struct Source {
@@ -188,11 +189,16 @@ impl Binder<'_> {
             Col { name: field.name().clone(), value }
         };
         let (system, plain): (Vec<_>, Vec<_>) = schema.fields().iter().partition(|field| is_system_column(field));
-        let columns = plain.into_iter().map(col).collect();
+        let present = plain.iter().position(|field| !field.is_nullable());
+        let columns: Vec<Col> = plain.into_iter().map(col).collect();
         let system = system.into_iter().map(col).collect();
         let schema = alias.is_none().then(|| found.schema.clone()).filter(|schema| !schema.starts_with('\0'));
         let hidden = alias.filter(|_| found.name != visible).map(|_| (Some(found.schema.clone()), found.name.clone()));
-        let table = Table { schema, name: visible, hidden, columns: rename(columns, alias)?, system, absent: false };
+        let field = |col: &Col| own::field(&col.name, col.value.pg, col.value.arrow.clone());
+        let fields = || columns.iter().map(field).collect();
+        let row = found.relation.as_ref().map_or(PgType::RECORD, |relation| rows::meet(relation, fields));
+        let columns = rename(columns, alias)?;
+        let table = Table { schema, name: visible, hidden, columns, system, absent: false, row, present };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 
@@ -228,7 +234,9 @@ impl Binder<'_> {
             })
             .collect();
         let columns = rename(columns, alias)?;
-        let table = Table { schema: None, name: visible, hidden: None, columns, system: Vec::new(), absent: false };
+        let (system, row) = (Vec::new(), PgType::RECORD);
+        let table =
+            Table { schema: None, name: visible, hidden: None, columns, system, absent: false, row, present: None };
         Ok(Source { plan, scope: Scope::of(table) })
     }
 }

@@ -56,6 +56,7 @@ use super::cast::Typing;
 use super::facts::SessionFacts;
 use super::value::Bound;
 use crate::error::{Error, Result, SqlState};
+use crate::names::TableName;
 use crate::types::PgType;
 
 /// A table of the catalog as a statement found it.
@@ -67,6 +68,8 @@ pub(super) struct FoundTable {
     pub(super) name: String,
     /// Where its rows come from.
     pub(super) source: Arc<dyn TableSource>,
+    /// The relation that it is, whose rows are of a type of their own.
+    pub(super) relation: Option<TableName>,
 }
 
 /// The tables a statement names, by the names it uses (schema if given, table).

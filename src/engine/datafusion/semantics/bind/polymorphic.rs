@@ -4,7 +4,7 @@
 use super::super::pg::CastContext;
 use super::super::value::Bound;
 use super::Binder;
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 
 /// The type that the typed arguments settle on: the array's, and its elements'.
@@ -50,6 +50,10 @@ impl Binder<'_> {
                 Some(actual) if is_any_element(*to) => Some(actual.element),
                 _ => None,
             };
+            if actual.is_none() && arg.unknown.is_some() && matches!(to, 2277 | 2283 | 2776 | 3500) {
+                let message = "could not determine polymorphic type because input has type unknown";
+                return Err(Error::client(SqlState::DATATYPE_MISMATCH, message));
+            }
             coerced.push(match wanted.filter(|_| arg.unknown.is_some()) {
                 Some(wanted) => self.typing.coerce(arg, wanted, CastContext::Implicit)?,
                 None => self.argument(arg, *to)?,

@@ -1,7 +1,7 @@
 //! Predicates with syntax of their own: IS, BETWEEN, IN, LIKE.
 //! Must not know: how a comparison is computed.
 
-use crate::sql::ast::{Expr as Ast, ValueWithSpan};
+use crate::sql::ast::{Expr as Ast, Value, ValueWithSpan};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::InSubquery;
@@ -51,7 +51,7 @@ impl Binder<'_> {
     /// IS NULL and IS NOT NULL. Of a record they ask of all its fields, so that it can be neither.
     fn tested(&mut self, ast: &Ast, null: bool) -> Result<Expr> {
         let bound = self.expr(ast)?;
-        let value = self.typing.settle(bound)?;
+        let value = self.typing.untyped(bound)?;
         Ok(match value.arrow {
             DataType::Struct(_) => all_fields(value.expr, null),
             _ if own::is_composite(value.pg) => own::all_fields(value.expr, null),
@@ -66,6 +66,13 @@ impl Binder<'_> {
     }
 
     fn distinct_from(&mut self, left: &Ast, right: &Ast, distinct: bool) -> Result<Bound> {
+        // A side that is written NULL makes it a test of the other as a whole: of a record too.
+        let tested = if is_null(right) { Some(left) } else { is_null(left).then_some(right) };
+        if let Some(tested) = tested {
+            let value = self.expr(tested)?;
+            let value = Box::new(self.typing.untyped(value)?.expr);
+            return Ok(Bound::new(if distinct { Expr::IsNotNull(value) } else { Expr::IsNull(value) }, PgType::BOOL));
+        }
         let (l, r) = (self.expr(left)?, self.expr(right)?);
         // Both sides NULL, or one of them, decides before the operator does.
         let equal = self
@@ -223,5 +230,14 @@ impl Binder<'_> {
     /// A literal of unknown type with this text.
     pub(super) fn unknown_text(text: impl Into<String>) -> Bound {
         Bound::unknown(Unknown::Text(text.into()))
+    }
+}
+
+/// Whether NULL is written here.
+fn is_null(ast: &Ast) -> bool {
+    match ast {
+        Ast::Nested(inner) => is_null(inner),
+        Ast::Value(value) => value.value == Value::Null,
+        _ => false,
     }
 }

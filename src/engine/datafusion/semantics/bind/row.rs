@@ -15,11 +15,11 @@ use super::super::kernel::call;
 use super::super::own;
 use super::super::sets::{field_at, record};
 use super::super::value::{Bound, Unknown};
-use super::from::parts;
+use super::from::{ident, parts};
 use super::scope::Table;
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
-use crate::sql::ast::{Expr as Ast, ObjectName};
+use crate::sql::ast::{Expr as Ast, Ident, ObjectName};
 use crate::types::PgType;
 
 impl Binder<'_> {
@@ -28,7 +28,10 @@ impl Binder<'_> {
         let values = fields
             .map(|ast| {
                 let value = self.expr(ast)?;
-                in_row(self.typing.refresh(value))
+                match self.typing.refresh(value) {
+                    value if matches!(value.unknown, Some(Unknown::Param(_))) => self.typing.untyped(value),
+                    value => Ok(in_row(value)),
+                }
             })
             .collect::<Result<Vec<_>>>()?;
         if values.is_empty() {
@@ -80,6 +83,43 @@ impl Binder<'_> {
         Some(Bound::with_arrow(Expr::Case(Case::new(None, cases, None)), returns, arrow))
     }
 
+    /// `(t).column`, where `t` is a table and no column: the column, as `t.column` is.
+    pub(super) fn column_of_row(&self, root: &Ast, column: &Ident) -> Result<Option<Bound>> {
+        let Ast::Nested(inner) = root else { return Ok(None) };
+        let Ast::Identifier(table) = &**inner else { return Ok(None) };
+        let (name, position) = (ident(table), crate::sql::position(table.span));
+        for scope in &self.scopes {
+            if scope.column(&name).map_err(|e| e.with_position_if(position))?.is_some() {
+                return Ok(None);
+            }
+        }
+        for (out, scope) in self.scopes.iter().rev().enumerate() {
+            if let Some(found) = scope.table(None, &name).map_err(|e| e.with_position_if(position))? {
+                let value = found.column(&ident(column)).map_err(|e| e.with_position_if(position))?;
+                let value = if out == 0 { value } else { self.outer_value(value)? };
+                return Ok(Some(value.at(position)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `(record).*`: its fields under their names.
+    pub(super) fn record_fields(&self, record: &Bound, position: Option<u32>) -> Result<Vec<(String, Bound)>> {
+        let DataType::Struct(fields) = &record.arrow else {
+            if own::is_composite(record.pg) || record.pg.is_record() {
+                let what = format!("the fields of this value of type {}", record.type_name());
+                return Err(Error::unsupported(format!("{what} is not supported")).with_position_if(position));
+            }
+            let message = format!("type {} is not composite", record.type_name());
+            return Err(Error::client(SqlState::WRONG_OBJECT_TYPE, message).with_position_if(position));
+        };
+        let field = |(at, field): (usize, &arrow::datatypes::FieldRef)| {
+            let (expr, form) = field_at(record.expr.clone(), fields, at)?;
+            Some((field.name().clone(), Bound::with_arrow(expr, own::type_of(field), form).at(position)))
+        };
+        Ok(fields.iter().enumerate().filter_map(field).collect())
+    }
+
     /// A table of FROM as the record of its columns. `outer`: it stands in a query around.
     pub(super) fn whole_row(&self, table: &Table, outer: bool) -> Result<Bound> {
         let seen = |value: &Bound| if outer { self.outer_value(value.clone()) } else { Ok(value.clone()) };
@@ -92,28 +132,25 @@ impl Binder<'_> {
             .collect();
         let mut args: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
         if table.absent {
-            // Of a row that is not there `tableoid` is NULL, and of no other.
-            let Some(present) = table.system.iter().find(|col| col.name == "tableoid") else {
+            // Of a row that is not there `tableoid` is NULL, and what is never NULL in one that is.
+            let never = table.present.and_then(|at| table.columns.get(at));
+            let Some(present) = table.system.iter().find(|col| col.name == "tableoid").or(never) else {
                 return refuse("a reference to a whole row on the side of an outer join that may be missing");
             };
             args.push(seen(&present.value)?.expr);
         }
         let (expr, arrow) = record(args, fields, table.absent);
-        Ok(Bound::with_arrow(expr, PgType::RECORD, arrow))
+        Ok(Bound::with_arrow(expr, table.row, arrow))
     }
 }
 
 /// A literal in a row stays of unknown type, held as its text.
-fn in_row(value: Bound) -> Result<Bound> {
+fn in_row(value: Bound) -> Bound {
     let text = |text: Option<String>| Bound::literal(ScalarValue::Utf8View(text), PgType::UNKNOWN);
     match value.unknown {
-        None => Ok(value),
-        Some(Unknown::Null) => Ok(text(None)),
-        Some(Unknown::Text(known)) => Ok(text(Some(known))),
-        Some(Unknown::Param(number)) => Err(Error::client(
-            SqlState::INDETERMINATE_DATATYPE,
-            format!("could not determine data type of parameter ${number}"),
-        )),
+        Some(Unknown::Null) => text(None),
+        Some(Unknown::Text(known)) => text(Some(known)),
+        None | Some(Unknown::Param(_)) => value,
     }
 }
 

@@ -11,7 +11,7 @@ use datafusion::logical_expr::Expr;
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
 use crate::error::{Error, Result, SqlState};
-use crate::names::quote_if_needed;
+use crate::names::{means, quote_if_needed};
 use crate::types::{PgType, field};
 
 /// A column as a statement names it.
@@ -38,6 +38,10 @@ pub(super) struct Table {
     pub(super) system: Vec<Col>,
     /// Whether an outer join may put NULLs in place of its rows.
     pub(super) absent: bool,
+    /// The type of its rows: a relation has one of its own.
+    pub(super) row: PgType,
+    /// The place of a column that is never NULL in a row that is there.
+    pub(super) present: Option<usize>,
 }
 
 /// What a FROM clause makes visible.
@@ -79,7 +83,7 @@ impl Scope {
 
     /// The column with an unqualified name; none if there is none here.
     pub(super) fn column(&self, name: &str) -> Result<Option<Bound>> {
-        let mut found = self.columns.iter().filter(|col| col.name == name);
+        let mut found = self.columns.iter().filter(|col| means(name, &col.name));
         match (found.next(), found.next()) {
             (Some(_), Some(_)) => {
                 Err(Error::client(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
@@ -124,7 +128,7 @@ impl Scope {
 impl Table {
     /// The column with a name.
     pub(super) fn column(&self, name: &str) -> Result<Bound> {
-        let mut found = self.columns.iter().filter(|col| col.name == name);
+        let mut found = self.columns.iter().filter(|col| means(name, &col.name));
         let mut found = found.next().map(|first| (first, found.next()));
         if found.is_none() {
             // What the table's own name stands for is no column of it.

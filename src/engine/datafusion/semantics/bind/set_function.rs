@@ -21,6 +21,7 @@ use super::super::ops::implement;
 use super::super::own;
 use super::super::pg;
 use super::super::resolve::{Resolved, function};
+use super::super::rows;
 use super::super::sets::{expanded, field_at, only_element, record, subscripts};
 use super::super::spread::{Spreading, spread};
 use super::super::value::Bound;
@@ -232,7 +233,9 @@ impl Binder<'_> {
         let own = columns.first().filter(|col| scalar && col.name != visible);
         let own = own.map(|col| Col { name: visible.clone(), value: col.value.clone() });
         let system = own.into_iter().collect();
-        let table = Table { schema: None, name: visible, hidden: None, columns, system, absent: outer };
+        let row = PgType::RECORD;
+        let table =
+            Table { schema: None, name: visible, hidden: None, columns, system, absent: outer, row, present: None };
         let own = Scope::of(table);
         // What stands on its own is counted with all others that do.
         if !left.scope.tables.is_empty() {
@@ -356,6 +359,11 @@ impl Binder<'_> {
             return Err(own::refused(&of).with_position_if(position));
         }
         let DataType::Struct(fields) = &record.arrow else {
+            if record.pg.is_record() {
+                // Held as its text: an element of an array.
+                let what = format!("a field of this value of type {}", record.type_name());
+                return Err(Error::unsupported(format!("{what} is not supported")).with_position_if(position));
+            }
             let message = format!(
                 "column notation .{name} applied to type {}, which is not a composite type",
                 record.type_name()
@@ -366,11 +374,13 @@ impl Binder<'_> {
         let at = fields.iter().position(|field| field.name() == name);
         match at.and_then(|at| Some((fields.get(at)?, field_at(record.expr.clone(), fields, at)?))) {
             Some((field, (expr, form))) => Ok(Bound::with_arrow(expr, own::type_of(field), form)),
-            None => Err(Error::client(
-                SqlState::UNDEFINED_COLUMN,
-                format!("could not identify column \"{name}\" in record data type"),
-            )
-            .with_position_if(position)),
+            None => {
+                let message = match rows::name_of(record.pg) {
+                    Some(row) => format!("column \"{name}\" not found in data type {row}"),
+                    None => format!("could not identify column \"{name}\" in record data type"),
+                };
+                Err(Error::client(SqlState::UNDEFINED_COLUMN, message).with_position_if(position))
+            }
         }
     }
 }

@@ -68,6 +68,12 @@ impl Binder<'_> {
                     };
                     targets.extend(found.columns.iter().map(star));
                 }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(ast), options) => {
+                    refuse_options(options)?;
+                    let record = self.within(Clause::Select, |binder| binder.expr(ast))?;
+                    let fields = self.record_fields(&record, self.position(ast))?;
+                    targets.extend(fields.into_iter().map(|(name, value)| Target { name, value }));
+                }
                 _ => return refuse("this form of select list"),
             }
         }

@@ -1,7 +1,7 @@
 //! Type names of the syntax tree as PostgreSQL types.
 //! Must not know: values.
 
-use super::super::own;
+use super::super::{own, rows};
 use super::from::parts;
 use crate::sql::ast::{ArrayElemTypeDef, DataType as AstType};
 
@@ -25,8 +25,8 @@ pub(super) fn pg_type(ast: &AstType) -> Result<PgType> {
 fn own_type(ast: &AstType) -> Option<PgType> {
     match ast {
         AstType::Custom(name, modifiers) if modifiers.is_empty() => match parts(name).ok()?.as_slice() {
-            [name] => own::named(None, name),
-            [schema, name] => own::named(Some(schema), name),
+            [name] => own::named(None, name).or_else(|| rows::named(None, name)),
+            [schema, name] => own::named(Some(schema), name).or_else(|| rows::named(Some(schema), name)),
             _ => None,
         },
         AstType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element)) => {
@@ -76,6 +76,7 @@ fn written(ast: &AstType) -> String {
 pub(super) fn catalog_name(ast: &AstType) -> String {
     match pg_type(ast) {
         Ok(pg) if pg.own_kind().is_some() => own::bare_name(pg).unwrap_or_default(),
+        Ok(pg) if rows::bare_name(pg).is_some() => rows::bare_name(pg).unwrap_or_default(),
         Ok(pg) => pg.element().map_or_else(|| pg.name(), |element| element.name()).to_owned(),
         Err(_) => written(ast).to_ascii_lowercase(),
     }

@@ -20,8 +20,9 @@ pub(super) use self::text_io::{array_text, bool_letter, json, json_held, parse, 
 use super::coerce::{AtPosition, can_coerce};
 use super::facts::SessionFacts;
 use super::pg::CastContext;
+use super::sets::{field_at, row};
 use super::value::{Bound, Unknown, collation_in, collation_of, type_name};
-use super::{numeric, own};
+use super::{numeric, own, rows};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{META_OID, META_TYPMOD, PgType, field, storage};
 
@@ -30,6 +31,8 @@ pub(super) struct Typing {
     /// The session's facts.
     pub(super) facts: Arc<SessionFacts>,
     params: Vec<Option<PgType>>,
+    /// Parameters where nothing gives them a type, with the place of each.
+    untyped: Vec<(usize, Option<u32>)>,
     /// The session's own functions: those that turn names into oids and back.
     functions: Arc<Functions>,
 }
@@ -42,7 +45,7 @@ impl Typing {
     pub(super) fn new(facts: Arc<SessionFacts>, given: &[Option<PgType>]) -> Typing {
         // 0 and unknown are how clients say that they do not know.
         let known = |pg: &Option<PgType>| pg.filter(|pg| pg.oid != 0 && pg.oid != 705 && pg.own_kind().is_none());
-        Typing { facts, params: given.iter().map(known).collect(), functions: Arc::default() }
+        Typing { facts, params: given.iter().map(known).collect(), untyped: Vec::new(), functions: Arc::default() }
     }
 
     /// With functions of a session.
@@ -53,8 +56,13 @@ impl Typing {
     /// The types of all parameters.
     ///
     /// # Errors
-    /// `42P18` for one whose type nothing settles.
+    /// `42P18` for one whose type nothing settles; `42P08` for one that has a type, and had none where it was used before.
     pub(super) fn parameters(&self) -> Result<Vec<PgType>> {
+        let typed = |(number, _): &&(usize, Option<u32>)| self.params.get(number - 1).is_some_and(Option::is_some);
+        if let Some((number, position)) = self.untyped.iter().find(typed) {
+            let message = format!("could not determine data type of parameter ${number}");
+            return Err(Error::client(SqlState::AMBIGUOUS_PARAMETER, message).with_position_if(*position));
+        }
         let settled = |(at, pg): (usize, &Option<PgType>)| {
             pg.map(PgType::told).ok_or_else(|| {
                 Error::client(
@@ -92,6 +100,14 @@ impl Typing {
         if value.unknown.is_some() { self.coerce(value, PgType::TEXT, CastContext::Implicit) } else { Ok(value) }
     }
 
+    /// A value where nothing asks for a type: a literal is text; a parameter that has no type by now gets none here.
+    pub(super) fn untyped(&mut self, value: Bound) -> Result<Bound> {
+        let value = self.refresh(value);
+        let Some(Unknown::Param(number)) = value.unknown else { return self.settle(value) };
+        self.untyped.push((number, value.position));
+        Ok(Bound::literal(ScalarValue::Utf8View(None), PgType::UNKNOWN).at(value.position))
+    }
+
     /// NULL of a type in an Arrow form.
     pub(super) fn null(&self, pg: PgType, arrow: &DataType) -> Expr {
         let value = ScalarValue::try_from(arrow).unwrap_or(ScalarValue::Null);
@@ -110,9 +126,15 @@ impl Typing {
         if let Some(named) = self.registered(&value, to, context) {
             return Ok(named.at(position));
         }
+        if value.unknown.is_some() && value.unknown != Some(Unknown::Null) && rows::is_of_rows(to) {
+            // Its text would have to be read field by field.
+            let of = type_name(to.oid);
+            return Err(Error::unsupported(format!("a text as a value of type {of} is not supported"))
+                .with_position_if(position));
+        }
         let result = match value.unknown.clone() {
             Some(Unknown::Null) => {
-                let arrow = storage(to);
+                let arrow = rows::form_of(to).unwrap_or_else(|| storage(to));
                 Ok(Bound::with_arrow(self.null(to, &arrow), to, arrow))
             }
             Some(Unknown::Text(text)) => self.literal(&text, to, context, position),
@@ -197,6 +219,9 @@ impl Typing {
                     format!("cannot cast type {} to {}", type_name(from.oid), type_name(to.oid)),
                 ));
             }
+            if to.is_record() && from.is_record() {
+                return self.record(value, to, context);
+            }
             let converted = convert::convert(value, to, &self.facts)?;
             return modifier::apply(converted, to, context);
         }
@@ -205,6 +230,39 @@ impl Typing {
             return Ok(Bound { pg: if to.typmod < 0 { from } else { to }, ..value });
         }
         modifier::apply(value, to, context)
+    }
+
+    /// A record as another: one of a table's rows has its fields, each in the type of the column.
+    fn record(&mut self, value: Bound, to: PgType, context: CastContext) -> Result<Bound> {
+        let Some(wanted) = rows::fields_of(to) else { return Ok(Bound { pg: to, ..value }) };
+        let DataType::Struct(fields) = value.arrow.clone() else {
+            return Err(Error::unsupported(format!("a value of type {} is not supported", type_name(to.oid))));
+        };
+        if fields.len() != wanted.len() {
+            let (from, to) = (type_name(value.pg.oid), type_name(to.oid));
+            let many = if fields.len() > wanted.len() { "many" } else { "few" };
+            return Err(Error::client(SqlState::CANNOT_COERCE, format!("cannot cast type {from} to {to}"))
+                .with_detail(format!("Input has too {many} columns.")));
+        }
+        let mut parts = Vec::with_capacity(wanted.len());
+        for (at, (field, wanted)) in fields.iter().zip(&wanted).enumerate() {
+            let (expr, form) = field_at(value.expr.clone(), &fields, at)
+                .ok_or_else(|| Error::internal("a record without one of its fields"))?;
+            let ty = own::type_of(field);
+            let part = match (&expr, ty) {
+                // A literal in a row is still one.
+                (Expr::Literal(ScalarValue::Utf8View(text), _), PgType::UNKNOWN) => {
+                    Bound::unknown(text.clone().map_or(Unknown::Null, Unknown::Text))
+                }
+                _ => Bound::with_arrow(expr, ty, form),
+            };
+            parts.push(self.coerce(part, own::type_of(wanted), context)?);
+        }
+        let fields =
+            parts.iter().zip(&wanted).map(|(part, wanted)| own::field(wanted.name(), part.pg, part.arrow.clone()));
+        let fields = fields.collect();
+        let (expr, arrow) = row(parts.into_iter().map(|part| part.expr).collect(), fields);
+        Ok(Bound::with_arrow(expr, to, arrow))
     }
 
     /// Both values, of one PostgreSQL type, in one Arrow type.

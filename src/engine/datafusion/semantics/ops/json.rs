@@ -63,7 +63,7 @@ fn json_text(value: Bound, typing: &mut Typing) -> Result<Expr> {
     }
     let format = &typing.facts.format;
     match (value.pg.element(), &value.arrow) {
-        (_, DataType::Struct(fields)) if value.pg.oid == PgType::RECORD.oid => record(&value.expr, fields, typing),
+        (_, DataType::Struct(fields)) if value.pg.is_record() => record(&value.expr, fields, typing),
         // Held as a text.
         (Some(element), DataType::Utf8View) => Ok(json_array(value.pg.bare(), element.bare(), value.expr, format)),
         _ if matches!(value.pg.oid, JSON | JSONB) => Ok(value.expr),
@@ -187,7 +187,7 @@ fn object(args: &[Bound], binary: bool, typing: &mut Typing) -> Result<Expr> {
 /// A value that can be a key.
 fn scalar_key(key: Bound, typing: &mut Typing) -> Result<Bound> {
     let key = typing.settle(key)?;
-    if key.pg.is_array() || matches!(key.pg.oid, JSON | JSONB | 2249) {
+    if key.pg.is_array() || key.pg.is_record() || matches!(key.pg.oid, JSON | JSONB) {
         let message = "key value must be scalar, not array, composite, or json";
         return Err(Error::client(SqlState::INVALID_PARAMETER_VALUE, message));
     }
