@@ -235,13 +235,17 @@ impl Words {
         seen
     }
 
+    /// A message in which nothing is called by a name of ours.
+    #[must_use]
+    pub fn renamed(&self, message: &str) -> String {
+        let rename = |told: String, (ours, theirs): &(String, String)| told.replace(ours.as_str(), theirs);
+        self.renamed.iter().fold(message.to_owned(), rename)
+    }
+
     /// A message as the client may read it; `None`: it names something that the client did not.
     #[must_use]
     pub fn told(&self, message: &str) -> Option<String> {
-        let mut told = message.to_owned();
-        for (ours, theirs) in &self.renamed {
-            told = told.replace(ours.as_str(), theirs);
-        }
+        let mut told = self.renamed(message);
         if !self.text.contains("pg_catalog") {
             told = told.replace("pg_catalog.", "");
         }

@@ -177,7 +177,10 @@ fn told(said: Complaint, turn: &mut Turn, (source, words): (&str, &Words), given
     let given_up = given_up
         .filter(|_| said.code == "57014")
         .map(|why| Error::client(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {why}")));
-    let told = given_up.or_else(|| words::refused_row(&said, words)).or_else(|| data(&said, words));
+    // What a trigger says of itself is nothing of the table's.
+    let set_off = said.context.as_deref().is_some_and(|context| !context.starts_with("COPY "));
+    let of_its_own = || if set_off { words::said(source, &said, words, 0) } else { None };
+    let told = given_up.or_else(|| words::refused_row(&said, words)).or_else(|| data(&said, words)).or_else(of_its_own);
     let Some(mut told) = told else {
         let (error, healthy) = errors::complaint(source, said);
         if healthy {

@@ -52,16 +52,21 @@ const FIXED: &[&str] = &[
 ];
 
 /// In the source's words, where they are about the statement or its data.
-fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error> {
+pub(super) fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error> {
     if let Some(refused) = refused_row(db, words) {
         return Some(refused);
     }
     let code = db.code.as_str();
     let state = state(code)?;
+    if let Some(own) = on_its_own(db, words) {
+        return Some(own);
+    }
     let here = db.position.and_then(|position| position.checked_sub(shift));
     let position = here.and_then(|here| words.place(here));
-    // Every table and column that we wrote is one that the source had: if it is missing, and not by a name of the client's, it has changed.
+    // Every table and column that we wrote is one that the source had: if it is missing, and not by a name of the client's, it has changed. What
+    // is missing at no place of the statement, a function or a trigger has named.
     let changed = match code {
+        _ if db.position.is_none() => false,
         "42703" => !here.is_some_and(|here| words.is_theirs(here)) && !db.message.contains("USING"),
         "42P01" => !db.message.contains("FROM-clause entry") && !db.message.contains("not found in FROM clause"),
         _ => false,
@@ -91,6 +96,16 @@ fn said(source: &str, db: &Complaint, words: &Words, shift: u32) -> Option<Error
     Some(match position {
         Some(position) => error.with_position(position),
         None => error,
+    })
+}
+
+/// What is said at no place of the statement, by what it sets off or of what it comes upon, to who may read all of that.
+fn on_its_own(db: &Complaint, words: &Words) -> Option<Error> {
+    let state = state(&db.code)?;
+    let may = words.open && db.position.is_none();
+    may.then(|| {
+        let told = Error::client(state, words.seen(&words.renamed(&db.message)));
+        with_more(told, (db.detail.as_deref(), db.hint.as_deref()), words)
     })
 }
 
@@ -178,10 +193,12 @@ fn state(code: &str) -> Option<SqlState> {
         // What is not granted there is no fault of the statement.
         "42" if code != "42501" => SqlState::SYNTAX_ERROR,
         "0A" | "24" | "34" | "40" | "54" => SqlState::from_code(code)?,
-        "55" if matches!(code, "55P03" | "55006") => SqlState::from_code(code)?,
+        "09" | "0L" | "0P" | "0Z" | "20" | "27" | "2B" | "2F" | "38" | "39" | "3B" | "3F" | "55" => {
+            SqlState::any(code)?
+        }
         _ => return None,
     };
-    Some(SqlState::from_code(code).unwrap_or(class))
+    Some(SqlState::any(code).unwrap_or(class))
 }
 
 #[cfg(test)]
