@@ -120,6 +120,12 @@ impl Error {
         Error::resource(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
     }
 
+    /// The statement needs more memory than there is for it.
+    #[must_use]
+    pub fn out_of_memory() -> Self {
+        Error::resource(SqlState::OUT_OF_MEMORY, "out of memory: the statement needs more than its limit allows")
+    }
+
     /// Adds a detail: a sentence.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {

@@ -91,19 +91,31 @@ fn same(then: &Permit, now: &Permit) -> bool {
         })
 }
 
+impl Pace {
+    /// Part by part, by a portal, which goes forward only.
+    pub(super) fn parts() -> Self {
+        Pace::Parts(Arc::new(Stand::new(Some(false))))
+    }
+}
+
 /// Where an open portal stands at its source, if it is a cursor there.
 pub(super) fn stand_of(open: &Open) -> Option<&Arc<Stand>> {
     open.keeper.downcast_ref::<Keeper>().and_then(|keeper| keeper.stand.as_ref())
 }
 
-/// What is fetched next is what a cursor's source is asked for, so that it stands there where it stands here.
+/// What is fetched next is what a cursor's source is asked for, and nothing more: it stands there where it stands here, and has locked no
+/// other rows.
 fn want(open: &Open, direction: Direction) {
     let Some(stand) = stand_of(open) else { return };
-    let rows = match direction {
-        Direction::Forward(rows) if rows < i64::MAX => u64::try_from(rows).unwrap_or(0),
-        _ => 0,
+    let passed = open.cursor.passed();
+    // The last row that it comes to, counted from the first.
+    let last = match direction {
+        Direction::Forward(i64::MAX) => None,
+        Direction::Forward(rows) | Direction::Relative(rows) => Some(passed.saturating_add_signed(rows.max(0))),
+        Direction::Backward(rows) => Some(passed.saturating_add_signed(rows.min(0).saturating_neg())),
+        Direction::Absolute(row) => u64::try_from(row).ok(),
     };
-    stand.want(rows.saturating_sub(stand.came().saturating_sub(open.cursor.passed())));
+    stand.want(last.map(|last| last.saturating_sub(stand.came())));
 }
 
 /// Opens a portal of the extended protocol: it goes forward only.
@@ -165,7 +177,7 @@ pub(super) async fn declare(
         // The rows are made ahead of the FETCHes, and what these functions do would be seen before it is time.
         return Err(Error::unsupported("a cursor over a function that changes the session is not supported"));
     }
-    let stand: Arc<Stand> = Arc::default();
+    let stand = Arc::new(Stand::new(declare.scroll));
     let pace = std::mem::replace(&mut run.pace, Pace::Parts(Arc::clone(&stand)));
     let produced = read(run, prepared, planned, parameters).await;
     run.pace = pace;
@@ -299,7 +311,7 @@ async fn begun(run: &mut Execution<'_>, portal: &mut Portal) -> Result<Open> {
     run.session.transaction.note_query();
     run.deeper()?;
     let parameters = std::mem::take(&mut portal.parameters);
-    let pace = std::mem::replace(&mut run.pace, Pace::Parts(Arc::default()));
+    let pace = std::mem::replace(&mut run.pace, Pace::parts());
     let opened = Box::pin(open(run, &prepared, parameters)).await;
     run.pace = pace;
     run.depth -= 1;

@@ -341,7 +341,8 @@ async fn start(
             let permitted = permitted(query, session, planned)?;
             let upstream = upstream::of_statement(query, session, running, (plan.source(), wants)).await?;
             begun(vec![format!("{}: {}", plan.source(), plan.sql())]);
-            let cursors = current::cursors(session, plan)?;
+            let placing = current::cursors(session, plan, upstream.as_deref());
+            let cursors = running.bounds().guard(placing).await?;
             let parts = if let Pace::Parts(stand) = &pace { Some(Arc::clone(stand)) } else { None };
             let place = match &upstream {
                 Some(upstream) => Place::In { upstream, parts: parts.as_ref(), cursors: &cursors },

@@ -253,7 +253,10 @@ impl Analysis<'_> {
             false => session.transaction.remote::<Upstream>().filter(|held| held.source() == plan.source()),
         };
         let told = plan.may_be_explained;
-        let cursors = if wanted.analyze { current::cursors(session, plan)? } else { Vec::new() };
+        let cursors = match wanted.analyze {
+            true => running.bounds().guard(current::cursors(session, plan, held.as_deref())).await?,
+            false => Vec::new(),
+        };
         let (engine, parameters) = (Arc::clone(&query.parts.passthrough), parameters.to_vec());
         let plan = permitted.with(Arc::clone(plan));
         if told {

@@ -403,8 +403,7 @@ impl Service for Query {
         prepared: &Arc<PreparedStatement>,
         parameters: Vec<ArrayRef>,
     ) -> Result<Opened> {
-        let mut run =
-            Execution { query: self, session, identity, running, pace: Pace::Parts(Arc::default()), depth: 0 };
+        let mut run = Execution { query: self, session, identity, running, pace: Pace::parts(), depth: 0 };
         cursors::open(&mut run, prepared, parameters).await.inspect_err(|error| running.failed(error))
     }
 

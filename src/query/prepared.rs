@@ -165,7 +165,7 @@ async fn computed(
     let cast = Arc::new(prepare_row(run, sql::row_of(expressions, Some(&names))?).await?);
     let planned = cast.plan::<Planned>();
     let planned = planned.ok_or_else(|| Error::internal("arguments without a plan"))?;
-    let pace = std::mem::replace(&mut run.pace, Pace::Parts(Arc::default()));
+    let pace = std::mem::replace(&mut run.pace, Pace::parts());
     let produced = read(run, &cast, &planned, Vec::new()).await;
     run.pace = pace;
     let rows = produced?.outcome.rows.ok_or_else(|| Error::internal("arguments without a row"))?.into_rows()?;

@@ -425,6 +425,12 @@ impl Cursor {
         self.place.lock().as_ref().and_then(|scroll| scroll.stands_on())
     }
 
+    /// Whether it stands before the first row.
+    #[must_use]
+    pub fn is_at_start(&self) -> bool {
+        self.place.lock().as_ref().is_some_and(|scroll| scroll.position == 0)
+    }
+
     fn take(&self, name: &str) -> Result<Box<Scroll>> {
         self.place.lock().take().ok_or_else(|| {
             let message = format!("portal \"{name}\" cannot be run");

@@ -31,7 +31,7 @@ pub use declared::{Declared, DeclaredKind, DeclaredType, Domain};
 pub use keys::{ConstraintKind, IndexPart, Origin, References, RemoteConstraint, RemoteIndex};
 pub use lineage::{Lineage, Partitioning, RemoteSequence, SequenceOwner};
 pub use sizes::{DiskSize, DiskSizes};
-pub use transaction::{Failed, Opening, RemoteTransaction, Savepoint, Stand};
+pub use transaction::{Failed, Opening, RemoteTransaction, Savepoint, Spot, Stand};
 pub use whole::{
     Argument, Body, Described, DescribedColumn, RowStream, SESSION_SETTINGS, StatementRunner, Target, WholeStatement,
     Words,

@@ -1,11 +1,14 @@
 //! Transactions at a source: one connection, from the first statement to the last; all of it or nothing.
 //! Must not know: whose transaction it is, how statements are printed.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use datafusion::execution::memory_pool::MemoryReservation;
+use parking_lot::Mutex;
 
 use super::{Argument, BatchStream, Described, Load, LoadQuery, RemoteQuery, RowStream, WholeStatement, Words};
 use crate::error::{Notices, Result};
@@ -26,50 +29,109 @@ pub struct Opening {
 /// Whether the statement that reads has failed: what it has under way is to be cancelled, whatever becomes of the transaction.
 pub type Failed = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Where a cursor at a source stands: the name that it has there, and how many rows of it have come.
-#[derive(Debug, Default)]
-pub struct Stand {
-    name: OnceLock<String>,
-    came: AtomicU64,
-    wanted: AtomicU64,
+/// A place among the rows of a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spot {
+    /// Before the first row.
+    Start,
+    /// On the row of this number, from 1.
+    Row(u64),
+    /// After the last row.
+    End,
 }
 
+/// A cursor at a source, as its reader and those who mean the row it stands on share it. The source has it until the last of them lets go.
+#[derive(Debug)]
+pub struct Stand {
+    scroll: Option<bool>,
+    there: OnceLock<There>,
+    came: AtomicU64,
+    wanted: AtomicU64,
+    spot: Mutex<Spot>,
+}
+
+/// What the source calls a cursor, and what closes it there when it is dropped.
+#[derive(Debug)]
+struct There {
+    name: String,
+    _closer: Box<dyn Any + Send + Sync>,
+}
+
+/// As many rows as there are.
+const ALL: u64 = u64::MAX;
+
 impl Stand {
+    /// Of a cursor that is not declared yet: as SCROLL, as NO SCROLL, or as neither.
+    #[must_use]
+    pub fn new(scroll: Option<bool>) -> Self {
+        Stand {
+            scroll,
+            there: OnceLock::new(),
+            came: AtomicU64::new(0),
+            wanted: AtomicU64::new(1),
+            spot: Mutex::new(Spot::Start),
+        }
+    }
+
+    /// What its declaration says of scrolling.
+    #[must_use]
+    pub fn scroll(&self) -> Option<bool> {
+        self.scroll
+    }
+
     /// The name that the source knows the cursor by; `None`: the rows are no cursor's.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.name.get().map(String::as_str)
+        self.there.get().map(|there| there.name.as_str())
     }
 
-    /// Rows that have come: the source's cursor stands on the last of them.
+    /// It is declared, under this name; `closer` is dropped with it.
+    pub fn named(&self, name: &str, closer: impl Any + Send + Sync) {
+        self.there.get_or_init(|| There { name: name.to_owned(), _closer: Box::new(closer) });
+    }
+
+    /// Rows that have come.
     #[must_use]
     pub fn came(&self) -> u64 {
         self.came.load(Ordering::Acquire)
     }
 
-    /// So many rows are wanted, and no more for now; 0: as many as seem good.
-    pub fn want(&self, rows: u64) {
-        self.wanted.store(rows, Ordering::Release);
+    /// So many more rows are wanted for now; `None`: all that there are.
+    pub fn want(&self, rows: Option<u64>) {
+        self.wanted.store(rows.unwrap_or(ALL), Ordering::Release);
     }
 
-    /// It has a name now.
-    pub fn named(&self, name: &str) {
-        self.name.get_or_init(|| name.to_owned());
-    }
-
-    /// How many rows to fetch, of as many as seem good.
+    /// How many rows to fetch now: one, where nobody said more; `None`: all that there are.
     #[must_use]
-    pub fn next(&self, good: usize) -> usize {
-        match self.wanted.load(Ordering::Acquire) {
-            0 => good,
-            wanted => good.min(usize::try_from(wanted).unwrap_or(usize::MAX)),
-        }
+    pub fn wanted(&self) -> Option<u64> {
+        // Who reads wants a row.
+        Some(self.wanted.load(Ordering::Acquire)).filter(|wanted| *wanted != ALL).map(|wanted| wanted.max(1))
     }
 
-    /// So many rows have come.
+    /// So many rows have come: the source's cursor stands on the last of them.
     pub fn add(&self, rows: u64) {
-        self.came.fetch_add(rows, Ordering::AcqRel);
-        self.wanted.store(self.wanted.load(Ordering::Acquire).saturating_sub(rows), Ordering::Release);
+        let came = self.came.fetch_add(rows, Ordering::AcqRel) + rows;
+        self.move_to(Spot::Row(came));
+    }
+
+    /// Where the source's cursor stands.
+    #[must_use]
+    pub fn spot(&self) -> Spot {
+        *self.spot.lock()
+    }
+
+    /// The source's cursor stands there now.
+    pub fn move_to(&self, spot: Spot) {
+        *self.spot.lock() = spot;
+    }
+
+    /// Where the source's cursor must stand for the next row to be the first that has not come.
+    #[must_use]
+    pub fn front(&self) -> Spot {
+        match self.came() {
+            0 => Spot::Start,
+            rows => Spot::Row(rows),
+        }
     }
 }
 
@@ -133,9 +195,16 @@ pub trait RemoteTransaction: Debug + Send + Sync {
         arguments: (Vec<Argument>, Arc<Stand>),
     ) -> Result<BatchStream>;
 
+    /// Has a cursor that was [opened](RemoteTransaction::open) stand there.
+    ///
+    /// # Errors
+    /// `55000` where it cannot go back.
+    async fn place(&self, stand: &Stand, spot: Spot) -> Result<()>;
+
     /// Reads as [`super::SqlReader::read`] does, but what the transaction sees. Several may be read at once, and other statements may run
-    /// in between. Dropping the stream before its end cancels nothing unless the statement has `failed`: the transaction goes on.
-    fn read(&self, query: RemoteQuery, failed: Failed) -> BatchStream;
+    /// in between. What has come and is not taken yet counts as `held`. Dropping the stream before its end cancels nothing unless the
+    /// statement has `failed`: the transaction goes on.
+    fn read(&self, query: RemoteQuery, held: MemoryReservation, failed: Failed) -> BatchStream;
 
     /// A statement that writes comes next; what its errors hide, those of the COMMIT hide, too.
     ///

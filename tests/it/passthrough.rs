@@ -6,6 +6,7 @@ mod current;
 mod denied;
 mod failures;
 mod functions;
+mod held;
 mod own_account;
 mod relay;
 mod rows;

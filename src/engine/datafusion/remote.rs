@@ -9,6 +9,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, Statistics};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -134,7 +135,8 @@ impl ExecutionPlan for RemoteScan {
         };
         let stream = match &statement.inside {
             Some(inside) if inside.remote.source() == &*self.spec.source => {
-                inside.remote.read(query, Arc::clone(&inside.failed))
+                let held = MemoryConsumer::new("fetched rows").register(context.memory_pool());
+                inside.remote.read(query, held, Arc::clone(&inside.failed))
             }
             _ => reader.read(query),
         };

@@ -24,8 +24,8 @@ use crate::error::{Error, Notices, Result, SqlState};
 use crate::metrics::Metrics;
 use crate::policy::Authorized;
 use crate::rows::{Answer, ColumnShape, Part, PartStream, RowShape, Rows, WireRows};
-pub use crate::source::Stand;
 use crate::source::{Body, Described, StatementRunner, Target, WholeStatement, Words};
+pub use crate::source::{Spot, Stand};
 use crate::sql::print::{
     ModifyRequest, OwnValues, PrintRequest, PrintedQuery, RemoteTable, SourceFunction, print_modify, print_query,
 };

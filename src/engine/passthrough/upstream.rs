@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Passthrough;
 use crate::error::{Notices, Result};
-use crate::source::{Load, LoadQuery, Opening, RemoteTransaction};
+use crate::source::{Load, LoadQuery, Opening, RemoteTransaction, Spot, Stand};
 
 pub use crate::source::Savepoint;
 
@@ -41,6 +41,14 @@ impl Upstream {
     /// Whatever the source says.
     pub async fn load(&self, query: LoadQuery) -> Result<Box<dyn Load>> {
         self.remote.load(query).await
+    }
+
+    /// Has a cursor of it stand there.
+    ///
+    /// # Errors
+    /// `55000` where it cannot go back.
+    pub async fn place(&self, stand: &Stand, spot: Spot) -> Result<()> {
+        self.remote.place(stand, spot).await
     }
 
     /// Sets a mark, forgets it, or goes back to it.

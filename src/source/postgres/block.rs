@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use datafusion::execution::memory_pool::MemoryReservation;
 use tokio::time::timeout;
 
 use super::cursor::Cursor;
@@ -19,7 +20,7 @@ use super::{errors, forward, load, scan, words};
 use crate::error::{Error, Notices, Result, SqlState};
 use crate::source::{
     Argument, BatchStream, Described, Failed, Load, LoadQuery, Opening, RemoteQuery, RemoteTransaction, RowStream,
-    Savepoint, Stand, WholeStatement, Words,
+    Savepoint, Spot, Stand, WholeStatement, Words,
 };
 
 /// How long a COMMIT may take. It is not cancelled with its statement: nobody would know whether it had happened.
@@ -130,12 +131,16 @@ impl RemoteTransaction for Block {
         described: Arc<Described>,
         (arguments, stand): (Vec<Argument>, Arc<Stand>),
     ) -> Result<BatchStream> {
-        let cursor = Cursor::declare(Arc::clone(&self.0), (statement, described), &arguments, (1, stand)).await?;
+        let cursor = Cursor::declare(Arc::clone(&self.0), (statement, described), &arguments, stand).await?;
         Ok(cursor.into_stream())
     }
 
-    fn read(&self, query: RemoteQuery, failed: Failed) -> BatchStream {
-        scan::read(Arc::clone(&self.0), query, failed)
+    async fn place(&self, stand: &Stand, spot: Spot) -> Result<()> {
+        self.0.place(stand, spot).await
+    }
+
+    fn read(&self, query: RemoteQuery, held: MemoryReservation, failed: Failed) -> BatchStream {
+        scan::read(Arc::clone(&self.0), query, held, failed)
     }
 
     async fn writes(&self, words: &Arc<Words>) -> Result<()> {

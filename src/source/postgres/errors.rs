@@ -264,6 +264,7 @@ fn refusal(source: &str, code: &str) -> Option<Error> {
         "42P01" => say(SqlState::UNDEFINED_TABLE, "does not have this table any more"),
         "42703" => say(SqlState::UNDEFINED_COLUMN, "does not have this column any more"),
         "40001" | "40P01" => say(SqlState::SERIALIZATION_FAILURE, "ended its part of the statement: run it again"),
+        "55000" => say(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "is not in a state for its part of the statement"),
         "55P03" => say(SqlState::LOCK_NOT_AVAILABLE, "could not lock a table in time"),
         "53100" => say(SqlState::DISK_FULL, "has no space left"),
         "53200" => say(SqlState::OUT_OF_MEMORY, "is out of memory"),

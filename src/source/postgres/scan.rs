@@ -6,24 +6,28 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::execution::memory_pool::MemoryReservation;
 use futures::stream;
 use tokio::time::timeout;
 
 use super::cursor::Cursor;
 use super::dial::DEFAULT_SESSION;
+use super::rows::BATCH_BYTES;
 use super::turn::Shared;
 use crate::error::{Error, Notices, Result};
-use crate::source::{BatchStream, Described, DescribedColumn, Failed, RemoteQuery, WholeStatement, Words};
+use crate::source::{BatchStream, Described, DescribedColumn, Failed, RemoteQuery, Stand, WholeStatement, Words};
 use crate::types::{self, PgType};
 
 /// Rows of the first FETCH.
 const FIRST_ROWS: usize = 64;
+/// Rows of any FETCH at most.
+const MOST_ROWS: usize = 4096;
 /// How often it is looked whether the statement has failed for which a FETCH runs.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Reads when polled.
-pub(super) fn read(block: Arc<Shared>, query: RemoteQuery, failed: Failed) -> BatchStream {
-    let scan = Scan { block, schema: Arc::clone(&query.schema), at: At::Begin(Box::new(query)), failed };
+pub(super) fn read(block: Arc<Shared>, query: RemoteQuery, held: MemoryReservation, failed: Failed) -> BatchStream {
+    let scan = Scan { block, schema: Arc::clone(&query.schema), at: At::Begin(Box::new(query), held), failed };
     Box::pin(stream::try_unfold(scan, |mut scan| async move {
         let batch = scan.next().await?;
         Ok(batch.map(|batch| (batch, scan)))
@@ -38,9 +42,61 @@ struct Scan {
 }
 
 enum At {
-    Begin(Box<RemoteQuery>),
-    Open(Box<Cursor>),
+    Begin(Box<RemoteQuery>, MemoryReservation),
+    Open(Box<Held>),
     End,
+}
+
+/// A cursor each FETCH of which is held until its rows are taken: whoever waits for them may wait for those of another cursor first.
+struct Held {
+    cursor: Cursor,
+    /// Batches of the last FETCH, the first of them last.
+    ready: Vec<RecordBatch>,
+    /// What they take of the statement's memory.
+    memory: MemoryReservation,
+    /// Rows of the next FETCH.
+    rows: usize,
+    /// What a row seems to take: rows that were large may come again.
+    row_bytes: usize,
+    ended: bool,
+}
+
+impl Held {
+    fn new(cursor: Cursor, memory: MemoryReservation) -> Held {
+        Held { cursor, ready: Vec::new(), memory, rows: FIRST_ROWS, row_bytes: 0, ended: false }
+    }
+
+    /// A batch that is there already.
+    fn at_once(&mut self) -> Option<RecordBatch> {
+        let batch = self.ready.pop()?;
+        self.memory.shrink(batch.get_array_memory_size());
+        Some(batch)
+    }
+
+    /// The next batch; `None` after the last.
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if self.ready.is_empty() && !self.ended {
+            self.fetch().await?;
+        }
+        Ok(self.at_once())
+    }
+
+    async fn fetch(&mut self) -> Result<()> {
+        let mut running = self.cursor.fetch(Some(self.rows as u64)).await?;
+        let (mut rows, mut bytes) = (0, 0);
+        while let Some(batch) = running.next().await? {
+            let size = batch.get_array_memory_size();
+            self.memory.try_grow(size).map_err(|full| Error::out_of_memory().with_cause(full))?;
+            rows += batch.num_rows();
+            bytes += size;
+            self.ready.push(batch);
+        }
+        self.ready.reverse();
+        self.ended = rows < self.rows;
+        self.row_bytes = (bytes / rows.max(1)).max(self.row_bytes / 2).max(1);
+        self.rows = (self.rows * 8).min(MOST_ROWS).min(BATCH_BYTES / self.row_bytes).max(1);
+        Ok(())
+    }
 }
 
 impl Scan {
@@ -67,7 +123,7 @@ impl Scan {
             let given_up = || failed() || block.is_given_up();
             let fetching = async {
                 let mut cursor = match at {
-                    At::Begin(query) => Box::new(declare(&block, *query).await?),
+                    At::Begin(query, memory) => Box::new(Held::new(declare(&block, *query).await?, memory)),
                     At::Open(cursor) => cursor,
                     At::End => return Ok(None),
                 };
@@ -127,7 +183,8 @@ async fn declare(block: &Arc<Shared>, query: RemoteQuery) -> Result<Cursor> {
         meter: query.meter,
         notices: Notices::default(),
     };
-    Cursor::declare(Arc::clone(block), (whole, Arc::new(described)), &[], (FIRST_ROWS, Arc::default())).await
+    let stand = Arc::new(Stand::new(Some(false)));
+    Cursor::declare(Arc::clone(block), (whole, Arc::new(described)), &[], stand).await
 }
 
 fn column(name: &str, ty: PgType, as_text: bool) -> DescribedColumn {

@@ -20,7 +20,7 @@ use super::talk::Before;
 use super::trouble::Trouble;
 use crate::error::{Error, Notices, Result, SqlState};
 use crate::names;
-use crate::source::{Argument, Described, WholeStatement, Words};
+use crate::source::{Argument, Described, Spot, Stand, WholeStatement, Words};
 
 /// What a transaction and its cursors share.
 pub(super) struct Shared {
@@ -82,6 +82,12 @@ pub(super) struct Turn {
 
 pub(super) fn lost(source: &str) -> Error {
     Error::source_fault(SqlState::CONNECTION_FAILURE, format!("the transaction at source \"{source}\" is lost"))
+}
+
+/// A cursor that nobody declared as SCROLL cannot go back there, though its rows were kept here.
+fn forward_only() -> Error {
+    Error::client(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
+        .with_hint("Declare it with SCROLL option to enable backward scan.")
 }
 
 impl Shared {
@@ -185,6 +191,23 @@ impl Shared {
         let (error, healthy) = forward::told(self.pool.source(), trouble, (words, 0));
         turn.settled = healthy;
         Err(error)
+    }
+
+    /// Has a cursor stand there, in a statement of ours if it does not.
+    pub(super) async fn place(&self, stand: &Stand, spot: Spot) -> Result<()> {
+        let Some(name) = stand.name().filter(|_| stand.spot() != spot) else { return Ok(()) };
+        let sql = match spot {
+            Spot::Start => format!("MOVE ABSOLUTE 0 FROM {name}"),
+            Spot::Row(row) => format!("MOVE ABSOLUTE {row} FROM {name}"),
+            Spot::End => format!("MOVE FORWARD ALL FROM {name}"),
+        };
+        let said = self.say(&sql, (&Words { ours: true, ..Words::default() }, &Notices::default())).await;
+        said.map_err(|error| match error.state() {
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => forward_only().with_cause(error),
+            _ => error,
+        })?;
+        stand.move_to(spot);
+        Ok(())
     }
 
     /// Starts a statement, with its rows in these formats. `keep`: it may come again.

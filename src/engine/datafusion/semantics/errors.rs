@@ -24,8 +24,7 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::ArrowError(inner, _) => from_arrow(*inner),
         DataFusionError::SchemaError(inner, _) => from_schema(&inner),
         DataFusionError::ResourcesExhausted(text) => {
-            Error::resource(SqlState::OUT_OF_MEMORY, "out of memory: the statement needs more than its limit allows")
-                .with_cause(DataFusionError::ResourcesExhausted(text))
+            Error::out_of_memory().with_cause(DataFusionError::ResourcesExhausted(text))
         }
         DataFusionError::NotImplemented(text) => {
             Error::unsupported("this form of query is not supported").with_cause(DataFusionError::NotImplemented(text))
