@@ -21,7 +21,6 @@ use super::prepare::{self, Prepared};
 use super::upstream;
 use super::{Outcome, Query, RunningStatement, Target, current, cursors, died, explain, prepared, probes, utility};
 use crate::catalog::{SchemaCache, World};
-use crate::engine::datafusion::StatementContext;
 use crate::engine::passthrough::{Form, Place, Savepoint, Stand, Started};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::history::{Entry, Events};
@@ -320,13 +319,11 @@ async fn start(
     planned: &Prepared,
     parameters: Vec<ArrayRef>,
 ) -> Result<Started> {
-    let notices = &running.bounds().notices;
     let inside = match planned.route.target {
         Target::Federated => upstream::of_reads(query, session, running, planned).await?,
         _ => None,
     };
     let inside = inside.map(|upstream| upstream::within(&upstream, running));
-    let context = || StatementContext::new(running.remote_name(), running.stop().clone(), notices.clone());
     let begun = |sql: Vec<String>| {
         running.entry().update(|progress| {
             progress.remote_sql = sql;
@@ -353,14 +350,14 @@ async fn start(
                 Pace::Sent(formats) => Form::Wire(formats),
                 Pace::Whole | Pace::Parts(_) => Form::Batches,
             };
-            return query.parts.passthrough.start(&plan, &parameters, context(), (place, form)).await;
+            return query.parts.passthrough.start(&plan, &parameters, running.context(), (place, form)).await;
         }
     };
     let engine = Arc::clone(&query.parts.engine);
-    let ready = match engine.ready_again(&plan, context)? {
+    let ready = match engine.ready_again(&plan, || running.context())? {
         Some(ready) => ready,
         None => {
-            let context = context().within(inside);
+            let context = running.context().within(inside);
             query.deep(running, async move { engine.ready(&plan, &parameters, context).await }).await?
         }
     };

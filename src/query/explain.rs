@@ -19,7 +19,7 @@ use super::plan::Planned;
 use super::prepare::Prepared;
 use super::upstream;
 use super::{Query, RunningStatement, Target, current};
-use crate::engine::datafusion::{Explained, Plan, RemoteRead, ScanMeter, StatementContext};
+use crate::engine::datafusion::{Explained, Plan, RemoteRead, StatementContext};
 use crate::engine::passthrough::{Asked, Form, PassPlan, Place, Upstream};
 use crate::error::{Error, Result, SqlState};
 use crate::rows::{Answer, RowShape, Rows};
@@ -169,10 +169,8 @@ pub(super) async fn explain(
     (planned, wanted): (&Prepared, Explain),
     parameters: &[ArrayRef],
 ) -> Result<Rows> {
-    let context =
-        StatementContext::new(running.remote_name(), running.stop().clone(), running.bounds().notices.clone());
-    let meter = Arc::clone(&context.meter);
-    let analysis = Analysis { query, running, planned, wanted, meter };
+    let context = running.context();
+    let analysis = Analysis { query, running, planned, wanted };
     let found = match planned.plan.value() {
         Planned::Federated(plan) => analysis.federated(session, plan, parameters, context).await?,
         Planned::Passthrough(plan) => analysis.passed(session, plan, parameters, context).await?,
@@ -206,7 +204,6 @@ struct Analysis<'a> {
     running: &'a RunningStatement,
     planned: &'a Prepared,
     wanted: Explain,
-    meter: Arc<ScanMeter>,
 }
 
 impl Analysis<'_> {
@@ -301,8 +298,8 @@ impl Analysis<'_> {
         }
         let moved = Moved {
             rows: running.bounds().passed.rows(),
-            read_rows: self.meter.rows(),
-            read_bytes: self.meter.bytes(),
+            read_rows: running.meter().rows(),
+            read_bytes: running.meter().bytes(),
         };
         Ok(Some(Ran { took: self.wanted.summary.then(|| begun.elapsed()), moved: Some(moved) }))
     }

@@ -12,6 +12,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::Notify;
 
 use super::{CopyOut, Copying, Opened, Outcome, RunningStatement, Service, cursors, utility};
+use crate::engine::datafusion::ScanMeter;
 use crate::error::{Error, Notices, Result, SqlState};
 use crate::history::{Begun, Running};
 use crate::policy::Identity;
@@ -97,7 +98,7 @@ impl Service for Fake {
             client_address: session.client_address(),
             query: text.to_owned(),
         });
-        RunningStatement::new(bounds, entry, self.running.clone(), |_, _| {})
+        RunningStatement::new((bounds, ScanMeter::default()), entry, self.running.clone(), |_, _| {})
     }
 
     async fn parse(&self, _running: &RunningStatement, text: &str) -> Result<Vec<Statement>> {

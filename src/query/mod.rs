@@ -36,7 +36,7 @@ pub use route::{Route, Target, route};
 pub use running::RunningStatement;
 
 use crate::catalog::{SchemaCache, Virtuals};
-use crate::engine::datafusion::Federated;
+use crate::engine::datafusion::{Federated, ScanMeter};
 use crate::engine::passthrough::Passthrough;
 use crate::error::{Error, Notices, Result};
 use crate::history::{Begun, Events, Running};
@@ -301,7 +301,8 @@ impl Service for Query {
         });
         let (metrics, events) = (self.parts.metrics.clone(), self.parts.events.clone());
         metrics.queries_running().inc();
-        RunningStatement::new(bounds, entry, self.parts.running.clone(), move |entry, bounds| {
+        let meter = ScanMeter::new(limits.max_rows_read);
+        RunningStatement::new((bounds, meter), entry, self.parts.running.clone(), move |entry, bounds| {
             execute::account((&metrics, &events), entry, bounds)
         })
     }

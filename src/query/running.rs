@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::engine::datafusion::Stop;
+use crate::engine::datafusion::{ScanMeter, StatementContext, Stop};
 use crate::error::Error;
 use crate::history::{Entry, Running};
 use crate::rows::Bounds;
@@ -19,6 +19,7 @@ struct Inner {
     bounds: Bounds,
     entry: Arc<Entry>,
     stop: Stop,
+    meter: Arc<ScanMeter>,
     running: Running,
     /// It runs as soon as it is planned.
     at_once: AtomicBool,
@@ -29,14 +30,14 @@ impl RunningStatement {
     /// Begins it; `on_end` is called once, when it has ended.
     #[must_use]
     pub fn new(
-        bounds: Bounds,
+        (bounds, meter): (Bounds, ScanMeter),
         entry: Arc<Entry>,
         running: Running,
         on_end: impl Fn(&Entry, &Bounds) + Send + Sync + 'static,
     ) -> Self {
         let at_once = AtomicBool::new(false);
-        let on_end = Box::new(on_end);
-        RunningStatement(Arc::new(Inner { bounds, entry, stop: Stop::default(), running, at_once, on_end }))
+        let (on_end, meter) = (Box::new(on_end), Arc::new(meter));
+        RunningStatement(Arc::new(Inner { bounds, entry, stop: Stop::default(), meter, running, at_once, on_end }))
     }
 
     /// Its cancel token, deadline and limits.
@@ -57,6 +58,12 @@ impl RunningStatement {
         &self.0.stop
     }
 
+    /// Counts what it reads from its sources.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<ScanMeter> {
+        &self.0.meter
+    }
+
     /// It runs as soon as it is planned: nobody waits for what is wrong with it in between.
     pub fn runs_at_once(&self) {
         self.0.at_once.store(true, Ordering::Relaxed);
@@ -65,6 +72,13 @@ impl RunningStatement {
     /// Whether it does.
     pub(super) fn is_at_once(&self) -> bool {
         self.0.at_once.load(Ordering::Relaxed)
+    }
+
+    /// What those who do its work need to know of it.
+    #[must_use]
+    pub fn context(&self) -> StatementContext {
+        let (meter, stop) = (Arc::clone(&self.0.meter), self.0.stop.clone());
+        StatementContext::new(self.remote_name(), meter, stop, self.0.bounds.notices.clone())
     }
 
     /// Its id.

@@ -39,7 +39,7 @@ pub use whole::{
 pub use written::Written;
 
 use crate::config::SourceKind;
-use crate::error::{Error, Notices, Result};
+use crate::error::{Error, Notices, Result, SqlState};
 use crate::types::{self, Own, PgType};
 
 /// Batches on their way out of a source. Dropping it stops the work at the source and gives up the connection.
@@ -186,18 +186,36 @@ pub struct RemoteQuery {
     pub meter: Arc<ScanMeter>,
 }
 
-/// Rows and bytes that statements read from sources.
+/// Rows and bytes that a statement reads from its sources, and how many rows it may.
 #[derive(Debug, Default)]
 pub struct ScanMeter {
     rows: AtomicU64,
     bytes: AtomicU64,
+    max_rows: Option<u64>,
 }
 
 impl ScanMeter {
-    /// Adds a batch.
-    pub fn add(&self, rows: u64, bytes: u64) {
-        self.rows.fetch_add(rows, Ordering::Relaxed);
+    /// Of a statement that may read so many rows.
+    #[must_use]
+    pub fn new(max_rows: Option<u64>) -> Self {
+        ScanMeter { max_rows, ..ScanMeter::default() }
+    }
+
+    /// Adds rows that have come.
+    ///
+    /// # Errors
+    /// `54000` once the limit is passed.
+    pub fn add(&self, rows: u64, bytes: u64) -> Result<()> {
+        let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        match self.max_rows {
+            Some(limit) if rows > limit => {
+                let message = format!("statement reads more than max_rows_read of {limit}");
+                let error = Error::resource(SqlState::PROGRAM_LIMIT_EXCEEDED, message);
+                Err(error.with_detail("The limit belongs to a role of this user."))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Rows so far.

@@ -26,6 +26,7 @@ mod passthrough;
 mod random;
 mod regression;
 mod roles;
+mod rows_read;
 mod schema_cache;
 mod semantics;
 mod slt;

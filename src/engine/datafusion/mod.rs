@@ -5,6 +5,7 @@ mod administration;
 mod apply;
 mod in_memory;
 mod kept;
+mod metered;
 mod named_pushdown;
 mod plan;
 mod pushdown;
@@ -76,10 +77,10 @@ pub struct StatementContext {
 }
 
 impl StatementContext {
-    /// Of a statement with this id, that has read nothing yet.
+    /// Of a statement with this id.
     #[must_use]
-    pub fn new(query_id: String, stop: Stop, notices: Notices) -> Self {
-        StatementContext { query_id, meter: Arc::default(), stop, notices, inside: None }
+    pub fn new(query_id: String, meter: Arc<ScanMeter>, stop: Stop, notices: Notices) -> Self {
+        StatementContext { query_id, meter, stop, notices, inside: None }
     }
 
     /// The same, in this transaction.

@@ -13,6 +13,7 @@ use datafusion::physical_plan::{ExecutionPlan, StatisticsArgs, StatisticsContext
 use futures::StreamExt;
 
 use super::apply;
+use super::metered::MeteredExec;
 use super::plan::Plan;
 use super::remote::RemoteScan;
 use super::semantics;
@@ -124,7 +125,13 @@ impl Ready {
 }
 
 /// A node and those below it, a line each, whatever stands in their literals.
-fn node_lines(plan: &dyn ExecutionPlan, (analyzed, verbose): (bool, bool), depth: usize, lines: &mut Vec<String>) {
+fn node_lines(
+    plan: &(dyn ExecutionPlan + 'static),
+    (analyzed, verbose): (bool, bool),
+    depth: usize,
+    lines: &mut Vec<String>,
+) {
+    let plan = MeteredExec::shown(plan);
     let display =
         if analyzed { DisplayableExecutionPlan::with_metrics(plan) } else { DisplayableExecutionPlan::new(plan) };
     let text = display.set_show_schema(verbose).one_line().to_string();

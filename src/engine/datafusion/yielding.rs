@@ -11,15 +11,17 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 
+use super::metered::Metering;
 use super::named_pushdown::NamedPushdown;
 
-/// DataFusion's rules, its push-down of filters within bounds, and behind them the rule of this file.
+/// DataFusion's rules, its push-down of filters within bounds, and behind them the rule of this file and the counters.
 pub(super) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let bounded = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| {
         if rule.name().starts_with("FilterPushdown") { Arc::new(NamedPushdown(rule)) as Arc<_> } else { rule }
     };
     let mut rules: Vec<_> = PhysicalOptimizer::new().rules.into_iter().map(bounded).collect();
     rules.push(Arc::new(Yielding));
+    rules.push(Arc::new(Metering));
     rules
 }
 

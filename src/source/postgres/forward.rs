@@ -71,7 +71,7 @@ impl Forwarding {
             words::hear(taken, &self.whole.words, &self.whole.notices);
             match heard {
                 Ok(Heard::Rows(bytes, rows)) => {
-                    self.whole.meter.add(rows, bytes.len() as u64);
+                    self.whole.meter.add(rows, bytes.len() as u64)?;
                     self.look_ahead()?;
                     return Ok(Some((bytes, rows)));
                 }

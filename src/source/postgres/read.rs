@@ -119,7 +119,7 @@ impl Reading {
 
     fn take(&mut self) -> Result<Option<RecordBatch>> {
         let (batch, bytes) = self.decoder.take()?;
-        self.meter.add(batch.num_rows() as u64, bytes as u64);
+        self.meter.add(batch.num_rows() as u64, bytes as u64)?;
         Ok(Some(batch))
     }
 }

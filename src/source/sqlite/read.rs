@@ -171,7 +171,7 @@ fn send(
     batch: RecordBatch,
 ) -> Result<()> {
     opened.check_unchanged(database)?;
-    query.meter.add(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+    query.meter.add(batch.num_rows() as u64, batch.get_array_memory_size() as u64)?;
     sender.blocking_send(Ok(batch)).map_err(|_| Error::canceled())
 }
 
