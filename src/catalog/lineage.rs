@@ -112,6 +112,7 @@ mod tests {
             estimated_rows: None,
             sizes: Arc::default(),
             definition: None,
+            reads: Vec::new(),
             lineage,
             whole: true,
             oid,

@@ -14,6 +14,14 @@ pub(super) fn view<'c>(viewer: &Viewer, class: &'c Class) -> Option<&'c Written>
     }
 }
 
+/// The view of a source that a relation is, to somebody who may be told what that reads.
+pub(super) fn told_view<'c>(viewer: &Viewer, class: &'c Class) -> Option<&'c TableSchema> {
+    match &class.what {
+        What::Table(table) if viewer.admin && table.remote.definition.is_some() => Some(table),
+        _ => None,
+    }
+}
+
 /// The name of a column by the number that the role gives it.
 pub(super) fn column_name(table: &TableSchema, number: i64) -> Option<&str> {
     let at = usize::try_from(number.checked_sub(1)?).ok()?;

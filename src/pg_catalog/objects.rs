@@ -411,6 +411,11 @@ pub(super) fn default_oid(table: &TableSchema, column: &str) -> u32 {
     stable_oid("attrdef", &format!("{}.{column}", table.name), |_| false)
 }
 
+/// The oid of the rule that makes a view one.
+pub(super) fn rule_oid(view: &TableSchema) -> u32 {
+    stable_oid("rewrite", &view.name.to_string(), |_| false)
+}
+
 /// Where a foreign key leads, if the role may see all of it.
 fn target(
     table: &TableSchema,

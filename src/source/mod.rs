@@ -282,6 +282,8 @@ pub struct RemoteTable {
     pub sizes: Arc<DiskSizes>,
     /// What a view is made of, where the source says.
     pub definition: Option<Arc<Written>>,
+    /// The columns that a view reads, where the source says.
+    pub reads: Vec<ColumnRead>,
     /// What it descends from, and what it is divided by.
     pub lineage: Lineage,
     /// Its columns here are all that it has there, in the same order: a whole statement may read it as it stands.
@@ -292,6 +294,17 @@ pub struct RemoteTable {
     pub row_types: (u32, u32),
     /// What the connector needs to read it (its files, say); nobody else looks inside.
     pub handle: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// A column that a view of the same source reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnRead {
+    /// The schema of the column's relation at the source.
+    pub schema: String,
+    /// The relation's name there.
+    pub relation: String,
+    /// The column as the source numbers it; 0: the relation as a whole.
+    pub number: i16,
 }
 
 /// A column of a source's table.
@@ -380,7 +393,7 @@ impl RemoteTable {
             && self.whole == other.whole
             && self.comment == other.comment
             && self.lineage == other.lineage
-            && (other.definition.is_none() || self.definition == other.definition)
+            && (other.definition.is_none() || (&self.definition, &self.reads) == (&other.definition, &other.reads))
             && self.columns == other.columns
             && self.constraints == other.constraints
             && self.indexes == other.indexes

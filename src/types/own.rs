@@ -36,6 +36,8 @@ pub enum OwnForm {
     Composite,
     /// Nothing but the text of its values.
     Other,
+    /// It is a type of text like others, but its collation takes different texts for equal: it stays what it is in every type of text.
+    Loose,
 }
 
 /// How the values of a column are of a type of the source's own.
@@ -100,6 +102,7 @@ impl OwnType {
             }
             OwnForm::Composite => words.push("c"),
             OwnForm::Other => words.push("o"),
+            OwnForm::Loose => words.push("l"),
         }
     }
 
@@ -113,6 +116,7 @@ impl OwnType {
                 OwnForm::Domain(Box::new(OwnType::beneath(words)?))
             }
             "c" => OwnForm::Composite,
+            "l" => OwnForm::Loose,
             _ => OwnForm::Other,
         };
         Some(OwnType { schema, name, form })
@@ -207,7 +211,8 @@ mod tests {
         let domain = OwnType { schema: "s".into(), name: "d".into(), form: OwnForm::Domain(Box::new(mood())) };
         let pair = OwnType { schema: "s".into(), name: "pair".into(), form: OwnForm::Composite };
         let other = OwnType { schema: "s".into(), name: "citext".into(), form: OwnForm::Other };
-        for of in [mood(), domain, pair, other].map(Arc::new) {
+        let loose = OwnType { schema: "pg_catalog".into(), name: "text".into(), form: OwnForm::Loose };
+        for of in [mood(), domain, pair, other, loose].map(Arc::new) {
             for array in [false, true] {
                 let own = Own { of: Arc::clone(&of), array };
                 let field = own.field("c", true);

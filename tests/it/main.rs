@@ -21,6 +21,7 @@ mod hostile;
 mod json_values;
 mod limits;
 mod observe;
+mod ordering;
 mod own_types;
 mod passthrough;
 mod random;

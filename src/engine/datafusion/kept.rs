@@ -27,6 +27,7 @@ const AGAIN: &[&str] = &[
     "NestedLoopJoinExec",
     "PlaceholderRowExec",
     "ProjectionExec",
+    "SequenceExec",
     "SortExec",
     "SortPreservingMergeExec",
     "SpreadExec",

@@ -14,6 +14,7 @@ mod run;
 mod scan;
 mod secured;
 pub mod semantics;
+mod sequence;
 mod session_calls;
 mod shape;
 mod stop;

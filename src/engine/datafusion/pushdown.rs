@@ -88,6 +88,7 @@ impl Context<'_> {
             _ if column.own.as_ref().is_some_and(|own| !own.array && matches!(own.of.form, OwnForm::Enum(_))) => {
                 Class::Enum
             }
+            _ if column.own.is_some() => return None,
             oid if oid == PgType::BOOL.oid => Class::Bool,
             oid if [PgType::INT2.oid, PgType::INT4.oid, PgType::INT8.oid].contains(&oid) => Class::Int,
             oid if oid == PgType::FLOAT8.oid => Class::Float,

@@ -13,13 +13,18 @@ use datafusion::physical_plan::coop::CooperativeExec;
 
 use super::metered::Metering;
 use super::named_pushdown::NamedPushdown;
+use super::sequence::{ArmByArm, OneByOne};
 
-/// DataFusion's rules, its push-down of filters within bounds, and behind them the rule of this file and the counters.
+/// DataFusion's rules, its push-down of filters within bounds, rules that keep rows in order, and behind them the rule of this file and the
+/// counters.
 pub(super) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let bounded = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| {
         if rule.name().starts_with("FilterPushdown") { Arc::new(NamedPushdown(rule)) as Arc<_> } else { rule }
     };
-    let mut rules: Vec<_> = PhysicalOptimizer::new().rules.into_iter().map(bounded).collect();
+    let ordered: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(ArmByArm);
+    let mut rules: Vec<_> =
+        std::iter::once(ordered).chain(PhysicalOptimizer::new().rules.into_iter().map(bounded)).collect();
+    rules.push(Arc::new(OneByOne));
     rules.push(Arc::new(Yielding));
     rules.push(Arc::new(Metering));
     rules

@@ -169,12 +169,21 @@ pub(super) fn align(ty: PgType) -> String {
     char::from(ty.row().map_or(b'i', |row| row.align)).to_string()
 }
 
+/// Whether a column of an index is no key of it.
+fn is_stored(looking: &Looking<'_>, class: &Class, number: i64) -> bool {
+    let What::Index(at) = &class.what else { return false };
+    let keys = looking.objects.indexes.get(*at).and_then(|index| index.remote()).map(|index| index.keys);
+    keys.is_some_and(|keys| usize::try_from(number).is_ok_and(|number| number > keys))
+}
+
 pub(super) fn pg_attribute(looking: &Looking<'_>, rows: &mut Rows) {
     for class in &looking.objects.classes {
         for column in columns(looking, class) {
             let (ty, remote) = (column.ty, column.remote);
             let (length, byval, align, storage) = column.form();
-            let (type_oid, modifier, collation) = (column.type_oid(), column.modifier(), column.collation());
+            let (type_oid, modifier) = (column.type_oid(), column.modifier());
+            // What an index only stores has none.
+            let collation = if is_stored(looking, class, column.number) { 0 } else { column.collation() };
             let default = default(looking, class, &column).is_some();
             let descends = !looking.objects.inheritance.parents(class.oid).is_empty();
             let inherited = remote.map_or(0, |column| column.inherited);

@@ -85,6 +85,7 @@ pub(super) fn pg_class(looking: &Looking<'_>, rows: &mut Rows) {
             ("relpersistence", "p".into()),
             ("relkind", kind.into()),
             ("relnatts", (columns as i64).into()),
+            ("relhasrules", matches!(kind, "v" | "m").into()),
             ("relhastriggers", triggered.contains(&class.oid).into()),
             ("relchecks", checks(looking, class).into()),
             ("relhassubclass", (!inheritance.children(class.oid).is_empty()).into()),

@@ -1,10 +1,14 @@
-//! What is gone with what: `pg_depend`, of the objects that a role sees. What rules and the inside of expressions depend on is not told.
+//! What is gone with what: `pg_depend`, of the objects that a role sees, and `pg_rewrite`, the rules that make views. What these read is told to
+//! administrators; what the inside of expressions depends on is not told.
 //! Must not know: which objects those are (`objects` holds only those).
 
+use std::collections::HashSet;
+
 use super::attribute::{columns, default};
-use super::class::PG_CLASS;
+use super::class::{PG_CLASS, kind};
 use crate::catalog::{ConstraintKind, TableSchema};
-use crate::pg_catalog::objects::{Class, Constraint, Index, What, default_oid, is_system, namespace_oid};
+use crate::pg_catalog::definitions;
+use crate::pg_catalog::objects::{Class, Constraint, Index, What, default_oid, is_system, namespace_oid, rule_oid};
 use crate::pg_catalog::relation::{Looking, Rows};
 
 /// The oids of the catalogs that hold what depends.
@@ -12,6 +16,7 @@ const PG_ATTRDEF: u32 = 2604;
 const PG_CONSTRAINT: u32 = 2606;
 const PG_NAMESPACE: u32 = 2615;
 const PG_TYPE: u32 = 1247;
+const PG_REWRITE: u32 = 2618;
 
 /// An object: its catalog, its oid, a column of it (0: the whole).
 #[derive(Clone, Copy)]
@@ -44,6 +49,7 @@ pub(super) fn pg_depend(looking: &Looking<'_>, rows: &mut Rows) {
                 let parents = looking.objects.inheritance.parents(class.oid).iter();
                 parents.for_each(|parent| push(rows, whole, Object(PG_CLASS, *parent, 0), kind));
                 of_columns(looking, class, table, rows);
+                of_rule(looking, class, rows);
             }
             What::Index(at) => {
                 if let Some(index) = looking.objects.indexes.get(*at) {
@@ -127,6 +133,86 @@ fn of_index(looking: &Looking<'_>, index: &Index, rows: &mut Rows) {
     for parent in looking.objects.inheritance.parents(index.oid) {
         push(rows, own, Object(PG_CLASS, *parent, 0), "P");
         push(rows, own, Object(PG_CLASS, index.table.oid, 0), "S");
+    }
+}
+
+/// What the rule of a view reads, as far as it is seen here.
+fn of_rule(looking: &Looking<'_>, class: &Class, rows: &mut Rows) {
+    let Some(view) = definitions::told_view(looking.viewer, class) else { return };
+    let own = Object(PG_REWRITE, rule_oid(view), 0);
+    for kind in ["i", "n"] {
+        push(rows, own, Object(PG_CLASS, class.oid, 0), kind);
+    }
+    for (table, number) in read_by(looking, view) {
+        push(rows, own, Object(PG_CLASS, table.oid, number), "n");
+    }
+}
+
+/// The columns that a view reads, of those that are seen: tables and numbers; 0 is a table as a whole.
+fn read_by<'a>(looking: &'a Looking<'_>, view: &TableSchema) -> Vec<(&'a TableSchema, i64)> {
+    let mut found = Vec::new();
+    for read in &view.remote.reads {
+        let Some(What::Table(table)) =
+            looking.objects.class_at(&view.source, &read.schema, &read.relation).map(|found| &found.what)
+        else {
+            continue;
+        };
+        let at =
+            |position: &usize| table.remote.columns.get(*position).is_some_and(|column| column.number == read.number);
+        let number = if read.number == 0 { Some(0) } else { table.columns.iter().position(at).map(|at| at as i64 + 1) };
+        found.extend(number.map(|number| (&**table, number)));
+    }
+    found
+}
+
+/// The tables that views read.
+pub(super) fn view_table_usage(looking: &Looking<'_>, rows: &mut Rows) {
+    usage(looking, rows, false);
+}
+
+/// The columns that views read.
+pub(super) fn view_column_usage(looking: &Looking<'_>, rows: &mut Rows) {
+    usage(looking, rows, true);
+}
+
+fn usage(looking: &Looking<'_>, rows: &mut Rows, columns: bool) {
+    let database = looking.viewer.database.as_str();
+    for class in looking.objects.classes.iter().filter(|class| kind(class) == "v") {
+        let Some(view) = definitions::told_view(looking.viewer, class) else { continue };
+        let mut told = HashSet::new();
+        for (table, number) in read_by(looking, view) {
+            let column = if columns { definitions::column_name(table, number) } else { None };
+            if columns != column.is_some() || !told.insert((table.oid, column)) {
+                continue;
+            }
+            let mut row = vec![
+                ("view_catalog", database.into()),
+                ("view_schema", class.schema.as_str().into()),
+                ("view_name", class.name.as_str().into()),
+                ("table_catalog", database.into()),
+                ("table_schema", table.name.schema.as_str().into()),
+                ("table_name", table.name.table.as_str().into()),
+            ];
+            row.extend(column.map(|column| ("column_name", column.into())));
+            rows.push(&row);
+        }
+    }
+}
+
+/// The rules that make views.
+pub(super) fn pg_rewrite(looking: &Looking<'_>, rows: &mut Rows) {
+    for class in &looking.objects.classes {
+        let Some(view) = definitions::told_view(looking.viewer, class) else { continue };
+        rows.push(&[
+            ("oid", rule_oid(view).into()),
+            ("rulename", "_RETURN".into()),
+            ("ev_class", class.oid.into()),
+            ("ev_type", "1".into()),
+            ("ev_enabled", "O".into()),
+            ("is_instead", true.into()),
+            ("ev_qual", "<>".into()),
+            ("ev_action", "<>".into()),
+        ]);
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("pg_matviews", class::pg_matviews),
         ("pg_namespace", class::pg_namespace),
         ("pg_partitioned_table", partitions::pg_partitioned_table),
+        ("pg_rewrite", depend::pg_rewrite),
         ("pg_roles", cluster::pg_roles),
         ("pg_sequence", sequences::pg_sequence),
         ("pg_sequences", sequences::pg_sequences),
@@ -97,6 +98,8 @@ pub(super) fn fills() -> HashMap<(&'static str, &'static str), Fill> {
         ("table_privileges", privileges::table_privileges),
         ("tables", information_schema::tables),
         ("usage_privileges", privileges::usage_privileges),
+        ("view_column_usage", depend::view_column_usage),
+        ("view_table_usage", depend::view_table_usage),
         ("views", information_schema::views),
     ];
     // What is another for each session of a user, at each moment.

@@ -43,6 +43,7 @@ pub(super) fn pg_type(looking: &Looking<'_>, rows: &mut Rows) {
             Some(domain) => {
                 let mut columns = of_domain(domain.base);
                 columns.push(("typnotnull", domain.not_null.into()));
+                columns.push(("typdefaultbin", domain.default.clone().into()));
                 columns.push(("typdefault", domain.default.clone().into()));
                 columns
             }
@@ -142,10 +143,13 @@ fn array_over(element: u32, wide: bool) -> Vec<(&'static str, Value)> {
 
 pub(super) fn pg_enum(looking: &Looking<'_>, rows: &mut Rows) {
     for one in looking.objects.types.all() {
-        for (place, label) in one.labels().iter().enumerate() {
-            let name = format!("{}.{}.{label}", one.schema, one.declared.name);
+        // Who sorts labels by their oids finds them in their order.
+        let name = |label: &String| format!("{}.{}.{label}", one.schema, one.declared.name);
+        let mut oids: Vec<u32> = one.labels().iter().map(|label| stable_oid("enum", &name(label), |_| false)).collect();
+        oids.sort_unstable();
+        for ((place, label), oid) in one.labels().iter().enumerate().zip(oids) {
             rows.push(&[
-                ("oid", stable_oid("enum", &name, |_| false).into()),
+                ("oid", oid.into()),
                 ("enumtypid", one.oid.into()),
                 ("enumsortorder", Value::Float(place as f64 + 1.0)),
                 ("enumlabel", label.as_str().into()),

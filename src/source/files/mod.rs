@@ -202,6 +202,7 @@ impl Introspection {
             estimated_rows: Some(rows),
             sizes: Arc::new(DiskSizes::new(Some(DiskSize::of_rows(table.bytes)), Vec::new())),
             definition: None,
+            reads: Vec::new(),
             lineage: Lineage::default(),
             whole: false,
             oid: 0,

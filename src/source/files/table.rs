@@ -69,6 +69,7 @@ impl FileTable {
             estimated_rows: Some(rows),
             sizes: Arc::default(),
             definition: None,
+            reads: Vec::new(),
             lineage: crate::source::Lineage::default(),
             whole: false,
             oid: 0,

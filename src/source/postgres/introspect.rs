@@ -188,7 +188,9 @@ impl Found {
             open.table.whole = usize::try_from(open.attributes).is_ok_and(|all| all == open.table.columns.len());
             let table = &mut open.table;
             table.sizes = Arc::new(sizes.of(&table.schema, &table.name, &table.indexes));
-            table.definition = definitions.remove(&(table.schema.clone(), table.name.clone()));
+            if let Some((definition, reads)) = definitions.remove(&(table.schema.clone(), table.name.clone())) {
+                (table.definition, table.reads) = (Some(definition), reads);
+            }
             Arc::new(open.table)
         });
         RemoteSchema {
@@ -229,6 +231,7 @@ fn open(row: &Row) -> Result<Open, tokio_postgres::Error> {
         estimated_rows,
         sizes: Arc::default(),
         definition: None,
+        reads: Vec::new(),
         lineage: Lineage::default(),
         whole: false,
         oid: row.try_get("relation_oid")?,
@@ -277,7 +280,7 @@ fn column(row: &Row, types: &HashMap<u32, Arc<DeclaredType>>) -> Result<RemoteCo
         // A type of the source's own (an enum, say) has an order of its own, whatever its text is.
         bytewise: bytewise && remote_type.is_empty(),
         remote_type,
-        own: found.own(declared.as_ref(), types),
+        own: if row.try_get("loose")? { Some(found.loose()) } else { found.own(declared.as_ref(), types) },
         default: Written::of(row.try_get("default_text")?, row.try_get("default_pretty")?),
         generated: row.try_get("generated")?,
         identity: row.try_get::<_, &str>("identity")?.chars().next(),
@@ -353,6 +356,13 @@ impl FoundType<'_> {
             _ => PgType::TEXT_ARRAY,
         };
         (shown, format!("{}[]", one.qualified()))
+    }
+
+    /// Text of a collation to which different texts may be equal: what its values are worth only the source knows.
+    fn loose(&self) -> Own {
+        let (one, array) = self.element.as_ref().map_or((&self.one, false), |element| (&element.one, true));
+        let of = OwnType { schema: one.schema.to_owned(), name: one.name.to_owned(), form: OwnForm::Loose };
+        Own { of: Arc::new(of), array }
     }
 
     /// What its values are, if they are of a type of the source's own. A domain over an enum is a type of its own; any other is what it

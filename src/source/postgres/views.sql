@@ -24,5 +24,19 @@ views as (
 select v.nspname::text as schema,
        v.relname::text as relation,
        pg_catalog.pg_get_viewdef(v.oid, false) as plain,
-       pg_catalog.pg_get_viewdef(v.oid, true) as pretty
+       pg_catalog.pg_get_viewdef(v.oid, true) as pretty,
+       coalesce(r.schemas, '{}') as read_schemas,
+       coalesce(r.relations, '{}') as read_relations,
+       coalesce(r.columns, '{}') as read_columns
 from views v
+left join (select w.ev_class,
+                  pg_catalog.array_agg(n.nspname::text order by c.oid, d.refobjsubid) as schemas,
+                  pg_catalog.array_agg(c.relname::text order by c.oid, d.refobjsubid) as relations,
+                  pg_catalog.array_agg(d.refobjsubid::int4 order by c.oid, d.refobjsubid) as columns
+           from pg_catalog.pg_rewrite w
+           join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
+                and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> w.ev_class
+           join pg_catalog.pg_class c on c.oid = d.refobjid
+           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+           where w.rulename = '_RETURN'
+           group by w.ev_class) r on r.ev_class = v.oid

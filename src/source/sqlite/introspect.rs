@@ -78,6 +78,7 @@ fn read_schema(connection: &Connection, patterns: &Patterns) -> rusqlite::Result
             // Which pages are whose only SQLite's optional tables tell.
             sizes: Arc::default(),
             definition: None,
+            reads: Vec::new(),
             lineage: Lineage::default(),
             whole: false,
             oid: 0,

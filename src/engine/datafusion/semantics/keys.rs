@@ -16,13 +16,23 @@ use super::{numeric, own};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{Comparable, comparable};
 
+/// Whether PostgreSQL has no operator class for a type, so that it can tell no equal values: json, xml, shapes, snapshots and the like.
+fn has_no_equality(oid: u32) -> bool {
+    matches!(oid, 114 | 142 | 600..=604 | 628 | 718 | 1790 | 2970 | 3642 | 4072 | 4600 | 4601 | 5038)
+}
+
+/// Whether it cannot sort them: the former, and what it has a hash for alone (xid, cid, aclitem).
+pub(super) fn has_no_order(oid: u32) -> bool {
+    has_no_equality(oid) || matches!(oid, 28 | 29 | 1033)
+}
+
 /// An expression whose order is PostgreSQL's order of the values.
 ///
 /// # Errors
 /// `42883` for types without an order, `0A000` for types whose order is not supported.
 pub(super) fn sort_key(value: &Bound) -> Result<Expr> {
     match value.pg.oid {
-        114 | 142 | 600..=604 | 628 => Err(Error::client(
+        oid if has_no_order(oid) => Err(Error::client(
             SqlState::UNDEFINED_FUNCTION,
             format!("could not identify an ordering operator for type {}", value.type_name()),
         )
@@ -46,7 +56,7 @@ pub(super) fn sort_key(value: &Bound) -> Result<Expr> {
 /// `42883` for types without equality, `0A000` for types whose equality is not supported.
 pub(super) fn group_key(value: &Bound) -> Result<Option<Expr>> {
     match value.pg.oid {
-        114 | 142 | 600 | 601 | 602 | 604 => Err(Error::client(
+        oid if has_no_equality(oid) => Err(Error::client(
             SqlState::UNDEFINED_FUNCTION,
             format!("could not identify an equality operator for type {}", value.type_name()),
         )),

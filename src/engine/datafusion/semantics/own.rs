@@ -116,7 +116,7 @@ fn met(known: &mut Vec<Known>, of: &Arc<OwnType>, source: &str, schema: &str) ->
             let labels = known.iter().find(|known| Some(known.number) == base).and_then(|base| base.labels.clone());
             (OwnKind::EnumDomain, labels)
         }
-        OwnForm::Composite | OwnForm::Other => (OwnKind::Opaque, None),
+        OwnForm::Composite | OwnForm::Other | OwnForm::Loose => (OwnKind::Opaque, None),
     };
     let number = PgType::own(u32::try_from(known.len()).unwrap_or(u32::MAX), kind);
     let (source, schema) = (source.to_owned(), schema.to_owned());
@@ -178,6 +178,11 @@ pub(super) fn is_opaque(ty: PgType) -> bool {
     ty.own_kind() == Some(OwnKind::Opaque)
 }
 
+/// Whether values of a type are texts of a collation that takes different texts for equal.
+pub(super) fn is_loose(ty: PgType) -> bool {
+    with(ty, |known, _| known.of.form == OwnForm::Loose).unwrap_or(false)
+}
+
 /// Whether values of a type are records of a source's own.
 pub(super) fn is_composite(ty: PgType) -> bool {
     !ty.is_array() && with(ty, |known, _| known.of.form == OwnForm::Composite).unwrap_or(false)
@@ -185,8 +190,10 @@ pub(super) fn is_composite(ty: PgType) -> bool {
 
 /// What is not done with values of a type of a source's own.
 pub(super) fn refused(what: &str) -> Error {
-    Error::unsupported(format!("{what} is not supported"))
-        .with_hint("Only its source knows what values of this type mean. Cast them to text to work with their text.")
+    Error::unsupported(format!("{what} is not supported")).with_hint(
+        "Only its source knows what values of this type mean. Cast them to text to work with their text; \
+                    give text of a collation of its own COLLATE \"C\".",
+    )
 }
 
 /// A field of a record: its type is found again by [`type_of`].

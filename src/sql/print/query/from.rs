@@ -149,7 +149,7 @@ impl Printer<'_> {
         let callee = functions::allowed(name, &self.own.functions)?;
         let function = &callee.name;
         self.mark(name.0.last().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span)));
-        if function == "unnest" && args.len() > 1 {
+        if function == "unnest" && args.len() > 1 && name.0.len() == 1 {
             // Several arrays side by side are the business of the grammar, which knows the name without a schema only.
             self.put("unnest(");
         } else {

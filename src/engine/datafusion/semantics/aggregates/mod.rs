@@ -281,12 +281,25 @@ fn string_agg(aggregate: &Aggregate, returns: PgType) -> Result<Option<Bound>> {
     if value.pg.oid != 25 {
         return Ok(None);
     }
-    let delimiter = match super::fold::fold(delimiter.clone()).constant() {
-        Some(ScalarValue::Utf8View(text)) => text.clone().unwrap_or_default(),
-        _ => return Err(Error::unsupported("string_agg with a delimiter that is not a constant is not supported")),
+    let constant = match super::fold::fold(delimiter.clone()).constant() {
+        Some(ScalarValue::Utf8View(text)) => Some(text.clone().unwrap_or_default()),
+        _ => None,
+    };
+    let Some(delimiter) = constant else {
+        if aggregate.distinct {
+            let message = "string_agg of distinct values with a delimiter that is not a constant is not supported";
+            return Err(Error::unsupported(message));
+        }
+        let lists = [value, delimiter].map(|value| sorted(array_agg_udaf(), vec![value.expr.clone()], aggregate));
+        return Ok(Some(Bound::new(ordered::joined_by_each(lists), returns)));
     };
     if aggregate.distinct {
         let list = distinct_values(value, aggregate)?;
+        return Ok(Some(Bound::new(ordered::joined(list, delimiter), returns)));
+    }
+    if !aggregate.order.is_empty() {
+        // DataFusion's own refuses to stand beside one in another order.
+        let list = sorted(array_agg_udaf(), vec![value.expr.clone()], aggregate);
         return Ok(Some(Bound::new(ordered::joined(list, delimiter), returns)));
     }
     let delimiter = lit(ScalarValue::Utf8View(Some(delimiter)));

@@ -149,6 +149,40 @@ pub(super) fn joined(list: Expr, delimiter: String) -> Expr {
     })
 }
 
+/// The texts of each list, each but the first behind its delimiter in the other; NULL for none.
+pub(super) fn joined_by_each(lists: [Expr; 2]) -> Expr {
+    call("joined_by_each", lists.to_vec(), DataType::Utf8View, |args| {
+        let [texts, delimiters] = args else { return Err(wrong_type("string_agg")) };
+        let (texts, delimiters) = (lists_of_text(texts)?, lists_of_text(delimiters)?);
+        let mut builder = StringViewBuilder::with_capacity(texts.len());
+        for (texts, delimiters) in texts.into_iter().zip(delimiters) {
+            let mut joined: Option<String> = None;
+            for (text, delimiter) in texts
+                .iter()
+                .flat_map(|texts| texts.as_string_view().iter())
+                .zip(delimiters.iter().flat_map(|delimiters| delimiters.as_string_view().iter()))
+            {
+                let Some(text) = text else { continue };
+                joined = Some(match joined {
+                    None => text.to_owned(),
+                    Some(before) => before + delimiter.unwrap_or_default() + text,
+                });
+            }
+            builder.append_option(joined);
+        }
+        Ok(Arc::new(builder.finish()) as ArrayRef)
+    })
+}
+
+/// The texts of each row's list, if it has one.
+fn lists_of_text(array: &ArrayRef) -> DfResult<Vec<Option<ArrayRef>>> {
+    let lists = lists(array)?;
+    if lists.values().as_string_view_opt().is_none() {
+        return Err(wrong_type("string_agg"));
+    }
+    Ok((0..lists.len()).map(|row| lists.is_valid(row).then(|| lists.value(row))).collect())
+}
+
 /// One value of each list, which is not empty where one is asked for.
 fn picked(lists: &ListArray, place: impl Fn(usize, &ArrayRef) -> DfResult<Option<usize>>) -> DfResult<ArrayRef> {
     let mut places: Vec<Option<u32>> = Vec::with_capacity(lists.len());

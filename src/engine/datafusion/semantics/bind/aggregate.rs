@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, SortExpr};
 
 use super::super::aggregates::{Aggregate, build, over_sorted};
 use super::super::coerce::AtPosition;
-use super::super::keys::sort_key;
+use super::super::keys::{group_key, has_no_order, sort_key};
 use super::super::ops::json::{gathered_array, gathered_object, gathered_pair, gathered_value};
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
@@ -49,6 +49,11 @@ impl Binder<'_> {
         if args.iter().any(|arg| reads_only_outer(&arg.expr)) {
             return refuse("an aggregate over columns of an outer query");
         }
+        if call.distinct {
+            aggregate_sorts(&args)?;
+        }
+        let gathers = json || object || matches!(build_as.0, "array_agg" | "string_agg");
+        let order = if order.is_empty() && gathers && !call.distinct { self.inherited()? } else { order };
         let aggregate = Aggregate { args, distinct: call.distinct, order, filter };
         let types: Vec<u32> = aggregate.args.iter().map(|arg| arg.pg.oid).collect();
         let name = if json || object { "array_agg" } else { build_as.0 };
@@ -151,6 +156,22 @@ impl Binder<'_> {
         }
         Ok(sorts)
     }
+}
+
+/// With DISTINCT an aggregate sorts its arguments, even where a hash would tell them apart.
+fn aggregate_sorts(args: &[Bound]) -> Result<()> {
+    for arg in args {
+        let place = |error: Error| error.with_position_if(arg.position);
+        group_key(arg).map_err(place)?;
+        if has_no_order(arg.pg.oid) {
+            let message = format!("could not identify an ordering operator for type {}", arg.type_name());
+            return Err(place(
+                Error::client(SqlState::UNDEFINED_FUNCTION, message)
+                    .with_detail("Aggregates with DISTINCT must be able to sort their inputs."),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn reads_only_outer(expr: &Expr) -> bool {

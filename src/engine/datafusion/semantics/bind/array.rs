@@ -27,7 +27,7 @@ use crate::types::{PgType, storage};
 impl Binder<'_> {
     /// `ARRAY(SELECT ...)`: the rows of a subquery as an array, `{}` where there are none.
     pub(super) fn array_subquery(&mut self, query: &Query) -> Result<Bound> {
-        let relation = self.query(query, true)?;
+        let relation = self.sorted_query(query)?;
         let value = self.only_column(&relation, self.parenthesis(query), "subquery must return only one column")?;
         let Some(array) = value.pg.bare().array_of() else {
             return Err(Error::client(
@@ -192,5 +192,5 @@ fn rows_of(list: Expr, element: PgType, function: &str, alias: Option<&TableAlia
     let targets = vec![Target { name: name.clone(), value }];
     let names = vec![name];
     let plan = project(plan, targets.iter().map(|target| &target.value), &names)?;
-    Ok(Relation { plan, columns: outputs(targets, &names) })
+    Ok(Relation::of(plan, outputs(targets, &names)))
 }

@@ -43,7 +43,7 @@ impl Binder<'_> {
             }
             let recursive = with.recursive && mentions(&cte.query, &name);
             self.ranges.enter();
-            let relation = if recursive { self.recursive(cte, &name) } else { self.query(&cte.query, true) };
+            let relation = if recursive { self.recursive(cte, &name) } else { self.ordered_query(&cte.query, true) };
             self.ranges.leave();
             let relation = evaluated_once(renamed(relation?, cte)?, cte, mentions_of(query, &name))?;
             self.ctes.push(Cte { name, relation, work: None });
@@ -95,7 +95,7 @@ impl Binder<'_> {
             .to_recursive_query(name.to_owned(), step.plan, distinct)
             .and_then(LogicalPlanBuilder::build)
             .map_err(from_datafusion)?;
-        Ok(Relation { plan, columns: start.columns })
+        Ok(Relation::of(plan, start.columns))
     }
 
     /// The same columns under unqualified names.
@@ -104,7 +104,7 @@ impl Binder<'_> {
             relation.columns.into_iter().map(|output| Target { name: output.name, value: output.value }).collect();
         let names = unique_names(&targets);
         let plan = project(relation.plan, targets.iter().map(|target| &target.value), &names)?;
-        Ok(Relation { plan, columns: outputs(targets, &names) })
+        Ok(Relation::of(plan, outputs(targets, &names)))
     }
 
     /// The recursive term in the types of the first one.
@@ -135,7 +135,7 @@ impl Binder<'_> {
         }
         let names: Vec<String> = start.plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let plan = project(step.plan, values.iter(), &names)?;
-        Ok(Relation { plan, columns: start.columns.clone() })
+        Ok(Relation::of(plan, start.columns.clone()))
     }
 }
 

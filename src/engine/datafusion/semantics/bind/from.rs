@@ -208,7 +208,7 @@ impl Binder<'_> {
                 .with_hint("For example, FROM (SELECT ...) [AS] foo.")
                 .with_position_if(self.position(subquery)));
         };
-        let relation = self.query(subquery, true)?;
+        let relation = self.ordered_query(subquery, true)?;
         self.aliased(relation, &ident(&alias.name), Some(alias))
     }
 
@@ -216,7 +216,8 @@ impl Binder<'_> {
     pub(super) fn aliased(&mut self, relation: Relation, name: &str, alias: Option<&TableAlias>) -> Result<Source> {
         let visible = alias.map_or_else(|| name.to_owned(), |alias| ident(&alias.name));
         let internal = self.unique(&visible);
-        let Relation { plan, columns } = relation;
+        let Relation { plan, columns, order, .. } = relation;
+        let order = order.iter().map(|key| key.aliased(&internal)).collect();
         let fields: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let plan = LogicalPlanBuilder::from(plan)
             .alias(internal.clone())
@@ -237,7 +238,7 @@ impl Binder<'_> {
         let (system, row) = (Vec::new(), PgType::RECORD);
         let table =
             Table { schema: None, name: visible, hidden: None, columns, system, absent: false, row, present: None };
-        Ok(Source { plan, scope: Scope::of(table) })
+        Ok(Source { plan, scope: Scope { order, ..Scope::of(table) } })
     }
 }
 

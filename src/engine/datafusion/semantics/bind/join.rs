@@ -202,8 +202,20 @@ fn maybe_missing(side: Source, kind: JoinType, missing: JoinType) -> Result<Sour
 
 /// The names of both sides of a join.
 fn joined_scope(left: &Source, right: &Source, kind: JoinType) -> Result<Scope> {
+    let order = match kind {
+        JoinType::Right => right.scope.order.clone(),
+        JoinType::Full => Vec::new(),
+        _ => left
+            .scope
+            .order
+            .iter()
+            .chain(right.scope.order.iter().filter(|_| !left.scope.order.is_empty()))
+            .cloned()
+            .collect(),
+    };
     let left = left.scope.clone().maybe_absent(matches!(kind, JoinType::Right | JoinType::Full));
-    left.join(right.scope.clone().maybe_absent(matches!(kind, JoinType::Left | JoinType::Full)))
+    let scope = left.join(right.scope.clone().maybe_absent(matches!(kind, JoinType::Left | JoinType::Full)))?;
+    Ok(Scope { order, ..scope })
 }
 
 fn using_name(name: &ObjectName) -> Result<String> {

@@ -12,6 +12,7 @@ mod group;
 mod join;
 mod literal;
 mod order;
+mod ordered;
 mod place;
 mod polymorphic;
 mod predicate;
@@ -46,6 +47,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 
 use self::cte::Cte;
 pub(crate) use self::from::schema_and_table;
+use self::ordered::OrderKey;
 use self::range::Ranges;
 pub(crate) use self::registered::NAMED_OID;
 use self::registered::Registered;
@@ -84,13 +86,17 @@ pub(super) struct Output {
     pub(super) value: Bound,
 }
 
-/// A bound query: its plan and the columns it gives. The plan may not have more columns.
+/// A bound query: its plan and the columns it gives. Behind them the plan may have columns that its rows' order is told by.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
     /// The plan.
     pub(super) plan: LogicalPlan,
     /// Its columns in order; internal names are unique, visible names need not be.
     pub(super) columns: Vec<Output>,
+    /// What its rows are in the order of. The plan need not sort them: who shows them, or lets their order be seen, does.
+    pub(super) order: Vec<OrderKey>,
+    /// Whether the plan gives them so.
+    pub(super) sorted: bool,
 }
 
 /// Which clause an expression stands in; it decides what may stand in it.
@@ -194,7 +200,7 @@ impl<'a> Binder<'a> {
     /// # Errors
     /// What PostgreSQL's analysis finds wrong, and `0A000` for what is not supported.
     pub(super) fn statement(&mut self, query: &Query) -> Result<Relation> {
-        let relation = self.query(query, true)?;
+        let relation = self.sorted_query(query)?;
         self.names_of_oids(relation)
     }
 

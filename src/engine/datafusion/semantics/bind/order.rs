@@ -7,9 +7,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
 use super::super::aggregates::first_value;
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
-use super::super::keys::{group_key, sort_key};
+use super::super::keys::group_key;
 use super::super::value::Bound;
 use super::from::ident;
+use super::ordered::OrderKey;
 use super::targets::Target;
 use super::{Binder, Output, Relation};
 use crate::error::{Error, Result, SqlState};
@@ -170,12 +171,9 @@ impl Binder<'_> {
             let ascending = item.options.asc.unwrap_or(true);
             sorts.push(SortItem { target, ascending, nulls_first: item.options.nulls_first.unwrap_or(!ascending) });
         }
-        let exprs = sort_exprs(&sorts, &relation.columns)?;
-        let plan = LogicalPlanBuilder::from(relation.plan)
-            .sort(exprs)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(from_datafusion)?;
-        Ok(Relation { plan, columns: relation.columns })
+        let order = keys(&sorts, &relation.columns);
+        super::ordered::sorts(&order)?;
+        Ok(Relation { order, sorted: false, ..relation.plain()? })
     }
 
     /// DISTINCT over output columns.
@@ -234,18 +232,13 @@ fn constant(ast: &Ast) -> Option<Value> {
     }
 }
 
-/// The sort expressions of a plan with these output columns.
-pub(super) fn sort_exprs(items: &[SortItem], columns: &[Output]) -> Result<Vec<SortExpr>> {
-    let mut exprs = Vec::new();
-    for item in items {
-        let Some(output) = columns.get(item.target) else { continue };
-        let key = sort_key(&output.value)?;
-        if matches!(key, Expr::Literal(..)) {
-            continue;
-        }
-        exprs.push(key.sort(item.ascending, item.nulls_first));
-    }
-    Ok(exprs)
+/// What a plan with these output columns is sorted by.
+pub(super) fn keys(items: &[SortItem], columns: &[Output]) -> Vec<OrderKey> {
+    let key = |item: &SortItem| {
+        let value = columns.get(item.target)?.value.clone();
+        Some(OrderKey { value, ascending: item.ascending, nulls_first: item.nulls_first })
+    };
+    items.iter().filter_map(key).collect()
 }
 
 /// DISTINCT ON over output columns: the first row of each group in the order of the sort.

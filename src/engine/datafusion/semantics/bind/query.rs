@@ -36,7 +36,7 @@ pub(super) struct Limits {
 
 impl Binder<'_> {
     /// Binds a query. `settle`: literals of unknown type become text (not in the arms of a UNION).
-    pub(super) fn query(&mut self, query: &Query, settle: bool) -> Result<Relation> {
+    pub(super) fn ordered_query(&mut self, query: &Query, settle: bool) -> Result<Relation> {
         refuse_odd_clauses(query)?;
         let before = self.ctes.len();
         if let Some(with) = &query.with {
@@ -203,21 +203,21 @@ fn one() -> Ast {
     Ast::Value(Value::Number("1".to_owned(), false).into())
 }
 
-/// Puts LIMIT and OFFSET on a relation.
+/// Puts LIMIT and OFFSET on a relation: which rows they leave follows from its order.
 pub(super) fn apply_limits(relation: Relation, limits: &Limits) -> Result<Relation> {
-    let Relation { plan, columns } = relation;
     if let Some(error) = &limits.wrong {
-        return Ok(Relation { plan: failing_plan(&plan, error)?, columns });
+        return Ok(Relation { plan: failing_plan(&relation.plan, error)?, ..relation });
     }
     if limits.skip.is_none() && limits.fetch.is_none() {
-        return Ok(Relation { plan, columns });
+        return Ok(relation);
     }
+    let relation = relation.in_order()?;
     let skip = limits.skip.clone().or_else(|| Some(lit(0_i64)));
-    let plan = LogicalPlanBuilder::from(plan)
+    let plan = LogicalPlanBuilder::from(relation.plan)
         .limit_by_expr(skip, limits.fetch.clone())
         .and_then(LogicalPlanBuilder::build)
         .map_err(from_datafusion)?;
-    Ok(Relation { plan, columns })
+    Ok(Relation { plan, ..relation })
 }
 
 /// A plan of the same columns that fails as soon as it runs.

@@ -65,7 +65,7 @@ impl Binder<'_> {
         if !find_aggregates(values.iter().map(|value| &value.expr)).is_empty() {
             return refuse("an aggregate in a row that is compared with a subquery");
         }
-        let Relation { plan, columns } = self.inner_query(query)?;
+        let Relation { plan, columns, .. } = self.inner_query(query)?;
         if columns.len() != row.len() {
             let what = if columns.len() < row.len() { "few" } else { "many" };
             let error = Error::client(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns"));

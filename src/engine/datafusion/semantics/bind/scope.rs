@@ -10,6 +10,7 @@ use datafusion::logical_expr::Expr;
 
 use super::super::errors::from_datafusion;
 use super::super::value::Bound;
+use super::ordered::OrderKey;
 use crate::error::{Error, Result, SqlState};
 use crate::names::{means, quote_if_needed};
 use crate::types::{PgType, field};
@@ -51,15 +52,19 @@ pub(super) struct Scope {
     pub(super) tables: Vec<Table>,
     /// The columns that unqualified names and `*` reach: USING has merged its own.
     pub(super) columns: Vec<Col>,
+    /// What its rows are in the order of.
+    pub(super) order: Vec<OrderKey>,
+    /// Whether they are gathered before windows see them.
+    pub(super) grouped: bool,
 }
 
 impl Scope {
     /// A scope of one table.
     pub(super) fn of(table: Table) -> Scope {
-        Scope { columns: table.columns.clone(), tables: vec![table] }
+        Scope { columns: table.columns.clone(), tables: vec![table], order: Vec::new(), grouped: false }
     }
 
-    /// Both sides of a join, nothing merged.
+    /// Both sides of a join, nothing merged; the rows of the left one in their order, with theirs of the right one in its.
     pub(super) fn join(mut self, other: Scope) -> Result<Scope> {
         for table in &other.tables {
             let twice = |known: &&Table| known.name == table.name && known.schema == table.schema;
@@ -72,6 +77,9 @@ impl Scope {
         }
         self.tables.extend(other.tables);
         self.columns.extend(other.columns);
+        if !self.order.is_empty() {
+            self.order.extend(other.order);
+        }
         Ok(self)
     }
 

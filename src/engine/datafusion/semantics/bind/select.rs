@@ -10,6 +10,7 @@ use super::super::value::Bound;
 use super::from::{Source, ident};
 use super::order::SortItem;
 use super::query::Limits;
+use super::set_function::SetColumn;
 use super::targets::{Target, outputs, unique_names};
 use super::{Binder, Clause, Relation, refuse};
 use crate::error::{Error, Result, SqlState};
@@ -48,7 +49,8 @@ impl Binder<'_> {
         let outer_sets = std::mem::take(&mut self.sets);
         let outer_clause = std::mem::replace(&mut self.clause, Clause::Select);
         self.ranges.enter();
-        let result = self.sources(&select.from).and_then(|Source { plan, scope }| {
+        let result = self.sources(&select.from).and_then(|Source { plan, mut scope }| {
+            scope.grouped = super::ordered::gathers(select, order);
             self.scopes.push(scope);
             let result = self.select_in_scope(plan, select, order, limits, settle);
             self.scopes.pop();
@@ -89,6 +91,9 @@ impl Binder<'_> {
         let sorts = self.within(Clause::OrderBy, |binder| binder.sort_items(order, &mut targets, listed))?;
         let groups = self.within(Clause::GroupBy, |binder| binder.group_clause(&select.group_by, &targets))?;
         let on = self.distinct_on(select, &mut targets, &sorts)?;
+        let gathers = groups.present || having.is_some() || (distinct && on.is_empty());
+        let comes_as_is = sorts.is_empty() && !gathers && !limits.ties;
+        let mut sorts = if comes_as_is { self.inherited_items(&mut targets, &on)? } else { sorts };
         self.check_naming(limits, None)?;
         if settle || distinct {
             for target in &mut targets {
@@ -96,7 +101,8 @@ impl Binder<'_> {
             }
         }
         let sets = std::mem::take(&mut self.sets);
-        let of_set = |name: &str| sets.iter().any(|set| set.spreading.name == name);
+        let names: Vec<String> = sets.iter().map(|set| set.spreading.name.clone()).collect();
+        let of_set = |name: &String| names.contains(name);
         let grouped = |key: &Bound| {
             key.expr.exists(|expr| Ok(matches!(expr, Expr::Column(column) if of_set(&column.name)))).unwrap_or(true)
         };
@@ -116,8 +122,23 @@ impl Binder<'_> {
         super::set_function::set_aside(&mut selecting.targets, &sets, false)?;
         self.window_step(&mut selecting)?;
         let lists = selecting.targets.split_off(bound).into_iter();
-        let sets = sets.into_iter().zip(lists).map(|(set, list)| set.over(list.value.expr)).collect();
-        selecting.plan = super::set_function::spread_levels(selecting.plan, sets)?;
+        let sets: Vec<SetColumn> = sets.into_iter().zip(lists).map(|(set, list)| set.over(list.value.expr)).collect();
+        // The rows that one row becomes stay together, in their order.
+        let of_rows =
+            |item: &SortItem| selecting.targets.get(item.target).is_some_and(|target| !grouped(&target.value));
+        let kept = !sets.is_empty() && !distinct && !sorts.is_empty() && sorts.iter().all(of_rows);
+        let mut beside = Vec::new();
+        if kept && !super::ordered::is_one_row(&selecting.plan) {
+            let (plan, row) = self.told_apart(selecting.plan)?;
+            selecting.plan = plan;
+            beside.push(row);
+        }
+        let (plan, places) = self.spread_levels(selecting.plan, sets, kept)?;
+        selecting.plan = plan;
+        for value in beside.into_iter().chain(places) {
+            sorts.push(SortItem { target: selecting.targets.len(), ascending: true, nulls_first: false });
+            selecting.targets.push(Target { name: "?order?".to_owned(), value });
+        }
         self.finish(selecting, Shape { visible, sorts: &sorts, on, distinct, limits })
     }
 
@@ -152,30 +173,19 @@ impl Binder<'_> {
         if distinct && on.is_empty() {
             plan = self.distinct(plan, &columns)?;
         }
-        let order = super::order::sort_exprs(sorts, &columns)?;
+        let keys = super::order::keys(sorts, &columns);
+        let order = super::ordered::sorts(&keys)?;
         if !on.is_empty() {
             plan = super::order::distinct_on(plan, &on, &columns, &order)?;
         }
-        let ties = if limits.ties { order.clone() } else { Vec::new() };
-        if !order.is_empty() {
-            plan = LogicalPlanBuilder::from(plan)
-                .sort(order)
-                .and_then(LogicalPlanBuilder::build)
-                .map_err(from_datafusion)?;
-        }
+        columns.truncate(visible);
+        let mut relation = Relation { plan, columns, sorted: order.is_empty(), order: keys };
         let mut limits = limits.clone();
-        plan = super::query::with_ties(plan, &ties, &mut limits)?;
-        let relation = super::query::apply_limits(Relation { plan, columns: Vec::new() }, &limits)?;
-        let mut plan = relation.plan;
-        if visible < columns.len() {
-            columns.truncate(visible);
-            let kept = plan.schema().columns().into_iter().take(visible).map(Expr::Column).collect::<Vec<_>>();
-            plan = LogicalPlanBuilder::from(plan)
-                .project(kept)
-                .and_then(LogicalPlanBuilder::build)
-                .map_err(from_datafusion)?;
+        if limits.ties {
+            relation = relation.in_order()?;
+            relation.plan = super::query::with_ties(relation.plan, &order, &mut limits)?;
         }
-        Ok(Relation { plan, columns })
+        super::query::apply_limits(relation, &limits)
     }
 }
 

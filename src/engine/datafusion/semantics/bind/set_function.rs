@@ -28,6 +28,7 @@ use super::super::value::Bound;
 use super::array::gathered_rows;
 use super::call::shown_only;
 use super::from::{Source, ident, parts, rename};
+use super::ordered::OrderKey;
 use super::scope::{Col, Scope, Table, column_expr};
 use super::subquery::subquery;
 use super::targets::Target;
@@ -161,12 +162,13 @@ impl Binder<'_> {
     /// `LATERAL (SELECT ...)`: its rows for each row of what stands before it.
     pub(super) fn lateral(&mut self, query: &Query, alias: &TableAlias, left: &Scope) -> Result<Factor> {
         self.scopes.push(left.clone());
-        let relation = self.inner_query(query);
+        let relation = self.inner(query, |binder| binder.ordered_query(query, true));
         self.scopes.pop();
         let relation = relation?;
         if relation.plan.all_out_ref_exprs().is_empty() {
             return self.aliased(relation, &ident(&alias.name), Some(alias)).map(Factor::Source);
         }
+        let relation = relation.in_order()?;
         if !in_memory(&relation.plan).map_err(from_datafusion)? {
             return refuse("LATERAL over tables of sources");
         }
@@ -208,7 +210,9 @@ impl Binder<'_> {
     /// Each row of a source beside the rows that a function gives for it. `outer`: a row without any stays, beside NULLs.
     pub(super) fn beside(&mut self, left: Source, item: CallItem, outer: bool) -> Result<Source> {
         let CallItem { calls, name, alias, ordinality } = item;
-        let place = ordinality.then(|| self.unique("?place"));
+        // The rows that one row becomes stay together, in their order.
+        let ordered = !left.scope.order.is_empty();
+        let place = (ordinality || ordered).then(|| self.unique("?place"));
         let visible = alias.as_ref().map_or_else(|| name.clone(), |alias| ident(&alias.name));
         let scalar =
             matches!(calls.as_slice(), [call] if !matches!(call.form_of_row(), DataType::Struct(_))) && !ordinality;
@@ -223,11 +227,18 @@ impl Binder<'_> {
             columns.extend(row_columns(&call, column_expr(None, &row), of_value));
             lists.push(call.spreading(row));
         }
-        if let Some(place) = &place {
-            let value = Bound::new(column_expr(None, place), PgType::INT8);
+        let at = place.as_deref().map(|place| Bound::new(column_expr(None, place), PgType::INT8));
+        if let Some(value) = at.clone().filter(|_| ordinality) {
             columns.push(Col { name: "ordinality".to_owned(), value });
         }
-        let plan = spread(left.plan, lists, place, outer).map_err(from_datafusion)?;
+        let mut behind = Vec::new();
+        let mut before = left.plan;
+        if ordered {
+            let (plan, row) = self.told_apart(before)?;
+            before = plan;
+            behind.extend([row].into_iter().chain(at).map(OrderKey::ascending));
+        }
+        let plan = spread(before, lists, place, outer).map_err(from_datafusion)?;
         let columns = rename(columns, alias.as_ref())?;
         // The name of a function of scalars is its value, however its column is named.
         let own = columns.first().filter(|col| scalar && col.name != visible);
@@ -241,7 +252,9 @@ impl Binder<'_> {
         if !left.scope.tables.is_empty() {
             self.ranges.add(&own);
         }
-        Ok(Source { plan, scope: left.scope.join(own)? })
+        let mut scope = left.scope.join(own)?;
+        scope.order.extend(behind);
+        Ok(Source { plan, scope })
     }
 
     /// The rows that a function gives; none if it gives a value.
@@ -341,6 +354,26 @@ impl Binder<'_> {
         Ok(value)
     }
 
+    /// A plan with the rows of these calls: those that stand side by side end with the longest, those around them come after. `placed`: with
+    /// the place of each row among those of its row before.
+    pub(super) fn spread_levels(
+        &mut self,
+        mut plan: LogicalPlan,
+        mut sets: Vec<SetColumn>,
+        placed: bool,
+    ) -> Result<(LogicalPlan, Vec<Bound>)> {
+        let (mut level, mut places) = (0, Vec::new());
+        while !sets.is_empty() {
+            let (now, later): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| set.level <= level);
+            let lists = now.into_iter().map(|set| set.spreading).collect();
+            let place = placed.then(|| self.unique("?place"));
+            places.extend(place.as_deref().map(|place| Bound::new(column_expr(None, place), PgType::INT8)));
+            plan = spread(plan, lists, place, false).map_err(from_datafusion)?;
+            (sets, level) = (later, level + 1);
+        }
+        Ok((plan, places))
+    }
+
     /// Binds parts of a form that may not have a function in it that gives rows.
     pub(super) fn without_sets<T>(&mut self, form: &str, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let before = self.sets.len();
@@ -409,18 +442,6 @@ fn row_columns(call: &SetCall, row: Expr, name: &str) -> Vec<Col> {
         }
         form => vec![Col { name: name.to_owned(), value: Bound::with_arrow(row, call.element, form.clone()) }],
     }
-}
-
-/// A plan with the rows of these calls: those that stand side by side end with the longest, those around them come after.
-pub(super) fn spread_levels(mut plan: LogicalPlan, mut sets: Vec<SetColumn>) -> Result<LogicalPlan> {
-    let mut level = 0;
-    while !sets.is_empty() {
-        let (now, later): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| set.level <= level);
-        let lists = now.into_iter().map(|set| set.spreading).collect();
-        plan = spread(plan, lists, None, false).map_err(from_datafusion)?;
-        (sets, level) = (later, level + 1);
-    }
-    Ok(plan)
 }
 
 const TO_FROM: &str = "You might be able to move the set-returning function into a LATERAL FROM item.";

@@ -23,7 +23,7 @@ impl Binder<'_> {
     pub(super) fn set_expr(&mut self, body: &SetExpr, settle: bool) -> Result<Relation> {
         match body {
             SetExpr::Select(select) => self.select(select, &[], &Limits::default(), settle),
-            SetExpr::Query(query) => self.query(query, settle),
+            SetExpr::Query(query) => self.ordered_query(query, settle),
             SetExpr::Values(values) => self.values(values),
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
                 let all = match set_quantifier {
@@ -73,6 +73,9 @@ impl Binder<'_> {
             types.push(Bound { pg: common, ..b });
         }
         let names = unique_names(&targets);
+        // The rows of UNION ALL come arm by arm, those of each in their order.
+        let (left, right) =
+            if all && op == SetOperator::Union { (left.in_order()?, right.in_order()?) } else { (left, right) };
         let l = project(left.plan, targets.iter().map(|target| &target.value), &names)?;
         let r = project(right.plan, types.iter(), &names)?;
         let columns = outputs(targets, &names);
@@ -94,7 +97,7 @@ impl Binder<'_> {
         .map_err(from_datafusion)?;
         let plan = if op == SetOperator::Union && !all { self.distinct(plan, &columns)? } else { plan };
         // What an operation gives is named without the table it came from.
-        Ok(Relation { plan, columns })
+        Ok(Relation::of(plan, columns))
     }
 
     /// Gives literals of unknown type the type text.
@@ -108,7 +111,7 @@ impl Binder<'_> {
         }
         let names = unique_names(&targets);
         let plan = project(relation.plan, targets.iter().map(|target| &target.value), &names)?;
-        Ok(Relation { plan, columns: outputs(targets, &names) })
+        Ok(Relation::of(plan, outputs(targets, &names)))
     }
 
     /// VALUES: each column has the common type of its values.
@@ -150,7 +153,7 @@ impl Binder<'_> {
             .collect();
         let names = unique_names(&targets);
         let plan = project(plan, targets.iter().map(|target| &target.value), &names)?;
-        Ok(Relation { plan, columns: outputs(targets, &names) })
+        Ok(Relation::of(plan, outputs(targets, &names)))
     }
 
     fn value_row(&mut self, row: &[Ast]) -> Result<Vec<Bound>> {

@@ -3,11 +3,14 @@
 
 use crate::sql::ast::{CeilFloorKind, DateTimeField, Expr as Ast, ObjectName, TrimWhereField};
 
+use super::super::cast::to_text;
 use super::super::coerce::{AtPosition, category};
+use super::super::own;
 use super::super::value::{Bound, Collation};
 use super::from::{ident, parts};
 use super::{Binder, refuse};
 use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
 
 impl Binder<'_> {
     /// Binds a function with a syntax of its own.
@@ -86,6 +89,8 @@ impl Binder<'_> {
         let place = self.places.first_from(self.position(expr).unwrap_or(0), &["collate"], 0);
         let value = self.expr(expr)?;
         let value = self.typing.settle(value)?;
+        let loose = own::is_loose(value.pg) && !value.pg.is_array();
+        let value = if loose { to_text(value, PgType::TEXT, &self.typing.facts.format)? } else { value };
         if category(value.pg.oid) != 'S' {
             return Err(Error::client(
                 SqlState::DATATYPE_MISMATCH,

@@ -40,6 +40,15 @@ impl Binder<'_> {
 
     /// The query of a subquery. Its columns get names that no column has: what decorrelation adds beside them keeps its own.
     pub(super) fn inner_query(&mut self, query: &Query) -> Result<Relation> {
+        self.inner(query, |binder| binder.query(query, true))
+    }
+
+    /// The same, bound in a way of its own.
+    pub(super) fn inner(
+        &mut self,
+        query: &Query,
+        bind: impl FnOnce(&mut Self) -> Result<Relation>,
+    ) -> Result<Relation> {
         if self.subqueries >= DEEPEST {
             let message = "subqueries are nested too deeply";
             return Err(Error::resource(SqlState::STATEMENT_TOO_COMPLEX, message)
@@ -47,7 +56,7 @@ impl Binder<'_> {
                 .with_position_if(self.parenthesis(query)));
         }
         self.subqueries += 1;
-        let result = self.query(query, true);
+        let result = bind(self);
         self.subqueries -= 1;
         result
     }

@@ -99,6 +99,6 @@ impl Binder<'_> {
         let targets = vec![Target { name: name.clone(), value: Bound::new(value, pg) }];
         let names = vec![name];
         let plan = project(plan, targets.iter().map(|target| &target.value), &names)?;
-        Ok(Relation { plan, columns: outputs(targets, &names) })
+        Ok(Relation::of(plan, outputs(targets, &names)))
     }
 }

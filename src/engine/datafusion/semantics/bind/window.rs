@@ -12,7 +12,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::coerce::AtPosition;
 use super::super::errors::from_datafusion;
-use super::super::keys::group_key;
+use super::super::keys::{group_key, has_no_order};
 use super::super::resolve::{Resolved, function};
 use super::super::value::Bound;
 use super::super::windows::{Window, build};
@@ -66,10 +66,12 @@ impl Binder<'_> {
             Resolved::One((_, found)) if found.kind == b'a' => {
                 let (args, (source, returns)) = self.aggregate_function(call, args, position)?;
                 window.args = args;
+                self.as_they_come(&mut window, source)?;
                 self.built(call, source, window, returns, position)
             }
             Resolved::One((declared, found)) if found.kind == b'w' => {
                 window.args = self.arguments(args, &declared)?;
+                self.as_they_come(&mut window, found.source)?;
                 let returns = returned(found, &window.args);
                 self.built(call, found.source, window, returns, position)
             }
@@ -126,6 +128,10 @@ impl Binder<'_> {
         for ast in &spec.partition_by {
             let value = self.expr(ast)?;
             let value = self.typing.settle(value)?;
+            if has_no_order(value.pg.oid) && group_key(&value).is_ok() {
+                return Err(Error::unsupported("could not implement window PARTITION BY")
+                    .with_detail("Window partitioning columns must be of sortable datatypes."));
+            }
             partition.push(group_key(&value)?.unwrap_or(value.expr));
         }
         let order = self.inner_order(&spec.order_by)?;

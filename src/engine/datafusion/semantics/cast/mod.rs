@@ -209,6 +209,10 @@ impl Typing {
     fn settled(&mut self, value: Bound, to: PgType, context: CastContext) -> Result<Bound> {
         let from = value.pg;
         if from.oid != to.oid {
+            if own::is_loose(from) && super::coerce::category(to.oid) == 'S' && to.typmod < 0 {
+                // Whatever it is called, its collation stays.
+                return Ok(value);
+            }
             if !can_coerce(from.oid, to.oid, context) {
                 if own::is_opaque(from) || own::is_opaque(to) {
                     let (from, to) = (type_name(from.oid), type_name(to.oid));
