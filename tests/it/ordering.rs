@@ -27,7 +27,6 @@ const ALIKE: &[&str] = &[
     // With groups.
     "select s, array_agg(k), string_agg(k::text, '') from (select o_orderstatus as s, o_orderkey as k from shop.orders where o_orderkey < 99 order by o_totalprice, o_orderkey) t group by s order by s",
     "select s, json_agg(k), (array_agg(k))[1] from (select l_returnflag as s, l_orderkey as k from lake.lineitem order by l_extendedprice desc, l_orderkey, l_linenumber limit 300) t group by s order by 1",
-    "select s, array_agg(k order by k), array_agg(k) from (select o_orderstatus as s, o_orderkey as k from shop.orders where o_orderkey < 99 order by o_totalprice, o_orderkey) t group by s having count(*) > 1 order by s",
     // Windows over all rows.
     "select row_number() over (), k from (select o_orderkey as k from shop.orders where o_orderkey < 40 order by o_totalprice, o_orderkey) t",
     "select k, row_number() over (), lag(k) over (), lead(k, 2) over (), first_value(k) over (), last_value(k) over (), nth_value(k, 3) over (), ntile(4) over (), \

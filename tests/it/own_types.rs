@@ -253,6 +253,39 @@ async fn citext_is_not_compared_letter_by_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn text_whose_collation_is_not_deterministic_is_not_compared_letter_by_letter() {
+    let postgres = TestPostgres::start();
+    let made = "create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false); \
+                create table lo (id int, c text collate loose, cs text[] collate loose); insert into lo values (1, 'A', '{A}'), (2, 'a', '{b}')";
+    if postgres.connect().await.batch_execute(made).await.is_err() {
+        eprintln!("skipped: this PostgreSQL has no ICU");
+        return;
+    }
+    let tusk = over(&postgres, "", "");
+    let mut raw = Raw::login(tusk.port(), "ana", "tusk");
+    // The source knows.
+    assert_eq!(rows(&raw.ask("select count(*) from shop.lo where c = 'a'")), [[Some("2".to_owned())]]);
+    raw.ask("set tusk.route = federated");
+    for sql in [
+        "select id from shop.lo where c = 'a'",
+        "select id from shop.lo where c::text = 'a'",
+        "select id from shop.lo where c::varchar in ('a', 'b')",
+        "select id from shop.lo where lower(c) = 'a'",
+        "select id from shop.lo order by c",
+        "select distinct c from shop.lo",
+        "select count(distinct c) from shop.lo",
+        "select c, count(*) from shop.lo group by c",
+        "select max(c) from shop.lo",
+        "select a.id from shop.lo a join shop.lo b on a.c = b.c",
+        "select id from shop.lo where 'a' = any (cs)",
+    ] {
+        assert_eq!(error(&raw.ask(sql))[&'C'], "0A000", "{sql}");
+    }
+    let found = rows(&raw.ask("select id, c, cs, c is null from shop.lo where c collate \"C\" = 'a'"));
+    assert_eq!(found, [["2", "a", "{b}", "f"].map(|text| Some(text.to_owned()))]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enums_of_two_sources_are_two() {
     let postgres = TestPostgres::start();
     postgres.exec(SETUP).await;

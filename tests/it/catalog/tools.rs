@@ -36,6 +36,17 @@ const QUERIES: &[&str] = &[
     "select json_object_agg(k, v) filter (where k is not null) from (values ('a', 1), (null, 2)) x(k, v)",
     "select schemaname, relname from pg_statio_all_sequences order by 2",
     "show search_path",
+    "select relname, json_agg(attname), array_agg(attnum) from (select c.relname, a.attname, a.attnum from pg_class c join pg_attribute a \
+     on attrelid = c.oid where relnamespace = 'public'::regnamespace and relkind = 'r' and attnum > 0 order by relname, attname desc) t \
+     group by relname order by relname",
+    "select row_number() over (), * from (select relname from pg_class where relnamespace = 'public'::regnamespace order by relname desc) t",
+    "select relname from pg_class where relname = 'pg_class' union all select attname from (select attname from pg_attribute \
+     where attrelid = 'orders'::regclass and attnum > 0 order by attname desc) t union all select 'x'",
+    "select enumlabel from pg_enum where enumtypid = 'mood'::regtype order by oid",
+    "select typname, pg_get_expr(typdefaultbin, 0), typdefault from pg_type where typname = 'posint'",
+    "select attname, collname from pg_attribute a left join pg_collation c on c.oid = attcollation \
+     where attrelid = 'orders_some'::regclass and attnum > 0 order by attnum",
+    "select relname, relhasrules from pg_class where relname in ('orders_v', 'orders') order by 1",
     "select pg_index_column_has_property('orders_date_idx'::regclass, 1, 'desc'), \
      pg_index_column_has_property('orders_date_idx'::regclass, 2, 'asc'), pg_index_has_property('orders_date_idx'::regclass, \
      'clusterable'), pg_indexam_has_property(403, 'can_order')",
@@ -50,8 +61,17 @@ const QUERIES: &[&str] = &[
 ];
 
 /// What both refuse in the same words.
-const REFUSED: &[&str] =
-    &["select json_object_agg(null, 1)", "select jsonb_object_agg(null, 1)", "select json_object_agg(array[1], 1)"];
+const REFUSED: &[&str] = &[
+    "select * from pg_catalog.unnest(array[1, 2], array[3])",
+    "select count(distinct xmin) from pg_class",
+    "select array_agg(distinct relacl[1]) from pg_class",
+    "select oid from pg_class order by xmin",
+    "select count(*) over (partition by xmin) from pg_class",
+    "select distinct null::box",
+    "select json_object_agg(null, 1)",
+    "select jsonb_object_agg(null, 1)",
+    "select json_object_agg(array[1], 1)",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_are_answered_as_by_postgresql() {

@@ -15,6 +15,17 @@ const WAYS: &[&str] = &[
     "select view_definition from information_schema.views where table_schema = 'public' and table_name = 'orders_v'",
 ];
 
+/// What they read.
+const READ: &[&str] = &[
+    "select v.relname, r.rulename, r.ev_type, r.ev_enabled, r.is_instead, t.relname, a.attname, d.deptype from pg_rewrite r \
+     join pg_class v on v.oid = r.ev_class join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid \
+     join pg_class t on d.refclassid = 'pg_class'::regclass and t.oid = d.refobjid \
+     left join pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid and a.attnum > 0 \
+     where v.relnamespace = 'public'::regnamespace order by 1, 6, 7, 8",
+    "select view_name, table_schema, table_name from information_schema.view_table_usage where view_schema = 'public' order by 1, 3",
+    "select view_name, table_name, column_name from information_schema.view_column_usage where view_schema = 'public' order by 1, 2, 3",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn administrators_are_told_what_views_are_made_of() {
     let both = Both::start().await;
@@ -30,6 +41,13 @@ async fn administrators_are_told_what_views_are_made_of() {
         assert_eq!(both.tusk("root", sql), theirs, "{sql}");
         // Somebody who may read all of it is no administrator.
         assert_eq!(both.tusk("ana", sql), "\n", "{sql}");
+    }
+    // What views read, by the rules that make them.
+    for sql in READ {
+        let theirs = both.oracle(sql);
+        assert!(theirs.contains("orders"), "{sql}: {theirs}");
+        assert_eq!(both.tusk("root", sql), theirs, "{sql}");
+        assert_eq!(both.tusk("ana", sql), "", "{sql}");
     }
     // What bob does not see has no name for him; what has no definition has none for anybody.
     assert!(both.tusk("bob", "select pg_get_viewdef('orders_v')").contains("relation \"orders_v\" does not exist"));
