@@ -210,7 +210,6 @@ impl Binder<'_> {
     /// Each row of a source beside the rows that a function gives for it. `outer`: a row without any stays, beside NULLs.
     pub(super) fn beside(&mut self, left: Source, item: CallItem, outer: bool) -> Result<Source> {
         let CallItem { calls, name, alias, ordinality } = item;
-        // The rows that one row becomes stay together, in their order.
         let ordered = !left.scope.order.is_empty();
         let place = (ordinality || ordered).then(|| self.unique("?place"));
         let visible = alias.as_ref().map_or_else(|| name.clone(), |alias| ident(&alias.name));
@@ -231,8 +230,7 @@ impl Binder<'_> {
         if let Some(value) = at.clone().filter(|_| ordinality) {
             columns.push(Col { name: "ordinality".to_owned(), value });
         }
-        let mut behind = Vec::new();
-        let mut before = left.plan;
+        let (mut behind, mut before) = (Vec::new(), left.plan);
         if ordered {
             let (plan, row) = self.told_apart(before)?;
             before = plan;
@@ -244,10 +242,17 @@ impl Binder<'_> {
         let own = columns.first().filter(|col| scalar && col.name != visible);
         let own = own.map(|col| Col { name: visible.clone(), value: col.value.clone() });
         let system = own.into_iter().collect();
-        let row = PgType::RECORD;
-        let table =
-            Table { schema: None, name: visible, hidden: None, columns, system, absent: outer, row, present: None };
-        let own = Scope::of(table);
+        let (row, present) = (PgType::RECORD, None);
+        let own = Scope::of(Table {
+            schema: None,
+            name: visible,
+            hidden: None,
+            columns,
+            system,
+            absent: outer,
+            row,
+            present,
+        });
         // What stands on its own is counted with all others that do.
         if !left.scope.tables.is_empty() {
             self.ranges.add(&own);
@@ -354,8 +359,7 @@ impl Binder<'_> {
         Ok(value)
     }
 
-    /// A plan with the rows of these calls: those that stand side by side end with the longest, those around them come after. `placed`: with
-    /// the place of each row among those of its row before.
+    /// A plan with the rows of these calls, those of calls side by side as many as of the longest. `placed`: with the place of each.
     pub(super) fn spread_levels(
         &mut self,
         mut plan: LogicalPlan,
@@ -365,10 +369,10 @@ impl Binder<'_> {
         let (mut level, mut places) = (0, Vec::new());
         while !sets.is_empty() {
             let (now, later): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| set.level <= level);
-            let lists = now.into_iter().map(|set| set.spreading).collect();
             let place = placed.then(|| self.unique("?place"));
             places.extend(place.as_deref().map(|place| Bound::new(column_expr(None, place), PgType::INT8)));
-            plan = spread(plan, lists, place, false).map_err(from_datafusion)?;
+            let lists = now.into_iter().map(|set| set.spreading);
+            plan = spread(plan, lists.collect(), place, false).map_err(from_datafusion)?;
             (sets, level) = (later, level + 1);
         }
         Ok((plan, places))
