@@ -32,6 +32,7 @@ use super::ordered::OrderKey;
 use super::scope::{Col, Scope, Table, column_expr};
 use super::subquery::subquery;
 use super::targets::Target;
+use super::unnest::made_as_array;
 use super::{Binder, Clause, Output, refuse};
 use crate::error::{Error, Fault, Result, SqlState};
 use crate::types::PgType;
@@ -242,17 +243,10 @@ impl Binder<'_> {
         let own = columns.first().filter(|col| scalar && col.name != visible);
         let own = own.map(|col| Col { name: visible.clone(), value: col.value.clone() });
         let system = own.into_iter().collect();
-        let (row, present) = (PgType::RECORD, None);
-        let own = Scope::of(Table {
-            schema: None,
-            name: visible,
-            hidden: None,
-            columns,
-            system,
-            absent: outer,
-            row,
-            present,
-        });
+        let row = PgType::RECORD;
+        let table =
+            Table { schema: None, name: visible, hidden: None, columns, system, absent: outer, row, present: None };
+        let own = Scope::of(table);
         // What stands on its own is counted with all others that do.
         if !left.scope.tables.is_empty() {
             self.ranges.add(&own);
@@ -452,17 +446,6 @@ const TO_FROM: &str = "You might be able to move the set-returning function into
 
 fn misplaced(message: &str, position: Option<u32>) -> Error {
     Error::new(SqlState::FEATURE_NOT_SUPPORTED, Fault::Client, message).with_position_if(position)
-}
-
-/// The function that makes an array of the texts that another makes rows of.
-fn made_as_array(source: &str) -> Option<&'static str> {
-    Some(match source {
-        "regexp_split_to_table" => "regexp_split_to_rows",
-        "regexp_split_to_table_no_flags" => "regexp_split_to_rows_no_flags",
-        "text_to_table" => "text_to_array",
-        "text_to_table_null" => "text_to_array_null",
-        _ => return None,
-    })
 }
 
 /// The columns that stand for the rows of calls in a select list are none before the rows are made: until then placeholders do.

@@ -50,3 +50,14 @@ impl Binder<'_> {
         Ok(Some(calls))
     }
 }
+
+/// The function that makes an array of the texts that another makes rows of.
+pub(super) fn made_as_array(source: &str) -> Option<&'static str> {
+    Some(match source {
+        "regexp_split_to_table" => "regexp_split_to_rows",
+        "regexp_split_to_table_no_flags" => "regexp_split_to_rows_no_flags",
+        "text_to_table" => "text_to_array",
+        "text_to_table_null" => "text_to_array_null",
+        _ => return None,
+    })
+}
