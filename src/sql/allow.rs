@@ -16,6 +16,7 @@ use super::keywords::is_reserved;
 use super::locks::Lock;
 use super::marks;
 use super::position;
+use super::sample::sampled;
 
 mod modify;
 
@@ -102,6 +103,7 @@ fn refuse<T: Spanned>(what: &str, node: &T) -> ControlFlow<Stop> {
 /// A word that PostgreSQL reserves, or a string, where a name must stand.
 fn name(ident: &Ident) -> ControlFlow<Stop> {
     let wrong = match ident.quote_style {
+        _ if marks::are_clauses(ident.span) => true,
         None => is_reserved(&ident.value),
         Some('"') => false,
         Some(_) => true,
@@ -233,8 +235,8 @@ impl Visitor for Check {
             Some(LimitClause::OffsetCommaLimit { .. }) => return refuse("LIMIT #,#", query),
             _ => {}
         }
-        if query.fetch.as_ref().is_some_and(|fetch| fetch.percent || fetch.with_ties) {
-            return refuse("FETCH ... WITH TIES", query);
+        if query.fetch.as_ref().is_some_and(|fetch| fetch.percent) {
+            return refuse("FETCH ... PERCENT", query);
         }
         query.with.iter().try_for_each(reads_only)?;
         query.locks.iter().try_for_each(|lock| self.lock(lock))?;
@@ -298,7 +300,8 @@ impl Visitor for Check {
                 {
                     return refuse("this form of table", factor);
                 }
-                if sample.is_some() { refuse("TABLESAMPLE", factor) } else { ControlFlow::Continue(()) }
+                let known = sample.as_ref().is_none_or(|kind| sampled(kind).is_some());
+                if known { ControlFlow::Continue(()) } else { refuse("this form of TABLESAMPLE", factor) }
             }
             TableFactor::Derived { subquery, alias, sample, .. } => {
                 if sample.is_some() {

@@ -6,7 +6,8 @@
 //! letters, so no operator that anyone writes is one.
 //!
 //! `ONLY t`: sqlparser's trees have no place for it, so the name of the table carries it, in the end of its span. So do the names behind
-//! the OF of a lock: see [`super::locks`].
+//! the OF of a lock: see [`super::locks`]; and what stands for the two words of `ROWS FROM (f(), g())`, as if that were a function;
+//! and what stands for SEARCH and CYCLE.
 
 use std::ops::ControlFlow;
 
@@ -36,6 +37,69 @@ const ONLY_LINE: u64 = 2;
 const STRENGTH_LINE: u64 = 3;
 /// That of a further name in the list of a lock.
 const ANOTHER_LINE: u64 = 4;
+
+/// That of what stands for `ROWS FROM`.
+const ROWS_LINE: u64 = 5;
+
+/// What stands for the words `ROWS FROM`, as a name.
+pub(super) const ROWS_FROM: &str = "rows from";
+
+/// Marks what is at this span as the words `ROWS FROM`.
+pub(super) fn set_rows_from(span: &mut Span) {
+    span.end.line = ROWS_LINE;
+}
+
+/// Whether this is no name, but stands for `ROWS FROM`.
+pub(super) fn rows_from(name: &ObjectName) -> bool {
+    name.0.first().and_then(ObjectNamePart::as_ident).is_some_and(|ident| ident.span.end.line == ROWS_LINE)
+}
+
+/// That of what stands for the clauses behind a query of WITH.
+const CLAUSES_LINE: u64 = 6;
+
+/// What stands for the clauses behind a query of WITH, as a name: see [`super::cycle`].
+pub(super) const CLAUSES: &str = "search or cycle";
+
+/// Marks what is at this span as the clauses behind a query of WITH.
+pub(super) fn set_clauses(span: &mut Span) {
+    span.end.line = CLAUSES_LINE;
+}
+
+/// Whether at this span there is no name, but the clauses behind a query of WITH.
+pub(super) fn are_clauses(span: Span) -> bool {
+    span.end.line == CLAUSES_LINE
+}
+
+/// That of VARIADIC before an argument, as if it were the argument's name.
+const VARIADIC_LINE: u64 = 7;
+/// That of what a frame leaves out, as if that were the last key of the window's order.
+const EXCLUSION_LINE: u64 = 8;
+
+/// What stands for VARIADIC, as a name.
+pub(super) const VARIADIC: &str = "variadic";
+
+/// Marks what is at this span as VARIADIC.
+pub(super) fn set_variadic(span: &mut Span) {
+    span.end.line = VARIADIC_LINE;
+}
+
+/// Whether this is VARIADIC, and no argument's name.
+pub(super) fn is_variadic(ident: &Ident) -> bool {
+    ident.span.end.line == VARIADIC_LINE
+}
+
+/// Marks what is at this span as what a frame leaves out.
+pub(super) fn set_exclusion(span: &mut Span) {
+    span.end.line = EXCLUSION_LINE;
+}
+
+/// What a frame leaves out, if this stands for that.
+pub(super) fn exclusion(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Identifier(ident) if ident.span.end.line == EXCLUSION_LINE => Some(ident),
+        _ => None,
+    }
+}
 
 /// Marks the name at this span as the strength of a lock.
 pub(super) fn set_strength(span: &mut Span) {

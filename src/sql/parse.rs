@@ -133,7 +133,9 @@ fn in_order(cursor: &Cursor<'_>) -> Result<StatementKind> {
     {
         return nothing().map(StatementKind::Query).map_err(|_| cursor.error());
     }
-    let verb = |lexeme: &Lexeme| VERBS.iter().any(|verb| cursor.lexed.is_word(lexeme, verb));
+    // Of WITH, our own grammar knows what sqlparser's does not.
+    let verb =
+        |lexeme: &Lexeme| VERBS.iter().chain(&["search", "cycle"]).any(|verb| cursor.lexed.is_word(lexeme, verb));
     if cursor.sees(0, "with") && cursor.rest().iter().any(verb) {
         return modify(cursor);
     }

@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use super::cycle::{self, Clauses};
 use super::lexer::{Kind, lex};
 use super::statement::Statement;
 use crate::error::{Error, SqlState};
@@ -80,6 +81,13 @@ impl Places {
         let start = tokens.partition_point(|(at, _)| *at < position);
         let fits = |window: &&[(u32, String)]| window.iter().zip(wanted).all(|((_, text), wanted)| text == wanted);
         tokens.get(start..)?.windows(wanted.len().max(1)).find(fits)?.first().map(|(at, _)| *at)
+    }
+
+    /// SEARCH and CYCLE, which begin at this position.
+    pub(super) fn clauses(&self, position: u32) -> Option<Clauses> {
+        let lexed = lex(&self.text, &mut |_, _| Ok(())).ok()?;
+        let at = lexed.lexemes.iter().position(|lexeme| lexeme.position + self.offset == position)?;
+        cycle::clauses(&lexed, &lexed.lexemes, at)
     }
 
     /// The first parameter, as it is written, and where.

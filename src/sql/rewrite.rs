@@ -131,6 +131,13 @@ impl VisitorMut for Rewriter {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        let clauses = query.with.iter().flat_map(|with| &with.cte_tables).find_map(|cte| cte.from.clone());
+        if let Some(clauses) = clauses {
+            return ControlFlow::Break(unsupported("SEARCH or CYCLE", &ObjectName::from(vec![clauses])));
+        }
+        if query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties) {
+            return ControlFlow::Break(Error::unsupported("FETCH ... WITH TIES is not supported"));
+        }
         limit(query);
         ControlFlow::Continue(())
     }
@@ -141,6 +148,9 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if let Some(left_out) = marks::exclusion(expr) {
+            return ControlFlow::Break(unsupported("EXCLUDE", &ObjectName::from(vec![left_out.clone()])));
+        }
         match expressions::rewrite(expr) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -151,12 +161,10 @@ impl VisitorMut for Rewriter {
         match factor {
             // Whether a table has children is a matter of its source.
             TableFactor::Table { name, .. } if marks::only(name) => {
-                let place = name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span));
-                let error = Error::unsupported("ONLY is not supported");
-                return ControlFlow::Break(match place {
-                    Some(place) => error.with_position(place),
-                    None => error,
-                });
+                return ControlFlow::Break(unsupported("ONLY", name));
+            }
+            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } if marks::rows_from(name) => {
+                return ControlFlow::Break(unsupported("ROWS FROM", name));
             }
             TableFactor::Table { name, args: Some(_), alias, with_ordinality, .. }
             | TableFactor::Function { name, alias, with_ordinality, .. } => {
@@ -172,6 +180,16 @@ impl VisitorMut for Rewriter {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// What stands before, or for, a name.
+fn unsupported(what: &str, name: &ObjectName) -> Error {
+    let place = name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span));
+    let error = Error::unsupported(format!("{what} is not supported"));
+    match place {
+        Some(place) => error.with_position(place),
+        None => error,
     }
 }
 

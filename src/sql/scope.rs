@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Value, ValueWithSpan, Visit, Visitor, With,
 };
 
+use super::marks;
 use super::modify::tree::{Body, WithItem};
 use super::modify::{Modify, Writing};
 use super::position;
@@ -210,6 +211,9 @@ impl Finder {
     }
 
     fn function(&mut self, name: &ObjectName) {
+        if marks::rows_from(name) {
+            return;
+        }
         let mut parts = parts(name);
         let position = position_of(name);
         let Some(name) = parts.pop() else { return };

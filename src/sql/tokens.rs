@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 
 use super::keywords::is_keyword;
 use super::lexer::{Kind, Lexed, Lexeme};
-use super::{locks, marks};
+use super::{forms, locks, marks};
 
 /// The character position of a span in the message, from 1; none for a span that stands nowhere.
 #[must_use]
@@ -38,6 +38,10 @@ pub(super) fn tokens(lexed: &Lexed<'_>, lexemes: &[Lexeme]) -> Vec<TokenWithSpan
         if let Some(part) = locks.get(&i)
             && part.put(&mut out, || token(lexed, lexeme), &mut span)
         {
+            continue;
+        }
+        if let Some(taken) = forms::put(lexed, lexemes, i, &mut out) {
+            skip = taken - 1;
             continue;
         }
         let before = i.checked_sub(1).and_then(|i| lexemes.get(i));
@@ -106,7 +110,7 @@ fn mark(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> Option<(&'static str
     MARKS.into_iter().find(|(_, words)| fits(words)).map(|(mark, words)| (mark, words.len()))
 }
 
-fn span_of(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Span {
+pub(super) fn span_of(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Span {
     let characters = lexed.raw(lexeme).chars().count() as u64;
     let start = u64::from(lexeme.position);
     Span::new(Location::new(1, start), Location::new(1, start + characters))
@@ -116,7 +120,7 @@ fn push_words(out: &mut Vec<TokenWithSpan>, words: &[&str], span: Span) {
     out.extend(words.iter().map(|word| TokenWithSpan::new(Token::make_word(word, None), span)));
 }
 
-/// Words that are no keywords, but that sqlparser must see as such: `unnest(` in FROM, a field in `extract(`, types.
+/// Words that are no keywords, but that sqlparser must see as such: `unnest(` in FROM, a field in `extract(`, how a table is sampled, types.
 fn is_special(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
     const TYPES: &[&str] = &[
         "bool",
@@ -142,6 +146,9 @@ fn is_special(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> bool {
         return symbol(lexemes.get(i + 1), "(");
     }
     if symbol(before(1), "(") && before(2).is_some_and(|l| lexed.is_word(l, "extract")) {
+        return true;
+    }
+    if before(1).is_some_and(|l| lexed.is_word(l, "tablesample")) {
         return true;
     }
     // Where a type stands, the binder has a spelling of its own for these.
@@ -249,7 +256,7 @@ fn parenthesis_behind(lexed: &Lexed<'_>, lexemes: &[Lexeme], i: usize) -> Option
     (names && length % 2 == 1).then_some(i + 2 + length)
 }
 
-fn token(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Token {
+pub(super) fn token(lexed: &Lexed<'_>, lexeme: &Lexeme) -> Token {
     let value = lexed.value(lexeme);
     match lexeme.kind {
         Kind::Word => Token::make_word(value, None),
@@ -296,6 +303,7 @@ fn symbol(text: &str) -> Token {
         "~*" => Token::TildeAsterisk,
         "!~" => Token::ExclamationMarkTilde,
         "!~*" => Token::ExclamationMarkTildeAsterisk,
+        "@-@" => Token::AtDashAt,
         "~~" => Token::DoubleTilde,
         "~~*" => Token::DoubleTildeAsterisk,
         "!~~" => Token::ExclamationMarkDoubleTilde,

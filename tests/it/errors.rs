@@ -96,7 +96,7 @@ async fn what_is_not_supported_says_so() {
         "create table t (a int)",
         "create materialized view v as select 1",
         "select * from shop.orders for update",
-        "select * from shop.orders tablesample system (1)",
+        "select * from lake.rates tablesample system (1)",
         "create role r",
     ] {
         let fields = error(&tusk.ask(sql));

@@ -5,6 +5,7 @@ mod beside;
 mod current;
 mod denied;
 mod failures;
+mod forms;
 mod functions;
 mod held;
 mod own_account;

@@ -92,11 +92,13 @@ fn with_item(parser: &mut Parser<'_>) -> Parsed<WithItem> {
     }
     let body = body(parser, with)?;
     let closing_paren_token = parser.expect_token(&Token::RParen)?.into();
+    let from = match marks::are_clauses(parser.peek_token_ref().span) {
+        true if matches!(body, Body::Query(_)) => Some(parser.parse_identifier()?),
+        _ => None,
+    };
     let alias = TableAlias { explicit: false, name, columns, at: None };
     Ok(match body {
-        Body::Query(query) => {
-            WithItem::Query(Box::new(Cte { alias, query, from: None, materialized, closing_paren_token }))
-        }
+        Body::Query(query) => WithItem::Query(Box::new(Cte { alias, query, from, materialized, closing_paren_token })),
         Body::Modify(modify) => WithItem::Modify(Box::new(Writer { alias, materialized, modify: *modify })),
     })
 }

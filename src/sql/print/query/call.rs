@@ -6,6 +6,7 @@ use super::super::super::ast::{
     FunctionArguments, ObjectName, ObjectNamePart, Value, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec,
     WindowType,
 };
+use super::super::super::marks;
 use super::super::super::position;
 use super::super::super::scope::{folded, parts};
 use super::functions::{self, Callee};
@@ -47,14 +48,14 @@ const MOMENTS: &[(&str, &str)] = &[
 ];
 
 /// The name of a function that is no function to PostgreSQL's grammar: one word without quotes.
-fn word(name: &ObjectName) -> Option<&str> {
+pub(super) fn word(name: &ObjectName) -> Option<&str> {
     match name.0.as_slice() {
         [ObjectNamePart::Identifier(ident)] if ident.quote_style.is_none() => Some(&ident.value),
         _ => None,
     }
 }
 
-fn is_plain(function: &Function) -> bool {
+pub(super) fn is_plain(function: &Function) -> bool {
     function.filter.is_none()
         && function.over.is_none()
         && function.within_group.is_empty()
@@ -64,7 +65,7 @@ fn is_plain(function: &Function) -> bool {
 }
 
 /// The arguments of a call that has nothing but arguments.
-fn plain_arguments(function: &Function) -> Option<&[FunctionArg]> {
+pub(super) fn plain_arguments(function: &Function) -> Option<&[FunctionArg]> {
     match &function.args {
         FunctionArguments::List(list) if list.duplicate_treatment.is_none() && list.clauses.is_empty() => {
             Some(&list.args)
@@ -293,15 +294,25 @@ impl Printer<'_> {
             self.expressions(&spec.partition_by)?;
             between = " ";
         }
-        if !spec.order_by.is_empty() {
+        let (keys, left_out) = match spec.order_by.split_last() {
+            Some((last, keys)) if marks::exclusion(&last.expr).is_some() => (keys, marks::exclusion(&last.expr)),
+            _ => (spec.order_by.as_slice(), None),
+        };
+        if !keys.is_empty() {
             self.put(between);
             self.put("ORDER BY ");
-            self.order_keys(&spec.order_by)?;
+            self.order_keys(keys)?;
             between = " ";
         }
         if let Some(frame) = &spec.window_frame {
             self.put(between);
             self.frame(frame)?;
+        }
+        if let Some(left_out) = left_out {
+            let words =
+                ["CURRENT ROW", "GROUP", "TIES", "NO OTHERS"].into_iter().find(|words| *words == left_out.value);
+            self.put(" EXCLUDE ");
+            self.put(words.ok_or_else(|| refuse("this frame"))?);
         }
         self.put(")");
         Ok(())

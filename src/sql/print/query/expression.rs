@@ -2,14 +2,14 @@
 //! Must not know: queries around them, calls of functions.
 
 use super::super::super::ast::{
-    AccessExpr, Array, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Ident, NormalizationForm, ObjectName,
-    ObjectNamePart, Spanned, Subscript, UnaryOperator,
+    AccessExpr, Array, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident,
+    NormalizationForm, ObjectName, ObjectNamePart, Spanned, Subscript, UnaryOperator,
 };
 use super::super::super::position;
 use super::super::super::scope::{folded, is_call, parts};
 use super::super::super::type_name::type_name;
 use super::value::field_name;
-use super::{Printer, functions, operator, refuse};
+use super::{Printer, call, functions, operator, refuse};
 use crate::error::Result;
 
 /// Parentheses say nothing to PostgreSQL either, but for what binds to what: the printer makes its own.
@@ -30,6 +30,15 @@ fn is_atom(expr: &Expr) -> bool {
 
 pub(super) fn start(expr: &Expr) -> Option<u32> {
     position(expr.span())
+}
+
+/// The array of `LIKE ALL (array)`, which sqlparser takes for a call.
+fn all_of(pattern: &Expr) -> Option<&Expr> {
+    let Expr::Function(function) = pattern else { return None };
+    match (call::word(&function.name), call::plain_arguments(function).filter(|_| call::is_plain(function))) {
+        (Some("all"), Some([FunctionArg::Unnamed(FunctionArgExpr::Expr(array))])) => Some(array),
+        _ => None,
+    }
 }
 
 impl Printer<'_> {
@@ -208,6 +217,10 @@ impl Printer<'_> {
             self.put("ANY (");
             self.expr(pattern.0)?;
             self.put(")");
+        } else if let Some(all) = all_of(pattern.0) {
+            self.put("ALL (");
+            self.expr(all)?;
+            self.put(")");
         } else {
             self.operand(pattern.0)?;
         }
@@ -351,12 +364,18 @@ impl Printer<'_> {
 
     fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<()> {
         let symbol = operator::binary(op)?;
-        self.operand(left)?;
+        // What overlaps is a row to the grammar already, which takes no parentheses around it.
+        let row = |expr: &Expr| matches!(op, BinaryOperator::Overlaps) && matches!(bare(expr), Expr::Tuple(_));
+        if row(left) {
+            self.expr(left)?
+        } else {
+            self.operand(left)?
+        }
         self.put(" ");
         self.mark_operator(symbol, right);
         self.put(symbol);
         self.put(" ");
-        self.operand(right)
+        if row(right) { self.expr(right) } else { self.operand(right) }
     }
 
     fn mark_operator(&mut self, symbol: &str, right: &Expr) {

@@ -3,10 +3,12 @@
 
 use super::super::super::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
-    TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    TableAlias, TableAliasColumnDef, TableFactor, TableSampleKind, TableWithJoins,
 };
 use super::super::super::marks;
+use super::super::super::sample::sampled;
 use super::super::super::scope::{folded, parts};
+use super::call::{is_plain, plain_arguments};
 use super::{Printer, RemoteTable, functions, refuse};
 use crate::error::Result;
 
@@ -64,11 +66,10 @@ impl Printer<'_> {
 
     fn factor(&mut self, factor: &TableFactor) -> Result<()> {
         match factor {
-            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
-                Err(refuse("TABLESAMPLE"))
-            }
-            TableFactor::Table { name, alias, args: None, with_ordinality: false, version: None, .. } => {
-                self.relation(name, alias.as_ref())
+            TableFactor::Derived { sample: Some(_), .. } => Err(refuse("TABLESAMPLE")),
+            TableFactor::Table { name, alias, args: None, with_ordinality: false, version: None, sample, .. } => {
+                self.relation(name, alias.as_ref(), sample.is_some())?;
+                sample.as_ref().map_or(Ok(()), |sample| self.sample(sample))
             }
             TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } if args.settings.is_none() => {
                 self.function_in_from(name, &args.args, *with_ordinality, alias.as_ref())
@@ -99,7 +100,7 @@ impl Printer<'_> {
     }
 
     /// A table of the source, or a common table expression.
-    fn relation(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Result<()> {
+    fn relation(&mut self, name: &ObjectName, alias: Option<&TableAlias>, sampled: bool) -> Result<()> {
         let Some(ident) = name.0.last().and_then(ObjectNamePart::as_ident) else {
             return Err(refuse("this form of table"));
         };
@@ -107,6 +108,9 @@ impl Printer<'_> {
         let found = first.and_then(|place| self.relations.get(&place)).copied();
         self.mark(first);
         match found {
+            Some((_, RemoteTable { columns: Some(_), .. })) if sampled => {
+                return Err(refuse("TABLESAMPLE of a table with hidden columns"));
+            }
             Some((table, remote)) if table.table == folded(ident) => self.remote(remote, marks::only(name))?,
             None if name.0.len() == 1 => {
                 let cte = self.cte(&folded(ident));
@@ -121,6 +125,19 @@ impl Printer<'_> {
                 self.name(&folded(ident))
             }
         }
+    }
+
+    fn sample(&mut self, sample: &TableSampleKind) -> Result<()> {
+        let Some(sample) = sampled(sample) else { return Err(refuse("this form of TABLESAMPLE")) };
+        self.put(&format!(" TABLESAMPLE {} (", sample.method));
+        self.expr(sample.share)?;
+        self.put(")");
+        if let Some(seed) = sample.seed {
+            self.put(" REPEATABLE (");
+            self.value(seed)?;
+            self.put(")");
+        }
+        Ok(())
     }
 
     fn remote(&mut self, table: &RemoteTable, only: bool) -> Result<()> {
@@ -146,6 +163,24 @@ impl Printer<'_> {
         ordinality: bool,
         alias: Option<&TableAlias>,
     ) -> Result<()> {
+        if marks::rows_from(name) {
+            self.put("ROWS FROM (");
+            self.separated(args, ", ", |printer, arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(function))) => {
+                    let args = plain_arguments(function).filter(|_| is_plain(function));
+                    let args = args.ok_or_else(|| refuse("this form of ROWS FROM"))?;
+                    printer.call_in_from(&function.name, args)
+                }
+                _ => Err(refuse("this form of ROWS FROM")),
+            })?;
+            self.put(")");
+        } else {
+            self.call_in_from(name, args)?;
+        }
+        self.function_alias(ordinality, alias)
+    }
+
+    fn call_in_from(&mut self, name: &ObjectName, args: &[FunctionArg]) -> Result<()> {
         let callee = functions::allowed(name, &self.own.functions)?;
         let function = &callee.name;
         self.mark(name.0.last().and_then(ObjectNamePart::as_ident).and_then(|ident| position(ident.span)));
@@ -158,7 +193,7 @@ impl Printer<'_> {
         }
         self.arguments(function, args)?;
         self.put(")");
-        self.function_alias(ordinality, alias)
+        Ok(())
     }
 
     fn unnest(&mut self, arrays: &[Expr], ordinality: bool, alias: Option<&TableAlias>) -> Result<()> {
@@ -232,6 +267,10 @@ impl Printer<'_> {
         functions::check_arguments(function, args)?;
         self.separated(args, ", ", |printer, arg| match arg {
             FunctionArg::Unnamed(arg) => printer.argument(arg),
+            FunctionArg::Named { name, arg, .. } if marks::is_variadic(name) => {
+                printer.put("VARIADIC ");
+                printer.argument(arg)
+            }
             FunctionArg::Named { name, arg, operator } if functions::names_argument(operator) => {
                 printer.ident(name)?;
                 printer.put(" => ");

@@ -55,7 +55,67 @@ const ALLOWED: &str = "\
     uuidv7 var_pop var_samp varbit varchar variance websearch_to_tsquery width width_bucket xml xml_is_well_formed \
     xml_is_well_formed_content xml_is_well_formed_document xmlagg xmlcomment xpath xpath_exists";
 
-static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| ALLOWED.split_whitespace().collect());
+/// The same of what stands behind operators, compares, hashes and lays out values, and of their kin.
+const PLAIN: &str = "\
+    anytextcat array_eq array_ge array_gt array_larger array_le array_lt array_ne array_smaller arraycontained \
+    arraycontains arrayoverlap bit_send bitand bitcat bitcmp bitnot bitor bitshiftleft bitshiftright bitxor booleq \
+    boolne boolsend box_contain box_intersect box_overlap box_send bpchar_larger bpchar_smaller bpcharcmp \
+    bpcharsend btarraycmp btboolcmp btbpchar_pattern_cmp btcharcmp btfloat48cmp btfloat4cmp btfloat84cmp \
+    btfloat8cmp btint24cmp btint28cmp btint2cmp btint42cmp btint48cmp btint4cmp btint82cmp btint84cmp btint8cmp \
+    btnamecmp btnametextcmp btoidcmp btrecordcmp bttext_pattern_cmp bttextcmp bttextnamecmp bttidcmp byteacat \
+    byteacmp byteasend cash_cmp cash_words cashlarger cashsmaller charsend cidr_send circle_distance circle_send \
+    date_cmp date_cmp_timestamp date_cmp_timestamptz date_larger date_mi date_mi_interval date_mii \
+    date_pl_interval date_pli date_send date_smaller daterange_subdiff datetime_pl dcbrt dexp dlog1 dlog10 dpow \
+    dround dsqrt dtrunc elem_contained_by_multirange elem_contained_by_range enum_cmp enum_larger enum_smaller \
+    float4div float4larger float4mi float4mul float4pl float4send float4smaller float8abs float8div float8larger \
+    float8mi float8mul float8pl float8send float8smaller float8um hash_array hash_array_extended hash_multirange \
+    hash_multirange_extended hash_numeric hash_numeric_extended hash_range hash_range_extended hash_record \
+    hash_record_extended hashbpchar hashbpcharextended hashchar hashcharextended hashenum hashenumextended \
+    hashfloat4 hashfloat4extended hashfloat8 hashfloat8extended hashinet hashinetextended hashint2 \
+    hashint2extended hashint4 hashint4extended hashint8 hashint8extended hashmacaddr hashmacaddr8 \
+    hashmacaddr8extended hashmacaddrextended hashname hashnameextended hashoid hashoidextended hashtext \
+    hashtextextended hashtid hashtidextended in_range inet_send inetand inetmi inetmi_int8 inetnot inetor inetpl \
+    int2abs int2div int2larger int2mi int2mod int2mul int2pl int2send int2smaller int4abs int4and int4div int4eq \
+    int4ge int4gt int4larger int4le int4lt int4mi int4mod int4mul int4ne int4not int4or int4pl int4range_subdiff \
+    int4send int4shl int4shr int4smaller int4um int4xor int8abs int8and int8div int8eq int8ge int8gt int8larger \
+    int8le int8lt int8mi int8mod int8mul int8ne int8not int8or int8pl int8range_subdiff int8send int8smaller \
+    int8um int8xor integer_pl_date interval_cmp interval_div interval_hash interval_hash_extended interval_larger \
+    interval_mi interval_mul interval_pl interval_pl_date interval_pl_time interval_pl_timestamp \
+    interval_pl_timestamptz interval_send interval_smaller interval_um json_array_element json_array_element_text \
+    json_object_field json_object_field_text json_send json_to_tsvector jsonb_array_element \
+    jsonb_array_element_text jsonb_cmp jsonb_concat jsonb_contained jsonb_contains jsonb_delete jsonb_delete_path \
+    jsonb_eq jsonb_exists jsonb_exists_all jsonb_exists_any jsonb_ge jsonb_gt jsonb_hash jsonb_hash_extended \
+    jsonb_le jsonb_lt jsonb_ne jsonb_object_field jsonb_object_field_text jsonb_path_exists_opr \
+    jsonb_path_match_opr jsonb_send jsonb_to_tsvector like like_escape line_send lseg_length lseg_send \
+    macaddr8_cmp macaddr8_send macaddr_cmp macaddr_send money mul_d_interval multirange_adjacent_multirange \
+    multirange_after_multirange multirange_before_multirange multirange_cmp multirange_contains_elem \
+    multirange_contains_multirange multirange_contains_range multirange_intersect multirange_minus \
+    multirange_overlaps_multirange multirange_union nameeq namene namesend network_cmp network_larger \
+    network_overlap network_smaller network_sub network_subeq network_sup network_supeq notlike numeric_abs \
+    numeric_add numeric_cmp numeric_div numeric_div_trunc numeric_eq numeric_exp numeric_ge numeric_gt numeric_inc \
+    numeric_larger numeric_le numeric_ln numeric_log numeric_lt numeric_mod numeric_mul numeric_ne numeric_power \
+    numeric_send numeric_smaller numeric_sqrt numeric_sub numeric_uminus numrange_subdiff oid oidlarger oidsend \
+    oidsmaller path_length path_send pg_collation_for pg_column_compression pg_column_size pg_snapshot_xip \
+    pg_snapshot_xmax pg_snapshot_xmin pg_visible_in_snapshot pg_wal_lsn_diff point_add point_distance point_div \
+    point_mul point_send point_sub poly_distance poly_send range_adjacent range_after range_before range_cmp \
+    range_contained_by range_contains range_contains_elem range_eq range_intersect range_minus range_ne \
+    range_overlaps range_overleft range_overright range_union record_eq record_gt record_lt record_ne \
+    similar_escape similar_to_escape text_ge text_gt text_larger text_le text_lt text_smaller textanycat textcat \
+    texteq texticlike texticnlike texticregexeq texticregexne textlen textlike textne textnlike textregexeq \
+    textregexne textsend tidlarger tidsend tidsmaller time_cmp time_hash time_hash_extended time_larger \
+    time_mi_interval time_mi_time time_pl_interval time_send time_smaller timedate_pl timestamp_cmp \
+    timestamp_cmp_date timestamp_cmp_timestamptz timestamp_hash timestamp_hash_extended timestamp_larger \
+    timestamp_mi timestamp_mi_interval timestamp_pl_interval timestamp_send timestamp_smaller timestamptz_cmp \
+    timestamptz_cmp_date timestamptz_cmp_timestamp timestamptz_larger timestamptz_mi timestamptz_mi_interval \
+    timestamptz_pl_interval timestamptz_send timestamptz_smaller timetz_cmp timetz_hash timetz_hash_extended \
+    timetz_larger timetz_mi_interval timetz_pl_interval timetz_send timetz_smaller ts_match_qv ts_match_vq \
+    tsq_mcontained tsq_mcontains tsquery_and tsquery_cmp tsquery_not tsquery_or tsquerysend tsrange_subdiff \
+    tstzrange_subdiff tsvector_cmp tsvector_concat tsvectorsend txid_snapshot_xip txid_snapshot_xmax \
+    txid_snapshot_xmin txid_visible_in_snapshot uuid_cmp uuid_eq uuid_hash uuid_hash_extended uuid_ne uuid_send \
+    varbit_send varbitcmp varcharsend xid8_larger xid8_smaller xml_send xmlconcat2 xmlexists";
+
+static NAMES: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| ALLOWED.split_whitespace().chain(PLAIN.split_whitespace()).collect());
 
 /// Functions whose first of several arguments names a text search configuration.
 const CONFIGURED: &[&str] = &[

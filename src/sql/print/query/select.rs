@@ -4,9 +4,12 @@
 use super::super::super::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LimitClause, LockClause, NamedWindowExpr, NonBlock, OrderBy,
     OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, With,
+    SetQuantifier, TableAlias, Value, With,
 };
+use super::super::super::cycle::{Clauses, Constant, Cycle, Search};
 use super::super::super::locks::Lock;
+use super::super::super::marks;
+use super::super::super::position;
 use super::super::super::rewrite::item_name_of;
 use super::{Printer, refuse};
 use crate::error::Result;
@@ -77,11 +80,48 @@ impl Printer<'_> {
     }
 
     pub(super) fn cte_definition(&mut self, cte: &Cte) -> Result<()> {
-        if cte.from.is_some() {
-            return Err(refuse("this form of WITH"));
-        }
         self.cte_head(&cte.alias, cte.materialized)?;
-        self.sub_query(&cte.query)
+        self.sub_query(&cte.query)?;
+        let Some(clauses) = &cte.from else { return Ok(()) };
+        let place = position(clauses.span).filter(|_| marks::are_clauses(clauses.span));
+        let found = place.and_then(|place| self.places.clauses(place));
+        self.mark(place);
+        self.clauses(&found.ok_or_else(|| refuse("this form of WITH"))?)
+    }
+
+    /// SEARCH and CYCLE.
+    fn clauses(&mut self, clauses: &Clauses) -> Result<()> {
+        let name = |printer: &mut Self, name: &String| printer.name(name);
+        if let Some(Search { depth, by, set }) = &clauses.search {
+            self.put(if *depth { " SEARCH DEPTH FIRST BY " } else { " SEARCH BREADTH FIRST BY " });
+            self.separated(by, ", ", name)?;
+            self.put(" SET ");
+            self.name(set)?;
+        }
+        if let Some(Cycle { columns, set, values, using }) = &clauses.cycle {
+            self.put(" CYCLE ");
+            self.separated(columns, ", ", name)?;
+            self.put(" SET ");
+            self.name(set)?;
+            if let Some((cyclic, other)) = values {
+                self.put(" TO ");
+                self.mark_of_cycle(cyclic)?;
+                self.put(" DEFAULT ");
+                self.mark_of_cycle(other)?;
+            }
+            self.put(" USING ");
+            self.name(using)?;
+        }
+        Ok(())
+    }
+
+    fn mark_of_cycle(&mut self, constant: &Constant) -> Result<()> {
+        match constant {
+            Constant::Text(text) => self.text(text)?,
+            Constant::Number(digits) => self.value(&Value::Number(digits.clone(), false).into())?,
+            Constant::Boolean(is) => self.put(if *is { "true" } else { "false" }),
+        }
+        Ok(())
     }
 
     /// What stands before the parenthesis of a common table expression.
@@ -311,10 +351,18 @@ impl Printer<'_> {
             Some(_) => return Err(refuse("this form of LIMIT")),
         }
         if let Some(fetch) = &query.fetch {
-            if fetch.percent || fetch.with_ties || limit.is_some() {
+            if fetch.percent || limit.is_some() {
                 return Err(refuse("this form of FETCH"));
             }
             match &fetch.quantity {
+                rows if fetch.with_ties => {
+                    self.put(" FETCH FIRST ");
+                    match rows {
+                        Some(rows) => self.operand(rows)?,
+                        None => self.put("1"),
+                    }
+                    self.put(" ROWS WITH TIES");
+                }
                 Some(rows) => limit = Some(rows),
                 None => self.put(" LIMIT 1"),
             }

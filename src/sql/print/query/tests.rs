@@ -78,6 +78,22 @@ fn names_and_literals_are_ours() {
             "select * from only t, only (hidden) h",
             "SELECT * FROM ONLY \"s\"\"x\".\"t\" AS \"t\", (SELECT \"a\", \"b\"\"\" FROM ONLY \"s\"\"x\".\"hidden\") AS \"h\"",
         ),
+        (
+            "select * from t tablesample system (1.5) join only t u tablesample bernoulli (a) repeatable (3) on true",
+            "SELECT * FROM (\"s\"\"x\".\"t\" AS \"t\" TABLESAMPLE SYSTEM (1.5) JOIN ONLY \"s\"\"x\".\"t\" AS \"u\" TABLESAMPLE BERNOULLI (\"a\") \
+          REPEATABLE (3) ON TRUE)",
+        ),
+        (
+            "select * from t, lateral rows from (unnest(a, b), generate_series(1, a)) with ordinality as r (x, y, z, n)",
+            "SELECT * FROM \"s\"\"x\".\"t\" AS \"t\", LATERAL ROWS FROM (unnest(\"a\", \"b\"), pg_catalog.\"generate_series\"(1, \"a\")) WITH ORDINALITY \
+          AS \"r\" (\"x\", \"y\", \"z\", \"n\")",
+        ),
+        (
+            "with recursive r (a) as (select 1 union all select a from r) search depth first by A set \"o\"\"\" cycle a set c to 'it''s' default 'no' using p \
+             select o from r",
+            "WITH RECURSIVE \"tusk_with_1\" (\"a\") AS ((SELECT 1) UNION ALL (SELECT \"a\" FROM \"tusk_with_1\" AS \"r\")) SEARCH DEPTH FIRST BY \"a\" SET \"o\"\"\" \
+          CYCLE \"a\" SET \"c\" TO E'it''s' DEFAULT E'no' USING \"p\" SELECT \"o\" FROM \"tusk_with_1\" AS \"r\"",
+        ),
         ("select * from hidden h", "SELECT * FROM (SELECT \"a\", \"b\"\"\" FROM \"s\"\"x\".\"hidden\") AS \"h\""),
         ("select '\\'') union select 1 --' as \"x\\\"", "SELECT E'\\\\'') union select 1 --' AS \"x\\\""),
         (
@@ -176,7 +192,11 @@ fn what_is_not_on_a_list_is_refused() {
         "select to_regclass('t')",
         "select to_tsvector(a::text || '', 'x'), to_tsvector($1, 'x') from t",
         "select to_tsvector('secret.config', 'x')",
-        "select a from t tablesample system (1)",
+        "select a from hidden tablesample system (1)",
+        "select * from rows from (pg_ls_dir('.'))",
+        "select * from rows from (generate_series(1, 2), (select 1))",
+        "select * from \"rows from\"(generate_series(1, 2))",
+        "select a from (select a from t) t tablesample system (1)",
         "select 1 operator(public.+) 2",
         "select a collate public.x from t",
         "select null::shop.mood",

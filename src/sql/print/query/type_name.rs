@@ -94,8 +94,10 @@ impl Printer<'_> {
             if !MODIFIED.contains(name) {
                 return Err(refuse("a modifier of this type"));
             }
+            // Behind its name in quotes an interval has its fields first: all of them.
+            self.put(if *name == "interval" { "(32767, " } else { "(" });
             let modifiers: Vec<String> = found.modifiers.iter().map(|modifier| format!("{modifier}")).collect();
-            self.put(&format!("({})", modifiers.join(", ")));
+            self.put(&format!("{})", modifiers.join(", ")));
         }
         self.put(if found.array { "[]" } else { "" });
         Ok(())
