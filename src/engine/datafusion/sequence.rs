@@ -68,11 +68,10 @@ fn below(plan: &dyn ExecutionPlan, seen: Seen) -> Vec<Seen> {
     plan.maintains_input_order().into_iter().map(|kept| if kept { seen } else { Seen::No }).collect()
 }
 
-fn descend(
-    plan: Arc<dyn ExecutionPlan>,
-    seen: Seen,
-    go: fn(Arc<dyn ExecutionPlan>, Seen) -> Result<Arc<dyn ExecutionPlan>>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+/// What is done to an operator and those below it.
+type Rule = fn(Arc<dyn ExecutionPlan>, Seen) -> Result<Arc<dyn ExecutionPlan>>;
+
+fn descend(plan: Arc<dyn ExecutionPlan>, seen: Seen, go: Rule) -> Result<Arc<dyn ExecutionPlan>> {
     let flags = below(plan.as_ref(), seen);
     let children = plan.children().into_iter().cloned().zip(flags);
     let children = children.map(|(child, seen)| go(child, seen)).collect::<Result<Vec<_>>>()?;

@@ -421,6 +421,7 @@ fn a_whole_row_of_a_narrowed_target_is_refused() {
 #[test]
 fn a_long_name_is_no_other_name_for_a_hidden_column() {
     let long = "n".repeat(63);
+    let outcome = |text: &str| printed(text).map(|printed| printed.sql).map_err(|error| error.message().to_owned());
     for written in [
         format!("update narrow {long}1 set a = 1 returning {long}2.secret"),
         format!("update narrow {long} set a = 1 returning {long}2.secret"),
@@ -432,8 +433,11 @@ fn a_long_name_is_no_other_name_for_a_hidden_column() {
         format!("with x as (delete from narrow using u {long}1) select 1"),
         format!("with x as (delete from narrow) select 1 as {long}1"),
     ] {
-        let error = printed(&written).map(|printed| printed.sql).expect_err(&written);
-        assert_eq!(error.message(), "a name of more than 63 bytes cannot be sent to a source", "{written}");
+        // It is what is left of it, as the source reads it.
+        let cut = written.replace("n1", "n").replace("n2", "n");
+        assert_eq!(outcome(&written), outcome(&cut), "{written}");
+        assert!(!written.contains("secret") || outcome(&written).is_err(), "{written}");
+        assert!(!outcome(&written).is_ok_and(|sql| sql.contains("secret")), "{written}");
     }
     assert!(printed(&format!("update narrow {long} set a = {long}.c returning {long}.a as {long}")).is_ok());
 }
