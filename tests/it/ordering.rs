@@ -2,7 +2,7 @@
 //! Must not know: how an order is kept.
 
 use crate::harness::federation::Federation;
-use crate::harness::raw::{Raw, transcript};
+use crate::harness::raw::{Raw, rows, transcript};
 
 /// Each says what PostgreSQL says, row by row.
 const ALIKE: &[&str] = &[
@@ -62,11 +62,64 @@ const ALIKE: &[&str] = &[
     "select k from (select 3 as k union all select 2 union all select 1) t where k > 1 limit 2",
     "select md5(string_agg(k::text, ' ')) from (select g as k from generate_series(1, 20000) g union all select -g from generate_series(1, 20000) g) t",
     "(select 2 as x union all select 1) order by x",
+    // Groups inside a function that gives rows.
+    "select generate_series(1, count(*)) from (select * from shop.orders order by o_orderkey limit 4) x",
+    "select unnest(array[max(o_orderkey), min(o_orderkey)]) from (select * from shop.orders order by o_orderkey limit 4) x",
+    "select (row(count(*), 1)).f2, pg_typeof(count(*)) from crm.region",
     // What fails does.
     "select count(*) from (select o_orderkey from shop.orders order by null::json) t",
     "select string_agg(k::text, case when k = 3 then null when k > 5 then '; ' else ', ' end) from (select g as k from generate_series(1, 8) g order by -g) t",
     "select string_agg(x, ',') from (values ('b'), (null), ('a')) v (x)",
 ];
+
+/// Queries whose order decides which rows a limit takes.
+const SORTED: &[&str] = &[
+    "select o_orderkey as id, o_custkey as k from shop.orders where o_orderkey < 300 order by o_totalprice, o_orderkey",
+    "select l_orderkey as id, l_linenumber as k from lake.lineitem order by l_extendedprice desc, l_orderkey, l_linenumber",
+    "select l_orderkey as id, l_linenumber as k from lake.lineitem order by l_orderkey, l_linenumber",
+    "select distinct l_orderkey as id, 1 as k from lake.lineitem order by id",
+    "select n_nationkey as id, n_regionkey as k from crm.nation order by n_name",
+    "select o_custkey as id, count(*) as k from shop.orders group by o_custkey order by count(*) desc, o_custkey",
+    "select id, k from (select o_orderkey as id, o_custkey as k from shop.orders order by o_totalprice, o_orderkey limit 40) a union all select r_regionkey, 0 from crm.region",
+];
+
+const LIMITS: &[&str] = &["limit 5 offset 12", "limit 15 offset 3", "offset 10", "limit 4", "limit all offset 17"];
+
+/// What stands around them. It may sort by the same, by its beginning, by something else, or not at all.
+const AROUND: &[&str] = &[
+    "select id, k from (?) x order by id, k",
+    "select k, id from (?) x order by k, id limit 3",
+    "select sum(id), count(*), min(k) from (?) x",
+    "select count(*), string_agg(k::text, ',' order by id, k) from (?) x",
+    "select id, row_number() over (order by id, k) from (?) x order by 1, 2",
+    "with c as (?) select * from c order by id desc, k",
+    "select id from (?) x union all select -1 order by 1",
+    "select count(*), exists (select from (?) y where id = 7) from (?) x where id > 20",
+    "select k, count(*) from (?) x group by k order by k",
+    "select max(id) from (select id from (?) x union all select 1 limit 3) y",
+    "select x.id, r_name from (?) x left join crm.region on r_regionkey = x.k order by 1, 2",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_take_the_first_rows_whatever_stands_around() {
+    let federation = Federation::start().await;
+    let mut tusk = Raw::login(federation.tusk.port(), "ana", "tusk");
+    let mut postgres = Raw::login(federation.postgres.port(), "postgres", "oracle");
+    tusk.ask("set tusk.route = federated");
+    let mut findings = Vec::new();
+    for sorted in SORTED {
+        for limits in LIMITS {
+            for around in AROUND {
+                let sql = around.replace('?', &format!("{sorted} {limits}"));
+                let (ours, theirs) = (rows(&tusk.ask(&sql)), rows(&postgres.ask(&sql)));
+                if ours != theirs {
+                    findings.push(format!("{sql}\n  {} rows, not {}", ours.len(), theirs.len()));
+                }
+            }
+        }
+    }
+    assert!(findings.is_empty(), "{} statements differ:\n{}", findings.len(), findings.join("\n"));
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_come_as_postgresql_brings_them() {

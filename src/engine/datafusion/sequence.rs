@@ -17,6 +17,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -59,7 +60,8 @@ fn below(plan: &dyn ExecutionPlan, seen: Seen) -> Vec<Seen> {
     if any.is::<RepartitionExec>() || any.is::<CoalescePartitionsExec>() || plan.name() == "SpreadExec" {
         return vec![seen; children];
     }
-    if any.is::<SequenceExec>() {
+    // A limit takes the first rows: whose they are is a matter of their order, whatever stands above.
+    if any.is::<SequenceExec>() || any.is::<GlobalLimitExec>() || any.is::<LocalLimitExec>() {
         return vec![Seen::OfArm; children];
     }
     if any.is::<SortExec>() || any.is::<UnionExec>() || plan.name().ends_with("JoinExec") {
@@ -90,7 +92,11 @@ fn arm_by_arm(plan: Arc<dyn ExecutionPlan>, seen: Seen) -> Result<Arc<dyn Execut
         return Ok(Arc::new(SequenceExec::new(arms.collect::<Result<_>>()?, schema, None)));
     }
     let order = any.downcast_ref::<SortExec>().filter(|_| seen == Seen::OfArm).map(|sort| sort.expr().clone());
+    let limits = any.is::<GlobalLimitExec>();
     let plan = descend(plan, seen, arm_by_arm)?;
+    if limits {
+        return Ok(Arc::new(SequenceExec::closed(plan)));
+    }
     if order.is_none() {
         return Ok(plan);
     }
@@ -164,13 +170,29 @@ struct SequenceExec {
     schema: SchemaRef,
     /// Of a single arm: the order that its rows are to be in.
     order: Option<LexOrdering>,
+    /// Its order is not to be known above: what is sorted there would be sorted below, and a limit there takes other rows then.
+    closed: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl SequenceExec {
+    /// The rows of a limit.
+    fn closed(limit: Arc<dyn ExecutionPlan>) -> SequenceExec {
+        let schema = limit.schema();
+        SequenceExec::with(vec![limit], schema, (None, true))
+    }
+
     fn new(arms: Vec<Arc<dyn ExecutionPlan>>, schema: SchemaRef, order: Option<LexOrdering>) -> SequenceExec {
+        SequenceExec::with(arms, schema, (order, false))
+    }
+
+    fn with(
+        arms: Vec<Arc<dyn ExecutionPlan>>,
+        schema: SchemaRef,
+        (order, closed): (Option<LexOrdering>, bool),
+    ) -> SequenceExec {
         let orders = match arms.as_slice() {
-            [only] => only.equivalence_properties().clone(),
+            [only] if !closed => only.equivalence_properties().clone(),
             _ => EquivalenceProperties::new(Arc::clone(&schema)),
         };
         let properties = PlanProperties::new(
@@ -179,7 +201,7 @@ impl SequenceExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        SequenceExec { arms, schema, order, properties: Arc::new(properties) }
+        SequenceExec { arms, schema, order, closed, properties: Arc::new(properties) }
     }
 }
 
@@ -215,11 +237,11 @@ impl ExecutionPlan for SequenceExec {
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![self.arms.len() == 1; self.arms.len()]
+        vec![self.arms.len() == 1 && !self.closed; self.arms.len()]
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(SequenceExec::new(children, Arc::clone(&self.schema), self.order.clone())))
+        Ok(Arc::new(SequenceExec::with(children, Arc::clone(&self.schema), (self.order.clone(), self.closed))))
     }
 
     fn apply_expressions(

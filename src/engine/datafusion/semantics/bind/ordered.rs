@@ -112,7 +112,10 @@ impl Binder<'_> {
         let order = self.scope()?.order.clone();
         let constant =
             |at: &usize| targets.get(*at).is_none_or(|target| matches!(target.value.expr, Expr::Literal(..)));
-        if order.is_empty() || on.iter().any(constant) || !find_aggregates(exprs_of(targets)).is_empty() {
+        // Groups and windows stand in the lists of functions that give rows, too.
+        let lists = || self.sets.iter().map(|set| &set.spreading.list);
+        let spread = !find_aggregates(lists()).is_empty() || !find_windows(lists()).is_empty();
+        if order.is_empty() || spread || on.iter().any(constant) || !find_aggregates(exprs_of(targets)).is_empty() {
             return Ok(Vec::new());
         }
         let keys = sorts(&order)?;
