@@ -130,6 +130,7 @@ mod tests {
             remote: Arc::new(remote),
             columns: Vec::new(),
             untouched,
+            all_columns: true,
             shape: 0,
         })
     }

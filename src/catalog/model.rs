@@ -40,6 +40,8 @@ pub struct TableSchema {
     pub columns: Vec<usize>,
     /// Every row may be seen, and each value as it is.
     pub untouched: bool,
+    /// Every column may be seen, those that come at the source too: none is named.
+    pub all_columns: bool,
     /// The Arrow schema of these columns.
     pub arrow: SchemaRef,
     /// Guards prepared statements: differs when visible names, types or order differ.
@@ -193,10 +195,10 @@ impl TableSchema {
         self.untouched && self.columns.len() == self.remote.columns.len()
     }
 
-    /// The same, and Tusk knows every column that the source has.
+    /// The same, and Tusk knows every column that the source has, or may show those that it does not know yet.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_whole() && self.remote.whole
+        self.is_whole() && self.all_columns && self.remote.whole
     }
 
     /// Whether it is a part of another table.
@@ -279,7 +281,7 @@ fn narrow(table: &Arc<TableSchema>, visible: Visible) -> Arc<TableSchema> {
     match columns {
         None if untouched => Arc::clone(table),
         None => Arc::new(TableSchema { untouched, ..TableSchema::clone(table) }),
-        Some(columns) => Arc::new(TableSchema { untouched, ..table.narrowed(columns) }),
+        Some(columns) => Arc::new(TableSchema { untouched, all_columns: false, ..table.narrowed(columns) }),
     }
 }
 
@@ -290,7 +292,11 @@ impl World {
         let tables = self.schemas.get(schema)?;
         // As short as a name can be that was cut: what files are called may be longer than names in statements are.
         let cut = name.len() + 3 >= MAX_IDENTIFIER_BYTES;
-        let long = || tables.iter().find(|(called, _)| cut && means(name, called)).map(|(_, table)| table);
+        let long = || {
+            let mut meant = tables.iter().filter(|(called, _)| cut && means(name, called)).map(|(_, table)| table);
+            // Of several nobody knows which.
+            meant.next().filter(|_| meant.next().is_none())
+        };
         tables.get(name).or_else(long)
     }
 

@@ -98,6 +98,7 @@ impl Mounts {
                 remote: Arc::clone(remote),
                 columns: Vec::new(),
                 untouched: true,
+                all_columns: true,
                 arrow: remote.arrow_schema(),
                 shape: 0,
             };
