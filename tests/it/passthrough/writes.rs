@@ -339,7 +339,8 @@ async fn roles_write_in_with_what_they_may() {
         ("copy (with x as (delete from shop.stock returning *) select * from x) to stdout", denied),
         ("explain with x as (delete from shop.stock returning *) select * from x", denied),
         ("explain analyze with x as (delete from shop.stock returning *) select * from x", denied),
-        ("prepare x as with x as (delete from shop.stock returning *) select * from x", denied),
+        ("prepare x as with x as (delete from shop.stock returning *) select * from x", "C PREPARE\\x00\nZ I\n"),
+        ("execute x", denied),
         (
             "with x as (insert into shop.stock (id, name) values (1, 'x') returning id) select * from x",
             "23505 duplicate key value violates a unique constraint",

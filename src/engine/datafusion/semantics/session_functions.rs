@@ -2,12 +2,14 @@
 //! Must not know: sessions; the facts are given.
 
 use arrow::datatypes::{DataType, Field};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::utils::find_aggregate_exprs;
+use datafusion::logical_expr::{Expr, when};
 use datafusion::scalar::ScalarValue;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::datetime::{instant_to_local, timestamp_to_date};
+use super::errors::from_datafusion;
 use super::facts::SessionFacts;
 use super::fold::fold;
 use super::kernel::failing;
@@ -115,8 +117,13 @@ pub(super) fn call(name: &str, args: &[Bound], facts: &SessionFacts) -> Result<O
             Bound::literal(ScalarValue::Int32(Some(size)), PgType::INT4)
         }
         ("pg_typeof", [value]) => {
-            let name = super::value::type_name(value.pg.oid);
-            text(&name, PgType::REGTYPE)
+            let name = text(&super::value::type_name(value.pg.oid), PgType::REGTYPE);
+            if find_aggregate_exprs([&value.expr]).is_empty() {
+                return Ok(Some(name));
+            }
+            // Its value tells nothing, but that there is one row for a group.
+            let either = when(value.expr.clone().is_null(), name.expr.clone()).otherwise(name.expr.clone());
+            Bound { expr: either.map_err(from_datafusion)?, ..name }
         }
         _ => return Ok(None),
     };

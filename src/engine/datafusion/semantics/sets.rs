@@ -37,10 +37,12 @@ pub(in crate::engine::datafusion) const RECORD: &str = "record";
 /// A field of a record, by its place.
 pub(super) fn field_at(record: Expr, fields: &Fields, at: usize) -> Option<(Expr, DataType)> {
     let form = fields.get(at)?.data_type().clone();
-    // What a record was made of is its field: a column stays one.
+    // What a record was made of is its field: a column stays one. What else is in it must be nothing that groups, gives rows or fails.
+    let plain = |arg: &Expr| matches!(arg, Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::Literal(..));
     if let Expr::ScalarFunction(made) = &record
         && (made.name() == RECORD || made.name().starts_with("row("))
         && made.args.len() == fields.len()
+        && made.args.iter().enumerate().all(|(place, arg)| place == at || plain(arg))
     {
         return Some((made.args.get(at)?.clone(), form));
     }

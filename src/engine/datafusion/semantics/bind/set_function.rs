@@ -306,6 +306,7 @@ impl Binder<'_> {
             "array_unnest" => {
                 let [array] = exprs.as_slice() else { return Ok(None) };
                 match elements_list(first, array.clone(), &self.typing.facts.format) {
+                    Some((_, element)) if element.is_row() || element.is_record() => refuse("unnest over rows"),
                     Some((list, element)) => {
                         let form = DataType::new_list(crate::types::storage(element), true);
                         made((list, form), element)

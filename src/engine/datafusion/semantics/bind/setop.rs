@@ -135,8 +135,8 @@ impl Binder<'_> {
             let common = common_type(cells, "VALUES")?;
             shape.push(self.value_column(&mut rows, column, common)?);
         }
-        // Columns of a query around tell their types, literals do not: all must tell the same.
-        let outer = |cell: &Bound| matches!(cell.expr, Expr::OuterReferenceColumn(..));
+        // Columns of a query around and parameters tell their types, literals do not: all must tell the same.
+        let outer = |cell: &Bound| matches!(cell.expr, Expr::OuterReferenceColumn(..) | Expr::Placeholder(_));
         let told = rows.iter().flatten().any(outer);
         let expr = |cell: Bound| if told { named(&cell, "value") } else { cell.expr };
         let exprs: Vec<Vec<Expr>> = rows.into_iter().map(|row| row.into_iter().map(expr).collect()).collect();
