@@ -293,7 +293,7 @@ impl Passthrough {
         }
         if narrowed && described.columns.iter().any(|column| rows::is_record(column.ty)) {
             // At the source they are rows of a query.
-            return Err(Error::unsupported("a whole row of a table with hidden columns cannot be returned"));
+            return Err(Error::unsupported("a whole row of this table cannot be returned as it is"));
         }
         let described = Arc::new(described);
         let columns = described.columns.iter().map(|column| {

@@ -387,8 +387,8 @@ impl Binder<'_> {
     /// `(record).field`.
     pub(super) fn record_field(&self, record: &Bound, name: &str, position: Option<u32>) -> Result<Bound> {
         if own::is_composite(record.pg) {
-            let of = format!("a field of type {}", record.type_name());
-            return Err(own::refused(&of).with_position_if(position));
+            // The name of a type may be that of a table that is not to be seen.
+            return Err(own::refused("a field of this type").with_position_if(position));
         }
         let DataType::Struct(fields) = &record.arrow else {
             if record.pg.is_record() {
