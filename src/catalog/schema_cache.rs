@@ -272,6 +272,8 @@ impl SchemaCache {
                 && earlier == Some(before)
             {
                 self.fresh.insert(index, read).await;
+                // A statement that came before that has settled on what was there, for as long as what is there now is fresh.
+                self.changes.fetch_add(1, Ordering::AcqRel);
             }
         });
         join_all(renewing).await;

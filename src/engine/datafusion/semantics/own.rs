@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, StringViewArray};
 use arrow::datatypes::{DataType, Field, Int32Type};
@@ -42,14 +43,19 @@ thread_local! {
 
 /// Binds a statement on this thread: it meets no types of others.
 pub(super) fn during<T>(bind: impl FnOnce() -> T) -> T {
-    struct Restored(Vec<Known>);
-    impl Drop for Restored {
+    emptied(&KNOWN, bind)
+}
+
+/// Does something while nothing is known on this thread; what was known before is known again behind it, however it ends.
+pub(super) fn emptied<K: 'static, T>(known: &'static LocalKey<RefCell<Vec<K>>>, work: impl FnOnce() -> T) -> T {
+    struct Restored<K: 'static>(&'static LocalKey<RefCell<Vec<K>>>, Vec<K>);
+    impl<K: 'static> Drop for Restored<K> {
         fn drop(&mut self) {
-            KNOWN.replace(std::mem::take(&mut self.0));
+            self.0.replace(std::mem::take(&mut self.1));
         }
     }
-    let _restored = Restored(KNOWN.take());
-    bind()
+    let _restored = Restored(known, known.take());
+    work()
 }
 
 /// The labels of an enum.

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use arrow::datatypes::{DataType, Fields};
 
+use super::own::emptied;
 use crate::catalog::row_type;
 use crate::names::{TableName, quote_if_needed};
 use crate::types::PgType;
@@ -23,14 +24,7 @@ thread_local! {
 
 /// Binds a statement on this thread: it meets no types of others.
 pub(super) fn during<T>(bind: impl FnOnce() -> T) -> T {
-    struct Restored(Vec<Known>);
-    impl Drop for Restored {
-        fn drop(&mut self) {
-            KNOWN.replace(std::mem::take(&mut self.0));
-        }
-    }
-    let _restored = Restored(KNOWN.take());
-    bind()
+    emptied(&KNOWN, bind)
 }
 
 /// The type of a relation's rows, which the statement knows from then on. `fields`: the columns that the role sees, as the relation calls them.
